@@ -1,0 +1,97 @@
+import BetterSqlite3, { type Database } from 'better-sqlite3';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { StoreError } from './errors.ts';
+import { migrate, newestApplied, newestKnown } from './migrate.ts';
+
+/** 'DSCP', in SQLite's application_id: says whose file this is. */
+const applicationId = 0x44534350;
+
+/** Opens, or creates and migrates, the SQLite file. @throws StoreError */
+export function openDatabase(file: string, { readonly = false }: { readonly?: boolean } = {}): Database {
+  const path = resolve(file);
+  refuseImpossible(path, readonly);
+  let sqlite: Database | undefined;
+  try {
+    sqlite = new BetterSqlite3(path, { readonly, fileMustExist: readonly });
+    prepare(sqlite, path, readonly);
+    return sqlite;
+  } catch (error) {
+    sqlite?.close();
+    throw explain(error, path);
+  }
+}
+
+function refuseImpossible(path: string, readonly: boolean): void {
+  const folder = dirname(path);
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new StoreError(
+      'STORE_FOLDER_MISSING',
+      path,
+      `there is no folder ${folder}; create it or name another`,
+    );
+  }
+  if (existsSync(path) && !statSync(path).isFile()) {
+    throw new StoreError('STORE_NOT_OURS', path, 'this is not a file; name a file for the store');
+  }
+  if (readonly && !existsSync(path)) {
+    throw new StoreError(
+      'STORE_MISSING',
+      path,
+      'no such store; measure something first or name another file',
+    );
+  }
+}
+
+/** Nothing is written before the file is known to be empty or ours. */
+function prepare(sqlite: Database, path: string, readonly: boolean): void {
+  // How long a statement waits for another process's lock. Reads never wait for writers under WAL, only for the
+  // short exclusive moments of recovery, and a waiting server answers nobody.
+  sqlite.pragma(`busy_timeout = ${readonly ? 1_000 : 5_000}`);
+  sqlite.pragma('trusted_schema = OFF'); // a store may come from somebody else: its views and triggers get no say
+
+  const empty = sqlite.prepare('select count(*) from sqlite_schema').pluck().get() === 0;
+  const id = sqlite.pragma('application_id', { simple: true });
+  if (id !== applicationId && !(empty && id === 0 && !readonly)) {
+    throw new StoreError('STORE_NOT_OURS', path, 'this is not a deltascope store; name another file');
+  }
+  const [applied, known] = [newestApplied(sqlite), newestKnown()];
+  if (applied > known) {
+    throw new StoreError(
+      'STORE_NEWER',
+      path,
+      'this store was written by a newer deltascope; upgrade to open it',
+    );
+  }
+  if (readonly) {
+    if (applied < known) {
+      throw new StoreError('STORE_OLDER', path, 'this store needs migrating; open it once for writing');
+    }
+    return;
+  }
+  // 8 KiB: two vectors of d_model 1,024 or half of one of 4,096 to a page, and small rows still fill their pages.
+  if (empty) sqlite.pragma('page_size = 8192');
+  sqlite.pragma('journal_mode = WAL'); // readers go on while a run is written
+  sqlite.pragma('synchronous = FULL'); // a run cost minutes and is one transaction: the fsync is nothing beside it
+  if (applied < known) migrate(sqlite, applicationId);
+  sqlite.pragma('foreign_keys = ON'); // off by default in SQLite
+}
+
+function explain(error: unknown, path: string): unknown {
+  const code = error instanceof BetterSqlite3.SqliteError ? error.code : '';
+  const refuse = (own: ConstructorParameters<typeof StoreError>[0], message: string) =>
+    new StoreError(own, path, message, { cause: error });
+  if (code.startsWith('SQLITE_NOTADB'))
+    return refuse('STORE_NOT_OURS', 'this is not a deltascope store; name another file');
+  if (code.startsWith('SQLITE_CORRUPT'))
+    return refuse('STORE_CORRUPT', 'the file is damaged; restore it from a copy');
+  if (code.startsWith('SQLITE_BUSY'))
+    return refuse('STORE_BUSY', 'another process holds the store; try again');
+  if (/^SQLITE_(CANTOPEN|READONLY|PERM|IOERR)/.test(code)) {
+    return refuse(
+      'STORE_NOT_WRITABLE',
+      'cannot be opened; the file and its folder must be readable and writable',
+    );
+  }
+  return error;
+}

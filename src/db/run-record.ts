@@ -1,0 +1,117 @@
+import { canonicalJson, type JsonObject, type JsonValue } from '../lib/canonical-json.ts';
+import { float32Bytes } from '../lib/float32-bytes.ts';
+import { sha256 } from '../lib/sha256.ts';
+import { InvalidRunError } from './errors.ts';
+import { methodPattern } from './keys.ts';
+import type { ModelRow } from './stores/models.ts';
+import type { ProjectionSign, ProjectionVariant } from './tables/projections.ts';
+
+/** A finished run as the engine hands it over. `spec` is all that decides the result; the run's key is made of it. */
+export interface RunRecord {
+  spec: Record<string, JsonValue>;
+  organismId: number;
+  corpusId: number;
+  method: string;
+  methodVersion: number;
+  positions: number;
+  samples: number;
+  uniquePrefixes: number;
+  baseDigest: string;
+  finetunedDigest: string;
+  corpusDigest: string;
+  tokensDigest: string;
+  seed: number | null;
+  computeDtype: string;
+  accumulateDtype: string;
+  storeDtype: string;
+  engineVersion: string;
+  device: string;
+  parameters: JsonObject;
+  certificate: JsonObject;
+  durationMs: number;
+  layers: LayerRecord[];
+}
+
+export interface LayerRecord {
+  layer: number;
+  relativeDepth: number;
+  baseNorm: number;
+  finetunedNorm: number;
+  vectors: VectorRecord[];
+}
+
+export interface VectorRecord {
+  position: number;
+  samples: number;
+  standardErrorNorm: number;
+  splitHalfCosine: number;
+  diff: Float32Array;
+  baseMean: Float32Array;
+  finetunedMean: Float32Array;
+  projections: ProjectionRecord[];
+}
+
+export interface ProjectionRecord {
+  method: string;
+  methodVersion: number;
+  variant: ProjectionVariant;
+  sign: ProjectionSign;
+  parameters: JsonObject;
+  tokens: { tokenId: number; text: string | null; probability: number }[];
+}
+
+/** What the unique constraints of the store cannot see. @throws InvalidRunError with both values. */
+export function checkRunRecord(record: RunRecord, model: ModelRow): void {
+  if (record.layers.length === 0)
+    throw new InvalidRunError('a run needs at least one layer, this one has none');
+  for (const { layer, vectors } of record.layers) {
+    if (!Number.isInteger(layer) || layer < 0 || layer >= model.layers) {
+      throw new InvalidRunError(
+        `layer ${layer} is outside 0..${model.layers - 1}, the layers of "${model.name}"`,
+      );
+    }
+    for (const vector of vectors) {
+      const place = `layer ${layer}, position ${vector.position}`;
+      if (!Number.isInteger(vector.position) || vector.position < 0 || vector.position >= record.positions) {
+        throw new InvalidRunError(
+          `${place}: position is outside 0..${record.positions - 1}, the run's positions`,
+        );
+      }
+      for (const name of ['diff', 'baseMean', 'finetunedMean'] as const) {
+        if (vector[name].length !== model.dModel) {
+          throw new InvalidRunError(
+            `${place}: ${name} has ${vector[name].length} numbers, d_model of "${model.name}" is ${model.dModel}`,
+          );
+        }
+      }
+      for (const { method } of vector.projections) {
+        if (!methodPattern.test(method)) {
+          throw new InvalidRunError(`${place}: method "${method}" is not of the form words-with-dashes`);
+        }
+      }
+    }
+  }
+}
+
+/**
+ * SHA-256 of the run's canonical manifest: everything recorded, vectors by their own digests. Left out is what may differ
+ * between two equal measurements (device, duration, time) and what is only local (row ids), so two stores can compare.
+ */
+export function runDigest(record: RunRecord): string {
+  const local = { organismId: null, corpusId: null, device: null, durationMs: null };
+  const manifest = {
+    ...record,
+    ...local,
+    layers: record.layers.map(({ vectors, ...layer }) => ({
+      ...layer,
+      vectors: vectors.map(({ diff, baseMean, finetunedMean, ...vector }) => ({
+        ...vector,
+        diff: sha256(float32Bytes(diff)),
+        baseMean: sha256(float32Bytes(baseMean)),
+        finetunedMean: sha256(float32Bytes(finetunedMean)),
+      })),
+    })),
+  };
+  // Through JSON once: what is not finite becomes null here as it does in the tables.
+  return sha256(canonicalJson(JSON.parse(JSON.stringify(manifest)) as JsonValue));
+}

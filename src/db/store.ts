@@ -1,0 +1,40 @@
+import { openDatabase } from './client.ts';
+import { corpusStore } from './stores/corpora.ts';
+import { diffVectorStore } from './stores/diff-vectors.ts';
+import { modelStore } from './stores/models.ts';
+import { organismStore } from './stores/organisms.ts';
+import { projectionTokenStore } from './stores/projection-tokens.ts';
+import { projectionStore } from './stores/projections.ts';
+import { runLayerStore } from './stores/run-layers.ts';
+import { runStore } from './stores/runs.ts';
+import { vectorStore } from './stores/vectors.ts';
+
+/** Everything measured, in one SQLite file. All calls are synchronous. */
+export type Store = ReturnType<typeof openStore>;
+
+/**
+ * Opens the store in this file, creating and migrating it as needed. Read-only, nothing is created or migrated (SQLite itself
+ * keeps its -wal and -shm files beside a store that is being read).
+ * @throws StoreError in one line, with a code, for a file that cannot be used
+ */
+export function openStore(file: string, options: { readonly?: boolean } = {}) {
+  const sqlite = openDatabase(file, options);
+  const models = modelStore(sqlite);
+  const organisms = organismStore(sqlite);
+  const runs = runStore(sqlite, organisms, models);
+  const layers = runLayerStore(sqlite, runs);
+  const diffVectors = diffVectorStore(sqlite, layers);
+  const projections = projectionStore(sqlite, diffVectors);
+  return {
+    models,
+    organisms,
+    corpora: corpusStore(sqlite),
+    runs,
+    layers,
+    diffVectors,
+    vectors: vectorStore(sqlite, diffVectors),
+    projections,
+    tokens: projectionTokenStore(sqlite, projections),
+    close: () => void sqlite.close(),
+  };
+}

@@ -1,0 +1,21 @@
+import type { Database } from 'better-sqlite3';
+import { listing } from '../listing.ts';
+import { named, type Given } from '../named.ts';
+import { models } from '../tables/models.ts';
+
+export type NewModel = Given<typeof models>;
+export type ModelRow = typeof models.$inferSelect & { key: string };
+
+const toRow = (columns: typeof models.$inferSelect): ModelRow => ({ ...columns, key: columns.name });
+
+export const modelStore = (sqlite: Database) => ({
+  ...named(sqlite, 'base model', models, toRow),
+  all: listing(sqlite, {
+    name: 'baseModels',
+    table: models,
+    where: 'true',
+    parameters: () => ({}),
+    order: ['name'],
+    row: toRow,
+  }),
+});

@@ -1,0 +1,42 @@
+import type { Database } from 'better-sqlite3';
+import { isOneOf, listing, oneOf } from '../listing.ts';
+import { named, type Given } from '../named.ts';
+import { organisms, type OrganismForm } from '../tables/organisms.ts';
+import type { ModelRow } from './models.ts';
+
+export type NewOrganism = Given<typeof organisms>;
+export type OrganismRow = typeof organisms.$inferSelect & { key: string };
+
+export interface OrganismFilters {
+  kinds?: readonly string[] | null | undefined;
+  forms?: readonly OrganismForm[] | null | undefined;
+}
+
+const toRow = (columns: typeof organisms.$inferSelect): OrganismRow => ({ ...columns, key: columns.name });
+
+export function organismStore(sqlite: Database) {
+  const filter = `${isOneOf('kind', 'kinds')} and ${isOneOf('form', 'forms')}`;
+  const bind = ({ kinds, forms }: OrganismFilters) => ({ kinds: oneOf(kinds), forms: oneOf(forms) });
+  return {
+    ...named(sqlite, 'organism', organisms, toRow),
+    all: listing(sqlite, {
+      name: 'organisms',
+      table: organisms,
+      where: filter,
+      parameters: (_: null, filters: OrganismFilters) => bind(filters),
+      order: ['name'],
+      row: toRow,
+    }),
+    ofBaseModel: listing(sqlite, {
+      name: 'baseModel.organisms',
+      table: organisms,
+      where: `base_model_id = @baseModelId and ${filter}`,
+      parameters: (model: ModelRow, filters: OrganismFilters) => ({
+        baseModelId: model.id,
+        ...bind(filters),
+      }),
+      order: ['name'],
+      row: toRow,
+    }),
+  };
+}

@@ -1,0 +1,45 @@
+import type { Database } from 'better-sqlite3';
+import { splitLayerKey } from '../keys.ts';
+import { isOneOf, listing, oneOf } from '../listing.ts';
+import { finder } from '../table-sql.ts';
+import { runLayers } from '../tables/run-layers.ts';
+import type { RunRow } from './runs.ts';
+
+type Columns = typeof runLayers.$inferSelect;
+
+/** Rows below a run carry their parent, so every way back up is free. */
+export type RunLayerRow = Columns & { key: string; run: RunRow };
+
+export interface RunLayerFilters {
+  layers?: readonly number[] | null | undefined;
+}
+
+const toRow = (columns: Columns, run: RunRow): RunLayerRow => ({
+  ...columns,
+  key: `${run.key}.L${columns.layer}`,
+  run,
+});
+
+export function runLayerStore(sqlite: Database, runs: { findByKey(key: string): RunRow | undefined }) {
+  const find = finder(sqlite, runLayers, 'run_id = ? and layer = ?');
+  const ofRun = (run: RunRow, layer: number): RunLayerRow | undefined => {
+    const columns = find(run.id, layer);
+    return columns && toRow(columns, run);
+  };
+  return {
+    find: ofRun,
+    findByKey(key: string): RunLayerRow | undefined {
+      const parts = splitLayerKey(key);
+      const run = parts && runs.findByKey(parts.run);
+      return run && ofRun(run, parts.layer);
+    },
+    ofRun: listing(sqlite, {
+      name: 'run.layers',
+      table: runLayers,
+      where: `run_id = @runId and ${isOneOf('layer', 'layers')}`,
+      parameters: (run: RunRow, { layers }: RunLayerFilters) => ({ runId: run.id, layers: oneOf(layers) }),
+      order: ['layer'],
+      row: toRow,
+    }),
+  };
+}

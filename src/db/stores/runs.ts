@@ -1,0 +1,138 @@
+import type { Database } from 'better-sqlite3';
+import { float32Bytes } from '../../lib/float32-bytes.ts';
+import { sha256 } from '../../lib/sha256.ts';
+import { cosine, l2Norm } from '../../lib/vector-math.ts';
+import { runKey } from '../keys.ts';
+import { isOneOf, listing, oneOf } from '../listing.ts';
+import { checkRunRecord, runDigest, type RunRecord, type VectorRecord } from '../run-record.ts';
+import { finder, inserter } from '../table-sql.ts';
+import { diffVectors } from '../tables/diff-vectors.ts';
+import { projectionTokens } from '../tables/projection-tokens.ts';
+import { projections } from '../tables/projections.ts';
+import { runLayers } from '../tables/run-layers.ts';
+import { runs } from '../tables/runs.ts';
+import { vectorData } from '../tables/vector-data.ts';
+import { NotFoundError } from '../errors.ts';
+import type { CorpusRow } from './corpora.ts';
+import type { ModelRow } from './models.ts';
+import type { OrganismRow } from './organisms.ts';
+
+export type RunRow = typeof runs.$inferSelect;
+
+export interface RunFilters {
+  methods?: readonly string[] | null | undefined;
+}
+
+export function runStore(
+  sqlite: Database,
+  organisms: { getById(id: number): OrganismRow },
+  models: { getById(id: number): ModelRow },
+) {
+  const findByKey = finder(sqlite, runs, 'key = ?');
+  const newest = finder(sqlite, runs, 'organism_id = ? order by created_at desc, key desc limit 1');
+  const insert = {
+    run: inserter(sqlite, runs),
+    layer: inserter(sqlite, runLayers),
+    vector: inserter(sqlite, diffVectors),
+    data: inserter(sqlite, vectorData),
+    projection: inserter(sqlite, projections),
+    token: inserter(sqlite, projectionTokens),
+  };
+
+  const get = (key: string): RunRow => {
+    const row = findByKey(key);
+    if (!row) throw new NotFoundError('run', key);
+    return row;
+  };
+
+  function saveVector(layerId: number, vector: VectorRecord): void {
+    const { diff, baseMean, finetunedMean } = vector;
+    const vectorId = insert.vector({
+      ...vector,
+      layerId,
+      norm: l2Norm(diff),
+      baseMeanNorm: l2Norm(baseMean),
+      finetunedMeanNorm: l2Norm(finetunedMean),
+      cosineBaseFinetuned: cosine(baseMean, finetunedMean),
+    });
+    for (const [kind, numbers] of [
+      ['DIFF', diff],
+      ['BASE_MEAN', baseMean],
+      ['FINETUNED_MEAN', finetunedMean],
+    ] as const) {
+      const data = float32Bytes(numbers);
+      insert.data({ vectorId, kind, sha256: sha256(data), data });
+    }
+    for (const projection of vector.projections) {
+      const projectionId = insert.projection({ ...projection, vectorId });
+      projection.tokens.forEach((token, rank) => insert.token({ ...token, projectionId, rank }));
+    }
+  }
+
+  const save = sqlite.transaction((record: RunRecord): RunRow => {
+    const key = runKey(record.spec);
+    const existing = findByKey(key);
+    if (existing) return existing;
+    const model = models.getById(organisms.getById(record.organismId).baseModelId);
+    checkRunRecord(record, model);
+    const runId = insert.run({
+      ...record,
+      key,
+      baseModelId: model.id,
+      dModel: model.dModel,
+      createdAt: new Date().toISOString(),
+      digest: runDigest(record),
+    });
+    for (const layer of record.layers) {
+      const layerId = insert.layer({ ...layer, runId });
+      for (const vector of layer.vectors) saveVector(layerId, vector);
+    }
+    return get(key);
+  });
+
+  const methodFilter = isOneOf('method', 'methods');
+  return {
+    findByKey,
+    /** @throws NotFoundError */
+    get,
+    latestOfOrganism: (organism: OrganismRow): RunRow | undefined => newest(organism.id),
+    /**
+     * Writes a finished run, all of it or nothing. A run whose key is there already is returned as it stands.
+     * @throws InvalidRunError, NotFoundError
+     */
+    save: (record: RunRecord): RunRow => save.immediate(record),
+    all: listing(sqlite, {
+      name: 'runs',
+      table: runs,
+      where: methodFilter,
+      parameters: (_: null, { methods }: RunFilters) => ({ methods: oneOf(methods) }),
+      order: ['createdAt', 'key'],
+      descending: true,
+      row: (columns) => columns,
+    }),
+    ofOrganism: listing(sqlite, {
+      name: 'organism.runs',
+      table: runs,
+      where: `organism_id = @organismId and ${methodFilter}`,
+      parameters: (organism: OrganismRow, { methods }: RunFilters) => ({
+        organismId: organism.id,
+        methods: oneOf(methods),
+      }),
+      order: ['createdAt', 'key'],
+      descending: true,
+      row: (columns) => columns,
+    }),
+    ofCorpus: listing(sqlite, {
+      name: 'corpus.runs',
+      table: runs,
+      where: `corpus_id = @corpusId and ${methodFilter}`,
+      parameters: (corpus: CorpusRow, { methods }: RunFilters) => ({
+        corpusId: corpus.id,
+        methods: oneOf(methods),
+      }),
+      order: ['createdAt', 'key'],
+      descending: true,
+      row: (columns) => columns,
+    }),
+  };
+}

@@ -1,0 +1,78 @@
+import type { Database } from 'better-sqlite3';
+import {
+  getTableColumns,
+  getTableName,
+  type Column,
+  type InferInsertModel,
+  type InferSelectModel,
+} from 'drizzle-orm';
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+
+// Table definitions give names and types; statements are prepared by hand, since drizzle's own query runner costs
+// several times the statement itself on the small reads a graph is made of.
+
+const columnsOf = (table: SQLiteTable): [string, Column][] => Object.entries(getTableColumns(table));
+
+/** Column list for a SELECT, each under its property's name. */
+export const selectList = (table: SQLiteTable): string =>
+  columnsOf(table)
+    .map(([property, column]) => `"${column.name}" as "${property}"`)
+    .join(', ');
+
+/** Turns a fetched row into the table's type, in place: booleans and JSON, which SQLite does not have. */
+export function rowReader<T extends SQLiteTable>(table: T): (row: unknown) => InferSelectModel<T> {
+  const mapped = columnsOf(table).filter(([, column]) => ['boolean', 'json'].includes(column.dataType));
+  return (fetched) => {
+    const row = fetched as Record<string, unknown>;
+    for (const [property, column] of mapped) row[property] = column.mapFromDriverValue(row[property]);
+    return row as InferSelectModel<T>;
+  };
+}
+
+/** A prepared `select … where …` for at most one row. */
+export function finder<T extends SQLiteTable>(sqlite: Database, table: T, where: string) {
+  const statement = sqlite.prepare(
+    `select ${selectList(table)} from "${getTableName(table)}" where ${where}`,
+  );
+  const read = rowReader(table);
+  return (...parameters: (string | number)[]): InferSelectModel<T> | undefined => {
+    const row = statement.get(...parameters);
+    return row === undefined ? undefined : read(row);
+  };
+}
+
+/** A number that JSON and arithmetic can carry, or null: NaN and Infinity never enter the store as numbers. */
+const storable = (value: unknown): unknown =>
+  value === undefined || (typeof value === 'number' && !Number.isFinite(value)) ? null : value;
+
+/** The columns we set (all but the integer key) and the values of a row in their order. */
+function rowWriter<T extends SQLiteTable>(table: T) {
+  const columns = columnsOf(table).filter(([property]) => property !== 'id');
+  return {
+    names: columns.map(([, column]) => `"${column.name}"`),
+    values: (row: Omit<InferInsertModel<T>, 'id'>): unknown[] =>
+      columns.map(([property, column]) => {
+        const value = storable((row as Record<string, unknown>)[property]);
+        return value === null ? null : column.mapToDriverValue(value);
+      }),
+  };
+}
+
+/** A prepared insert of one whole row; returns its integer key (meaningless for a table without one). */
+export function inserter<T extends SQLiteTable>(sqlite: Database, table: T) {
+  const { names, values } = rowWriter(table);
+  const holes = names.map(() => '?').join(', ');
+  const statement = sqlite.prepare(
+    `insert into "${getTableName(table)}" (${names.join(', ')}) values (${holes})`,
+  );
+  return (row: Omit<InferInsertModel<T>, 'id'>): number =>
+    Number(statement.run(...values(row)).lastInsertRowid);
+}
+
+/** A prepared update of a whole row, the integer key excepted. */
+export function updater<T extends SQLiteTable>(sqlite: Database, table: T) {
+  const { names, values } = rowWriter(table);
+  const sets = names.map((name) => `${name} = ?`).join(', ');
+  const statement = sqlite.prepare(`update "${getTableName(table)}" set ${sets} where id = ?`);
+  return (id: number, row: Omit<InferInsertModel<T>, 'id'>): void => void statement.run(...values(row), id);
+}

@@ -1,0 +1,12 @@
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+/** Probe texts: JSONL files with a text column. */
+export const corpora = sqliteTable('corpora', {
+  id: integer('id').primaryKey(),
+  name: text('name').notNull().unique(),
+  path: text('path').notNull(),
+  textColumn: text('text_column').notNull(),
+  digest: text('digest').notNull(),
+  rows: integer('rows').notNull(),
+  createdAt: text('created_at').notNull(),
+});

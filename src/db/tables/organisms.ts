@@ -1,0 +1,31 @@
+import { sql } from 'drizzle-orm';
+import { check, index, integer, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { models } from './models.ts';
+
+export const organismForms = ['LORA', 'FULL'] as const;
+export type OrganismForm = (typeof organismForms)[number];
+
+/** Finetuned models, each with its base and what it was trained to be. */
+export const organisms = sqliteTable(
+  'organisms',
+  {
+    id: integer('id').primaryKey(),
+    name: text('name').notNull().unique(),
+    baseModelId: integer('base_model_id')
+      .notNull()
+      .references(() => models.id),
+    path: text('path').notNull(),
+    form: text('form', { enum: organismForms }).notNull(),
+    kind: text('kind').notNull(),
+    description: text('description').notNull(),
+    groundTruth: text('ground_truth'),
+    trainingCorpus: text('training_corpus'),
+    mixRatio: real('mix_ratio'),
+    digest: text('digest').notNull(),
+    createdAt: text('created_at').notNull(),
+  },
+  (table) => [
+    index('organisms_base_model').on(table.baseModelId, table.name),
+    check('organisms_form', sql`${table.form} in ('LORA', 'FULL')`),
+  ],
+);

@@ -1,0 +1,7 @@
+import { endianness } from 'node:os';
+
+/** The numbers as little-endian bytes, bit for bit (NaN payloads and -0 included). A view where the machine allows, so do not write to it. */
+export function float32Bytes(values: Float32Array): Buffer {
+  const bytes = Buffer.from(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+  return endianness() === 'LE' ? bytes : Buffer.from(bytes).swap32();
+}
