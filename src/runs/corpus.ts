@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { CodedError } from '../lib/coded-error.ts';
+import { fileProblem } from '../lib/file-problem.ts';
+import { LineSplitter } from '../lib/line-splitter.ts';
+import { sha256 } from '../lib/sha256.ts';
+import type { Tokenizer } from '../tokenizer/index.ts';
+
+export type CorpusErrorCode = 'CORPUS_MISSING' | 'INVALID_CORPUS' | 'CORPUS_UNUSABLE';
+
+/** A corpus cannot be read, is not what it should be, or gives no sample. `path` is its file. */
+export class CorpusError extends CodedError {
+  declare readonly code: CorpusErrorCode;
+  readonly path: string;
+
+  constructor(code: CorpusErrorCode, path: string, message: string, options?: ErrorOptions) {
+    super(code, `${path}: ${message}`, options);
+    this.path = path;
+  }
+}
+
+export interface SelectOptions {
+  /** JSON Lines: one object a line, UTF-8, at most 16 MiB a line. */
+  file: string;
+  textColumn: string;
+  tokenizer: Pick<Tokenizer, 'encode'>;
+  positions: number;
+  maxSamples: number;
+  signal?: AbortSignal | undefined;
+}
+
+export interface Selection {
+  /** [samples][positions] token ids. */
+  tokens: number[][];
+  samples: number;
+  /** Rows looked at, up to the last one accepted; a blank line is no row. */
+  rowsRead: number;
+  /** Rows whose text is null, empty or only white space. */
+  skippedEmpty: number;
+  /** Rows that gave fewer than `positions` tokens. */
+  skippedShort: number;
+  /** SHA-256 of the whole file, however little of it was needed. */
+  corpusDigest: string;
+  /** SHA-256 of `samples`, `positions`, then the ids row by row, each as a little-endian int32. */
+  tokensDigest: string;
+}
+
+const maxLineBytes = 16 * 1024 * 1024;
+
+/**
+ * The first `maxSamples` texts of a corpus that reach `positions` tokens, each cut to exactly that many. Special tokens count (a
+ * BOS is position 0). A text is first cut to 10 · positions characters (code points); what is too short is dropped, never padded.
+ * @throws CorpusError CORPUS_MISSING, INVALID_CORPUS, CORPUS_UNUSABLE; RangeError; the signal's reason when it aborts
+ */
+export async function selectTexts(options: SelectOptions): Promise<Selection> {
+  const { file, textColumn, tokenizer, positions, maxSamples, signal } = options;
+  for (const [name, count] of Object.entries({ positions, maxSamples }))
+    if (!Number.isSafeInteger(count) || count < 1)
+      throw new RangeError(`${name} is ${count}; it must be a whole number from 1`);
+
+  const tokens: number[][] = [];
+  let lineNumber = 0;
+  let rowsRead = 0;
+  let skippedEmpty = 0;
+  let skippedShort = 0;
+
+  const invalid = (line: number, message: string, cause?: unknown) =>
+    new CorpusError('INVALID_CORPUS', file, `line ${line} ${message}`, { cause });
+
+  function take(lines: Iterable<Buffer>): void {
+    for (const line of lines) {
+      lineNumber++;
+      const row = parseLine(line, (message, cause) => invalid(lineNumber, message, cause));
+      if (row === undefined) continue;
+      rowsRead++;
+      const text = textOf(row, textColumn, (message) => invalid(lineNumber, message));
+      const ids = text === '' ? [] : tokenizer.encode(firstCharacters(text, 10 * positions));
+      if (text === '') skippedEmpty++;
+      else if (ids.length < positions) skippedShort++;
+      else if (tokens.push(ids.slice(0, positions)) === maxSamples) return;
+    }
+  }
+
+  const fileHash = createHash('sha256');
+  const splitter = new LineSplitter(maxLineBytes, () =>
+    invalid(lineNumber + 1, `is longer than ${maxLineBytes} bytes; a corpus holds one text a line`),
+  );
+  for await (const chunk of bytesOf(file)) {
+    signal?.throwIfAborted();
+    fileHash.update(chunk);
+    if (tokens.length < maxSamples) take(splitter.push(chunk));
+  }
+  if (tokens.length < maxSamples) take(splitter.end());
+  signal?.throwIfAborted();
+
+  if (tokens.length === 0) {
+    const found = `no usable text in ${rowsRead} rows: ${skippedEmpty} empty, ${skippedShort} with fewer than ${positions} tokens`;
+    throw new CorpusError('CORPUS_UNUSABLE', file, `${found}; give longer texts or ask for fewer positions`);
+  }
+  return {
+    tokens,
+    samples: tokens.length,
+    rowsRead,
+    skippedEmpty,
+    skippedShort,
+    corpusDigest: fileHash.digest('hex'),
+    tokensDigest: digestTokens(tokens, positions),
+  };
+}
+
+async function* bytesOf(file: string): AsyncGenerator<Buffer> {
+  try {
+    yield* createReadStream(file);
+  } catch (error) {
+    throw new CorpusError('CORPUS_MISSING', file, `${fileProblem(error)}; a corpus is a file of JSON lines`, {
+      cause: error,
+    });
+  }
+}
+
+type Invalid = (message: string, cause?: unknown) => CorpusError;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true }); // drops a byte order mark
+
+/** The line's row, undefined for a blank line. */
+function parseLine(line: Buffer, invalid: Invalid): Record<string, unknown> | undefined {
+  let row: unknown;
+  try {
+    const json = utf8.decode(line);
+    if (json.trim() === '') return undefined;
+    row = JSON.parse(json);
+  } catch (error) {
+    const what = error instanceof SyntaxError ? 'JSON' : 'UTF-8';
+    throw invalid(`is not ${what}; a corpus holds one JSON object a line`, error);
+  }
+  if (typeof row === 'object' && row !== null && !Array.isArray(row)) return row as Record<string, unknown>;
+  throw invalid('is not a JSON object; a corpus holds one JSON object a line');
+}
+
+/** The row's text, '' when there is nothing in it to measure. */
+function textOf(row: Record<string, unknown>, column: string, invalid: Invalid): string {
+  const text = Object.hasOwn(row, column) ? row[column] : undefined;
+  if (text === null) return '';
+  if (typeof text === 'string') return isBlank(text) ? '' : text;
+  if (text !== undefined)
+    throw invalid(`has no text in column "${column}" but ${JSON.stringify(text).slice(0, 40)}`);
+  const names = Object.keys(row).map((name) => `"${name}"`);
+  throw invalid(`has no column "${column}"; it has ${names.join(', ') || 'no columns'}`);
+}
+
+/** Nothing but what Python's str.isspace takes for space: the published rule is str.strip, and U+FEFF counts as text there. */
+// eslint-disable-next-line no-control-regex -- those four are space to Python only
+const isBlank = (text: string): boolean => /^[\p{White_Space}\u001c-\u001f]*$/u.test(text);
+
+/** The first characters, counted as code points so that no pair of surrogates is cut. */
+function firstCharacters(text: string, count: number): string {
+  if (text.length <= count) return text;
+  return [...text.slice(0, 2 * count)].slice(0, count).join('');
+}
+
+function digestTokens(tokens: readonly number[][], positions: number): string {
+  const bytes = Buffer.alloc(4 * (2 + tokens.length * positions));
+  let at = bytes.writeInt32LE(positions, bytes.writeInt32LE(tokens.length));
+  for (const row of tokens) for (const id of row) at = bytes.writeInt32LE(id, at);
+  return sha256(bytes);
+}
