@@ -31,7 +31,10 @@ export function openTokenizer(folder: string): Tokenizer {
   const engine = createEngine(model, config);
 
   const encode = (text: string, special: boolean): number[] => {
-    const { ids, tokens } = engine.encode(text.toWellFormed(), { add_special_tokens: special });
+    const encoding: { ids: number[]; tokens: string[] } = engine.encode(text.toWellFormed(), {
+      add_special_tokens: special,
+    });
+    const { ids, tokens } = encoding;
     const hole = ids.findIndex((id) => !Number.isInteger(id));
     if (hole >= 0) throw invalid(model, `has no id for ${JSON.stringify(tokens[hole])}`);
     return ids;
@@ -84,7 +87,7 @@ function readPart(folder: string, name: string): Part {
   try {
     json = JSON.parse(bytes.toString('utf8'));
   } catch (error) {
-    throw invalid(part, `is not JSON (${(error as Error).message}); download it again`, error);
+    throw invalid(part, `is not JSON (${oneLine(error)}); download it again`, error);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw invalid(part, 'is not a JSON object');
@@ -98,7 +101,7 @@ function createEngine(model: Part, config: Part): Engine {
   try {
     return new Engine(model.json, config.json);
   } catch (error) {
-    throw invalid(model, `not a tokenizer we can run: ${(error as Error).message}`, error);
+    throw invalid(model, `not a tokenizer we can run: ${oneLine(error)}`, error);
   }
 }
 
@@ -119,3 +122,5 @@ function added(plain: number[], special: number[]): { bosId: number | null; eosI
 
 const invalid = (part: Pick<Part, 'path'>, message: string, cause?: unknown) =>
   new TokenizerError('INVALID_TOKENIZER', part.path, message, { cause });
+
+const oneLine = (error: unknown): string => (error as Error).message.replace(/\s+/g, ' ');

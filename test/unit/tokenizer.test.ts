@@ -114,7 +114,7 @@ describe('a folder that has no usable tokenizer', () => {
   test.each([
     [
       'cut short',
-      { 'tokenizer.json': '{"model": {' },
+      { 'tokenizer.json': '{\n"model": x\n' },
       /^tokenizer\.json: is not JSON \(.+\); download it again$/,
     ],
     ['not an object', { 'tokenizer_config.json': '[]' }, /^tokenizer_config\.json: is not a JSON object$/],
