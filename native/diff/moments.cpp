@@ -1,0 +1,127 @@
+#include "diff/moments.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace deltascope {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+}  // namespace
+
+Moments::Moments(int64_t d_model)
+    : d_model_(d_model),
+      base_(static_cast<size_t>(d_model)),
+      finetuned_(static_cast<size_t>(d_model)),
+      even_diff_(static_cast<size_t>(d_model)),
+      spoiled_(static_cast<size_t>(d_model)) {}
+
+void Moments::add(std::span<const Pair> pairs) {
+  int64_t not_finite = 0;
+  constexpr int64_t kPiece = 64;  // dimensions a thread takes at once: whole cache lines, all pairs
+#pragma omp parallel for schedule(static) reduction(+ : not_finite)
+  for (int64_t begin = 0; begin < d_model_; begin += kPiece) {
+    const int64_t end = std::min(begin + kPiece, d_model_);
+    for (const Pair& pair : pairs) {
+      for (int64_t j = begin; j < end; ++j) {
+        const float b = pair.base[j], f = pair.finetuned[j];
+        const auto at = static_cast<size_t>(j);
+        if (!FixedSum::fits(b) || !FixedSum::fits(f)) {
+          spoiled_[at] = 1;
+          not_finite += ((FixedSum::fits(b) ? 0 : 1) + (FixedSum::fits(f) ? 0 : 1)) * pair.count;
+          continue;
+        }
+        const int128 base_units = FixedSum::to_units(b), finetuned_units = FixedSum::to_units(f);
+        base_[at] += base_units * pair.count;
+        finetuned_[at] += finetuned_units * pair.count;
+        even_diff_[at] += (finetuned_units - base_units) * pair.even;
+      }
+    }
+  }
+  not_finite_ += not_finite;
+  for (const Pair& pair : pairs) {
+    samples_ += pair.count;
+    even_samples_ += pair.even;
+    base_norms_.add(pair.base_norm, pair.count);
+    finetuned_norms_.add(pair.finetuned_norm, pair.count);
+    squared_diffs_.add(pair.squared_diff_norm, pair.count);
+  }
+}
+
+void Moments::merge(const Moments& other) {
+  for (size_t j = 0; j < base_.size(); ++j) {
+    base_[j] += other.base_[j];
+    finetuned_[j] += other.finetuned_[j];
+    even_diff_[j] += other.even_diff_[j];
+    spoiled_[j] |= other.spoiled_[j];
+  }
+  samples_ += other.samples_;
+  even_samples_ += other.even_samples_;
+  not_finite_ += other.not_finite_;
+  base_norms_.merge(other.base_norms_);
+  finetuned_norms_.merge(other.finetuned_norms_);
+  squared_diffs_.merge(other.squared_diffs_);
+}
+
+void Moments::mean(const std::vector<int128>& sums, float* out) const {
+  for (size_t j = 0; j < sums.size(); ++j) {
+    out[j] = spoiled_[j] || samples_ == 0 ? std::numeric_limits<float>::quiet_NaN()
+                                          : static_cast<float>(FixedSum::to_double(sums[j]) / static_cast<double>(samples_));
+  }
+}
+
+void Moments::mean_diff(float* out) const {
+  std::vector<int128> sums(base_.size());
+  for (size_t j = 0; j < sums.size(); ++j) sums[j] = finetuned_[j] - base_[j];
+  mean(sums, out);
+}
+
+double Moments::standard_error_norm() const {
+  if (samples_ < 2) return kNaN;
+  const double n = static_cast<double>(samples_);
+  double squared_mean = 0;
+  for (size_t j = 0; j < base_.size(); ++j) {
+    if (spoiled_[j]) return kNaN;
+    const double mean = FixedSum::to_double(finetuned_[j] - base_[j]) / n;
+    squared_mean += mean * mean;
+  }
+  const double squares = squared_diffs_.total(), spread = squares - n * squared_mean;
+  // Each ‖diff‖² is itself rounded: below this the two terms agree to their last bits.
+  const double floor = squares * static_cast<double>(d_model_) * 0x1p-50;
+  if (std::isnan(spread)) return kNaN;
+  return spread <= floor ? 0.0 : std::sqrt(spread / (n - 1) / n);
+}
+
+double Moments::split_half_cosine() const {
+  if (even_samples_ == 0 || even_samples_ == samples_) return kNaN;
+  double dot = 0, even_square = 0, odd_square = 0;
+  for (size_t j = 0; j < base_.size(); ++j) {
+    if (spoiled_[j]) return kNaN;
+    const double even = FixedSum::to_double(even_diff_[j]) / static_cast<double>(even_samples_);
+    const double odd = FixedSum::to_double(finetuned_[j] - base_[j] - even_diff_[j]) / static_cast<double>(samples_ - even_samples_);
+    dot += even * odd;
+    even_square += even * even;
+    odd_square += odd * odd;
+  }
+  const double scale = std::sqrt(even_square) * std::sqrt(odd_square);
+  return scale > 0 ? std::clamp(dot / scale, -1.0, 1.0) : kNaN;
+}
+
+double row_norm(const float* x, int64_t width) {
+  double sum = 0;
+  for (int64_t j = 0; j < width; ++j) sum += static_cast<double>(x[j]) * x[j];
+  return std::sqrt(sum);
+}
+
+double squared_distance(const float* x, const float* y, int64_t width) {
+  double sum = 0;
+  for (int64_t j = 0; j < width; ++j) {
+    const double difference = static_cast<double>(x[j]) - y[j];
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+}  // namespace deltascope

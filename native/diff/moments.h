@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/exact_sum.h"
+
+namespace deltascope {
+
+/// Statistics of paired activations at one (layer, position), over samples. Everything is a sum held exactly
+/// (core/exact_sum.h): order, batches, waves and threads leave no trace, and disjoint sets of samples merge exactly.
+class Moments {
+ public:
+  explicit Moments(int64_t d_model);
+
+  /// One distinct activation pair that `count` samples have, `even` of them with an even sample index.
+  /// base, finetuned: [d_model] float32. base_norm, finetuned_norm: their L2 norms.
+  struct Pair {
+    const float *base, *finetuned;
+    int64_t count, even;
+    double base_norm, finetuned_norm, squared_diff_norm;
+  };
+  void add(std::span<const Pair> pairs);
+
+  void merge(const Moments& other);
+
+  int64_t samples() const { return samples_; }
+  /// Values that were NaN, infinite or beyond ±2^37; the means of their dimension are NaN.
+  int64_t not_finite() const { return not_finite_; }
+
+  /// Mean over samples, [d_model], rounded once to float32. NaN without samples.
+  void mean_base(float* out) const { mean(base_, out); }
+  void mean_finetuned(float* out) const { mean(finetuned_, out); }
+  /// Mean of finetuned − base: the difference of exact sums, so nothing cancels.
+  void mean_diff(float* out) const;
+
+  /// Σ over samples of the token norms, and how many.
+  double base_norm_sum() const { return base_norms_.total(); }
+  double finetuned_norm_sum() const { return finetuned_norms_.total(); }
+
+  /// sqrt(Σ over dimensions of the unbiased variance of the diff / samples): the length of the standard error of the
+  /// mean. 0 when the variance cannot be told from rounding in float64; NaN below two samples.
+  double standard_error_norm() const;
+
+  /// Cosine of the mean diffs of the samples with even and with odd index; NaN when a half is empty or zero.
+  double split_half_cosine() const;
+
+ private:
+  void mean(const std::vector<int128>& sums, float* out) const;
+
+  int64_t d_model_;
+  int64_t samples_ = 0, even_samples_ = 0, not_finite_ = 0;
+  std::vector<int128> base_, finetuned_, even_diff_;  // [d_model], in units of FixedSum
+  std::vector<uint8_t> spoiled_;                      // [d_model]
+  ExactSum base_norms_, finetuned_norms_, squared_diffs_;
+};
+
+/// ‖x‖ and ‖y − x‖² of rows in float64, summed in the order of the dimensions.
+double row_norm(const float* x, int64_t width);
+double squared_distance(const float* x, const float* y, int64_t width);
+
+}  // namespace deltascope

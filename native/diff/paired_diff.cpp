@@ -1,0 +1,170 @@
+#include "diff/paired_diff.h"
+
+#include <algorithm>
+#include <string>
+
+#include "core/errors.h"
+#include "diff/moments.h"
+#include "models/activations.h"
+#include "models/forward.h"
+
+namespace deltascope {
+namespace {
+
+constexpr int64_t kFirstNormPosition = 5;
+
+void require_pair(const ModelSpec& base, const ModelSpec& finetuned) {
+  const auto check = [](const char* what, int64_t b, int64_t f) {
+    if (b == f) return;
+    throw Error(Code::pair_mismatch, std::string("base has ") + what + " " + std::to_string(b) + ", finetuned " + std::to_string(f) + "; their activations cannot be subtracted",
+                {{"field", what}, {"expected", std::to_string(b)}, {"found", std::to_string(f)}});
+  };
+  check("layers", base.layers, finetuned.layers);
+  check("d_model", base.d_model, finetuned.d_model);
+}
+
+/// The tokens that matter: every sequence cut after the last position asked for.
+struct CutBatch {
+  std::vector<int32_t> ids;
+  std::vector<int64_t> offsets = {0};
+  TokenBatch view() const { return {ids, offsets}; }
+};
+
+CutBatch cut(const TokenBatch& tokens, int64_t length) {
+  CutBatch batch;
+  for (int64_t i = 0; i < tokens.sequences(); ++i) {
+    const auto sequence = tokens.sequence(i);
+    const auto keep = std::min(static_cast<int64_t>(sequence.size()), length);
+    batch.ids.insert(batch.ids.end(), sequence.begin(), sequence.begin() + keep);
+    batch.offsets.push_back(static_cast<int64_t>(batch.ids.size()));
+  }
+  return batch;
+}
+
+/// How many samples, and how many with an even index, go through each node.
+struct Multiplicity {
+  std::vector<int64_t> count, even;
+};
+
+Multiplicity multiplicity(const PrefixTree& tree) {
+  Multiplicity m{std::vector<int64_t>(static_cast<size_t>(tree.nodes())), std::vector<int64_t>(static_cast<size_t>(tree.nodes()))};
+  for (size_t i = 0; i < tree.sequence.size(); ++i) {
+    const auto leaf = static_cast<size_t>(tree.leaf[i]);
+    m.count[leaf] += 1;
+    m.even[leaf] += tree.sequence[i] % 2 == 0;
+  }
+  for (size_t node = static_cast<size_t>(tree.nodes()); node-- > 0;) {  // children come after their parents
+    if (tree.parent[node] < 0) continue;
+    m.count[static_cast<size_t>(tree.parent[node])] += m.count[node];
+    m.even[static_cast<size_t>(tree.parent[node])] += m.even[node];
+  }
+  return m;
+}
+
+/// Feeds one layer of one tree to the statistics of the positions asked for. slots: position → index, or −1.
+void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int64_t>& slots, const float* base, const float* finetuned, int64_t d,
+            std::span<Moments> moments) {
+  std::vector<Moments::Pair> all(static_cast<size_t>(tree.nodes()));
+#pragma omp parallel for schedule(static)
+  for (int64_t node = 0; node < tree.nodes(); ++node) {
+    const auto at = static_cast<size_t>(node);
+    if (slots[static_cast<size_t>(tree.position[at])] < 0) continue;
+    const float *b = base + node * d, *f = finetuned + node * d;
+    all[at] = {b, f, m.count[at], m.even[at], row_norm(b, d), row_norm(f, d), squared_distance(b, f, d)};
+  }
+  std::vector<std::vector<Moments::Pair>> by_slot(moments.size());
+  for (size_t node = 0; node < all.size(); ++node) {
+    const int64_t slot = slots[static_cast<size_t>(tree.position[node])];
+    if (slot >= 0) by_slot[static_cast<size_t>(slot)].push_back(all[node]);
+  }
+  for (size_t slot = 0; slot < moments.size(); ++slot) moments[slot].add(by_slot[slot]);
+}
+
+int64_t nodes_per_wave(const Forward& forward, int64_t statistics_bytes, int64_t budget, int64_t longest) {
+  constexpr int64_t kPairBytes = 2 * static_cast<int64_t>(sizeof(Moments::Pair));
+  const int64_t fixed = forward.fixed_bytes() + statistics_bytes, per_node = forward.bytes_per_node() + kPairBytes;
+  const int64_t least = fixed + per_node * longest;
+  if (budget < least) {
+    throw Error(Code::out_of_memory, "a memory budget of " + std::to_string(budget) + " bytes is too small; this measurement needs at least " + std::to_string(least),
+                {{"field", "memoryBudget"}, {"expected", std::to_string(least)}, {"found", std::to_string(budget)}});
+  }
+  return (budget - fixed) / per_node;
+}
+
+}  // namespace
+
+DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBatch& tokens, const DiffRequest& request, Job& job) {
+  require_pair(base.spec(), finetuned.spec());
+  require_distinct("layers", request.layers, base.spec().layers);
+  require_distinct("positions", request.positions, int64_t{1} << 20);
+  require_known_tokens(base, tokens);
+  require_known_tokens(finetuned, tokens);
+
+  const auto d = base.spec().d_model;
+  const auto L = static_cast<int64_t>(request.layers.size()), P = static_cast<int64_t>(request.positions.size());
+  const int64_t last = *std::max_element(request.positions.begin(), request.positions.end());
+  const CutBatch batch = cut(tokens, last + 1);
+  int64_t longest = 0;
+  for (int64_t i = 0; i < batch.view().sequences(); ++i) longest = std::max(longest, static_cast<int64_t>(batch.view().sequence(i).size()));
+  if (longest == 0) throw Error(Code::invalid_argument, "there are no tokens to measure on", {{"field", "tokens"}});
+
+  std::vector<int64_t> layers = request.layers, slots(static_cast<size_t>(last + 1), -1);
+  std::sort(layers.begin(), layers.end());
+  for (int64_t p = 0; p < P; ++p) slots[static_cast<size_t>(request.positions[static_cast<size_t>(p)])] = p;
+
+  Forward forward({&base, &finetuned});
+  constexpr int64_t kSumsPerDimension = 3 * static_cast<int64_t>(sizeof(int128)) + 1;
+  const int64_t statistics_bytes = L * P * (d * kSumsPerDimension + static_cast<int64_t>(sizeof(Moments)));
+  const auto trees = plan_trees(batch.view(), nodes_per_wave(forward, statistics_bytes, request.memory_budget, longest));
+  std::vector<Moments> moments(static_cast<size_t>(L * P), Moments(d));  // [ascending layer, position asked]
+
+  int64_t nodes = 0, done = 0;
+  for (const PrefixTree& tree : trees) nodes += tree.nodes();
+  const int64_t work = nodes * (layers.back() + 1) * 2;
+  for (const PrefixTree& tree : trees) {
+    const Multiplicity m = multiplicity(tree);
+    const auto observe = [&](int64_t layer, std::span<const float* const> residuals) {
+      const auto row = std::lower_bound(layers.begin(), layers.end(), layer) - layers.begin();
+      reduce(tree, m, slots, residuals[0], residuals[1], d, std::span(moments).subspan(static_cast<size_t>(row * P), static_cast<size_t>(P)));
+    };
+    forward.run(tree, layers, observe, job, [&](int64_t pushed) {
+      done += pushed;
+      if (job.on_progress) job.on_progress(done, work);
+    });
+  }
+
+  DiffResult result;
+  result.samples = tokens.sequences();
+  result.unique_prefixes = count_unique_prefixes(batch.view());
+  result.waves = static_cast<int64_t>(trees.size());
+  result.shared_weights = forward.shares_weights();
+  for (auto* vectors : {&result.mean_diff, &result.base_mean, &result.finetuned_mean}) vectors->resize(static_cast<size_t>(L * P * d));
+  for (int64_t l = 0; l < L; ++l) {
+    const auto row = std::lower_bound(layers.begin(), layers.end(), request.layers[static_cast<size_t>(l)]) - layers.begin();
+    const auto is_late = [&](int64_t p) { return request.positions[static_cast<size_t>(p)] >= kFirstNormPosition; };
+    bool any_late = false;
+    for (int64_t p = 0; p < P; ++p) any_late = any_late || (is_late(p) && moments[static_cast<size_t>(row * P + p)].samples() > 0);
+    double base_sum = 0, finetuned_sum = 0;
+    int64_t norm_tokens = 0;
+    for (int64_t p = 0; p < P; ++p) {
+      const Moments& here = moments[static_cast<size_t>(row * P + p)];
+      const auto at = static_cast<size_t>((l * P + p) * d);
+      here.mean_diff(&result.mean_diff[at]);
+      here.mean_base(&result.base_mean[at]);
+      here.mean_finetuned(&result.finetuned_mean[at]);
+      result.standard_error_norm.push_back(static_cast<float>(here.standard_error_norm()));
+      result.split_half_cosine.push_back(static_cast<float>(here.split_half_cosine()));
+      result.not_finite += here.not_finite();
+      if (l == 0) result.counts.push_back(here.samples());
+      if (any_late && !is_late(p)) continue;
+      base_sum += here.base_norm_sum();
+      finetuned_sum += here.finetuned_norm_sum();
+      norm_tokens += here.samples();
+    }
+    result.base_norm.push_back(static_cast<float>(base_sum / static_cast<double>(norm_tokens)));
+    result.finetuned_norm.push_back(static_cast<float>(finetuned_sum / static_cast<double>(norm_tokens)));
+  }
+  return result;
+}
+
+}  // namespace deltascope

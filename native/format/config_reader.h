@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/errors.h"
+
+namespace deltascope {
+
+/// Reads fields of a JSON object that a stranger wrote, with their types and ranges checked, and remembers which
+/// were read. A field that is null counts as absent. Every error names the file and the field.
+class ConfigReader {
+ public:
+  /// `code` is what errors carry: INVALID_CONFIG or INVALID_ADAPTER. `prefix` names a nested object in messages.
+  ConfigReader(nlohmann::json object, std::string file, Code code, std::string prefix = "");
+
+  /// Reads a file of at most 16 MiB.
+  static ConfigReader open(const std::string& path, Code code);
+
+  bool has(const std::string& key) const;
+
+  int64_t integer(const std::string& key, int64_t low, int64_t high);
+  int64_t integer_or(const std::string& key, int64_t low, int64_t high, int64_t otherwise);
+  /// Finite and strictly above `above`.
+  double real(const std::string& key, double above);
+  double real_or(const std::string& key, double above, double otherwise);
+  bool boolean_or(const std::string& key, bool otherwise);
+  std::string string(const std::string& key);
+  std::string string_or(const std::string& key, const std::string& otherwise);
+  std::vector<std::string> strings(const std::string& key);
+  /// A nested object, read through a reader of its own; nothing when absent.
+  std::optional<ConfigReader> object(const std::string& key);
+  /// The raw value, marked as read; null when absent.
+  const nlohmann::json& raw(const std::string& key);
+
+  /// Marks fields as known and without effect on the maths.
+  void ignore(const std::vector<std::string_view>& keys);
+
+  /// Keys present (not null) and neither read nor ignored.
+  std::vector<std::string> unread() const;
+
+  [[noreturn]] void fail(const std::string& key, const std::string& expected) const;
+  /// For a setting that is well-formed and not implemented.
+  [[noreturn]] void unsupported(const std::string& key, const std::string& supported) const;
+
+  const std::string& file() const { return file_; }
+
+ private:
+  const nlohmann::json* find(const std::string& key);
+  std::string found(const std::string& key) const;
+
+  nlohmann::json object_;
+  std::string file_;
+  Code code_;
+  std::string prefix_;
+  std::set<std::string> read_;
+};
+
+}  // namespace deltascope

@@ -1,0 +1,17 @@
+// Llama 2 and 3.x. Source: transformers' LlamaForCausalLM.
+#include "models/family.h"
+
+namespace deltascope {
+namespace {
+
+void read(ConfigReader& config, ModelSpec& spec) {
+  read_common(config, spec);
+  spec.attention_bias = config.boolean_or("attention_bias", false);
+  spec.mlp_bias = config.boolean_or("mlp_bias", false);
+}
+
+}  // namespace
+
+const Family kLlama = {"llama", {"LlamaForCausalLM"}, read};
+
+}  // namespace deltascope

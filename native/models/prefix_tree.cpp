@@ -1,0 +1,73 @@
+#include "models/prefix_tree.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace deltascope {
+namespace {
+
+std::vector<int64_t> lexicographic_order(const TokenBatch& batch) {
+  std::vector<int64_t> order(static_cast<size_t>(batch.sequences()));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    const auto x = batch.sequence(a), y = batch.sequence(b);
+    const auto [i, j] = std::mismatch(x.begin(), x.end(), y.begin(), y.end());
+    if (i == x.end() || j == y.end()) return i == x.end() && j == y.end() ? a < b : i == x.end();
+    return *i < *j;
+  });
+  return order;
+}
+
+size_t shared_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
+  return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+}
+
+}  // namespace
+
+std::vector<int32_t> PrefixTree::path(size_t i) const {
+  std::vector<int32_t> nodes;
+  for (int32_t node = leaf[i]; node >= 0; node = parent[static_cast<size_t>(node)]) nodes.push_back(node);
+  std::reverse(nodes.begin(), nodes.end());
+  return nodes;
+}
+
+std::vector<PrefixTree> plan_trees(const TokenBatch& batch, int64_t max_nodes) {
+  std::vector<PrefixTree> trees;
+  std::vector<int32_t> open;  // nodes of the sequence before, from the root down
+  std::span<const int32_t> before;
+  for (const int64_t index : lexicographic_order(batch)) {
+    const auto tokens = batch.sequence(index);
+    if (tokens.empty()) continue;
+    size_t shared = shared_prefix(before, tokens);
+    if (trees.empty() || trees.back().nodes() + static_cast<int64_t>(tokens.size() - shared) > max_nodes) {
+      trees.emplace_back();
+      open.clear();
+      shared = 0;
+    }
+    PrefixTree& tree = trees.back();
+    open.resize(shared);
+    for (size_t at = shared; at < tokens.size(); ++at) {
+      tree.parent.push_back(open.empty() ? -1 : open.back());
+      tree.token.push_back(tokens[at]);
+      tree.position.push_back(static_cast<int32_t>(at));
+      open.push_back(static_cast<int32_t>(tree.nodes() - 1));
+    }
+    tree.sequence.push_back(index);
+    tree.leaf.push_back(open.back());
+    before = tokens;
+  }
+  return trees;
+}
+
+int64_t count_unique_prefixes(const TokenBatch& batch) {
+  int64_t nodes = 0;
+  std::span<const int32_t> before;
+  for (const int64_t index : lexicographic_order(batch)) {
+    const auto tokens = batch.sequence(index);
+    nodes += static_cast<int64_t>(tokens.size() - shared_prefix(before, tokens));
+    before = tokens;
+  }
+  return nodes;
+}
+
+}  // namespace deltascope
