@@ -13,7 +13,8 @@ export function random(seed: number): () => number {
 }
 
 /** A 64-digit digest that only looks like one. */
-export const fakeDigest = (text: string): string => Buffer.from(text.padEnd(32, '.')).toString('hex').slice(0, 64);
+export const fakeDigest = (text: string): string =>
+  Buffer.from(text.padEnd(32, '.')).toString('hex').slice(0, 64);
 
 export const syntheticModel: NewModel = {
   name: 'tiny-base',

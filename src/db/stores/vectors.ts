@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { sha256 } from '../../lib/sha256.ts';
-import { StoreError } from '../errors.ts';
+import { NotFoundError, StoreError } from '../errors.ts';
 import { slug, splitVectorKey } from '../keys.ts';
 import type { VectorKind } from '../tables/vector-data.ts';
 import type { DiffVectorRow } from './diff-vectors.ts';
@@ -30,6 +30,12 @@ export function vectorStore(
   };
   return {
     find,
+    /** @throws NotFoundError */
+    get(diffVector: DiffVectorRow, kind: VectorKind): VectorRow {
+      const vector = find(diffVector, kind);
+      if (!vector) throw new NotFoundError('vector', `${diffVector.key}/${slug(kind)}`);
+      return vector;
+    },
     findByKey(key: string): VectorRow | undefined {
       const parts = splitVectorKey(key);
       const diffVector = parts && diffVectors.findByKey(parts.diffVector);

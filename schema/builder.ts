@@ -1,0 +1,84 @@
+import SchemaBuilder from '@pothos/core';
+import RelayPlugin from '@pothos/plugin-relay';
+import type { Store } from '../src/db/index.ts';
+import type { JsonObject } from '../src/lib/canonical-json.ts';
+import { defaultPageSize, maxPageSize, maxRows } from './limits.ts';
+
+/** What a resolver may use. */
+export interface GraphContext {
+  store: Store;
+  /** Scheme, host and port the client used, without a slash at the end; download URLs start with it. */
+  origin: string;
+  /** Rows that lists may still read in this request; counts down. */
+  rowsLeft: number;
+}
+
+/** A context for one request. */
+export const graphContext = (store: Store, origin: string): GraphContext => ({
+  store,
+  origin,
+  rowsLeft: maxRows,
+});
+
+export const builder = new SchemaBuilder<{
+  Context: GraphContext;
+  DefaultFieldNullability: false;
+  DefaultEdgesNullability: { list: false; items: false };
+  Connection: { count: () => number };
+  Scalars: {
+    ID: { Input: string; Output: string };
+    DateTime: { Input: never; Output: string };
+    BigInt: { Input: never; Output: number };
+    JSON: { Input: never; Output: JsonObject };
+  };
+}>({
+  plugins: [RelayPlugin],
+  defaultFieldNullability: false,
+  relay: {
+    nodeQueryOptions: false,
+    nodesQueryOptions: false,
+    nodeTypeOptions: { description: 'Anything with an id of its own.' },
+    idFieldOptions: {
+      description: 'Opaque and stable: the same thing has the same id in every copy of a store.',
+    },
+    pageInfoTypeOptions: { description: 'Where a page stands in its list.' },
+    hasNextPageFieldOptions: { description: 'Whether rows follow this page.' },
+    hasPreviousPageFieldOptions: { description: 'Whether rows precede this page.' },
+    startCursorFieldOptions: { description: 'Cursor of the first row of the page; null on an empty page.' },
+    endCursorFieldOptions: { description: 'Cursor of the last row of the page; null on an empty page.' },
+    edgesFieldOptions: {
+      description: 'The rows of the page, in order.',
+      nullable: { list: false, items: false },
+    },
+    nodeFieldOptions: { description: 'The row itself.', nullable: false },
+    pageInfoFieldOptions: { description: 'Where this page stands in the list.' },
+    cursorFieldOptions: {
+      description:
+        'Opaque place of this row in this list, for `after` and `before` of the same field and arguments.',
+    },
+    firstArgOptions: {
+      description: `The first rows: 0 to ${maxPageSize}, else an error. Without first and last: ${defaultPageSize}.`,
+    },
+    lastArgOptions: {
+      description: `The last rows: 0 to ${maxPageSize}, else an error. Applied after first when both are given.`,
+    },
+    afterArgOptions: {
+      description: 'Only rows after this cursor; one of another list is an INVALID_CURSOR error.',
+    },
+    beforeArgOptions: {
+      description: 'Only rows before this cursor; one of another list is an INVALID_CURSOR error.',
+    },
+  },
+});
+
+builder.queryType({
+  description:
+    'What finetunes did to language models. Start at organisms and go down: runs, layers, diff vectors, projections, tokens; every node knows the way back.',
+});
+
+builder.globalConnectionField('totalCount', (t) =>
+  t.int({
+    description: 'Rows in the whole list under the same filters. Counted only when asked for.',
+    resolve: (page) => page.count(),
+  }),
+);

@@ -1,0 +1,84 @@
+import type { ObjectRef } from '@pothos/core';
+import { canonicalJson, type JsonValue } from '../src/lib/canonical-json.ts';
+import { sha256 } from '../src/lib/sha256.ts';
+import type { Listing, SortKey } from '../src/db/index.ts';
+import { builder, type GraphContext } from './builder.ts';
+import { decodeCursor, encodeCursor } from './cursor.ts';
+import { badUserInput, costLimitExceeded } from './errors.ts';
+import { defaultPageSize, maxPageSize } from './limits.ts';
+
+interface PageArguments {
+  first?: number | null | undefined;
+  last?: number | null | undefined;
+  after?: string | null | undefined;
+  before?: string | null | undefined;
+}
+
+/** The `…Connection` and `…Edge` types of a node type; every list of that type shares them. */
+export const connectionType = <Row>(
+  name: string,
+  type: ObjectRef<(typeof builder)['$inferSchemaTypes'], Row>,
+) =>
+  builder.connectionObject(
+    { type, name: `${name}Connection`, description: `A page of a list of ${name} nodes.` },
+    { name: `${name}Edge`, description: `A ${name} in its place in a list.` },
+  );
+
+/** One page of a listing; arguments other than the four of paging are its filters. */
+export function connection<Parent extends { key: string } | null, Filters, Row extends object>(
+  context: GraphContext,
+  listing: Listing<Parent, Filters, Row>,
+  parent: Parent,
+  { first, last, after, before, ...filters }: PageArguments & Filters,
+) {
+  // Ties cursors to this list. Made only when a cursor is given or asked for.
+  let tag: string | undefined;
+  const listTag = () => (tag ??= tagOf([listing.name, parent?.key ?? null, filters]));
+  const decode = (cursor: string | null | undefined): SortKey | undefined =>
+    (cursor ?? undefined) ? decodeCursor(cursor as string, listTag(), listing.sortTypes) : undefined;
+  const cursorOf = (row: Row) => encodeCursor(listTag(), listing.sortKey(row));
+
+  const size = { first: pageSize('first', first), last: pageSize('last', last) };
+  if (size.first === undefined && size.last === undefined) size.first = defaultPageSize;
+  const page = listing.page(parent, filters as Filters, {
+    ...size,
+    after: decode(after),
+    before: decode(before),
+  });
+  context.rowsLeft -= page.rows.length;
+  if (context.rowsLeft < 0) throw costLimitExceeded();
+  const [start, end] = [page.rows[0], page.rows.at(-1)];
+  return {
+    edges: page.rows.map((node) => ({
+      node,
+      get cursor() {
+        return cursorOf(node);
+      },
+    })),
+    pageInfo: {
+      hasPreviousPage: page.hasPreviousPage,
+      hasNextPage: page.hasNextPage,
+      get startCursor() {
+        return start ? cursorOf(start) : null;
+      },
+      get endCursor() {
+        return end ? cursorOf(end) : null;
+      },
+    },
+    count: () => listing.count(parent, filters as Filters),
+  };
+}
+
+function pageSize(name: string, value: number | null | undefined): number | undefined {
+  if (value === null || value === undefined) return undefined;
+  if (value < 0 || value > maxPageSize) {
+    throw badUserInput(`${name} must be 0 to ${maxPageSize}, not ${value}; ask for more by pages.`);
+  }
+  return value;
+}
+
+/** An absent filter and a null one are the same list. */
+const tagOf = (list: unknown): string =>
+  sha256(
+    canonicalJson(JSON.parse(JSON.stringify(list, (_, value) => value ?? undefined)) as JsonValue),
+  ).slice(0, 16);

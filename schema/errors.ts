@@ -1,0 +1,19 @@
+import { GraphQLError } from 'graphql';
+import { maxRows } from './limits.ts';
+
+/** The request asks for something that cannot be; the message says what would be right. */
+export const badUserInput = (message: string): GraphQLError =>
+  new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
+
+export const invalidCursor = (): GraphQLError =>
+  new GraphQLError(
+    'This cursor is not one of this list; use endCursor or startCursor of the same field and arguments.',
+    {
+      extensions: { code: 'INVALID_CURSOR' },
+    },
+  );
+
+export const costLimitExceeded = (): GraphQLError =>
+  new GraphQLError(`One request reads at most ${maxRows} rows; ask for fewer, or for the rest by pages.`, {
+    extensions: { code: 'COST_LIMIT_EXCEEDED' },
+  });

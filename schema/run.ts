@@ -1,0 +1,131 @@
+import type { RunRow } from '../src/db/index.ts';
+import { BaseModelRef } from './base-model.ts';
+import { builder } from './builder.ts';
+import { connection, connectionType } from './connection.ts';
+import { CorpusRef } from './corpus.ts';
+import { OrganismRef } from './organism.ts';
+import { RunLayerConnection, RunLayerRef } from './run-layer.ts';
+
+export const RunRef = builder.objectRef<RunRow>('Run');
+export const RunConnection = connectionType('Run', RunRef);
+
+/** Arguments of every list of runs. */
+export const runFilters = builder.args((t) => ({
+  methods: t.stringList({ description: 'Only runs by one of these methods. Null or absent: all.' }),
+}));
+
+builder.node(RunRef, {
+  description: 'One comparison of an organism with its base on a corpus, with everything that made it.',
+  id: { resolve: (run) => run.key },
+  loadOne: (key, { store }) => store.runs.findByKey(key),
+  fields: (t) => ({
+    key: t.exposeString('key', {
+      description:
+        'Readable identity, 20 hex digits that follow from what was asked: the same request is the same run.',
+    }),
+    digest: t.exposeString('digest', {
+      description:
+        'SHA-256 over the manifest of the run and its vectors, in hex; equal for equal results, whatever the device or time.',
+    }),
+    method: t.exposeString('method', { description: 'How the models were compared.' }),
+    methodVersion: t.exposeInt('methodVersion', {
+      description: 'Version of that method; it grows when its maths does.',
+    }),
+    positions: t.exposeInt('positions', {
+      description: 'Number of token positions measured, from the start of each text, BOS included.',
+    }),
+    samples: t.exposeInt('samples', { description: 'Number of texts used.' }),
+    uniquePrefixes: t.exposeInt('uniquePrefixes', {
+      description: 'Different token prefixes among them: the tokens actually computed.',
+    }),
+    baseDigest: t.exposeString('baseDigest', {
+      description: 'SHA-256 of the base checkpoint as it was measured, in hex.',
+    }),
+    finetunedDigest: t.exposeString('finetunedDigest', {
+      description: 'SHA-256 of the adapter or checkpoint as it was measured, in hex.',
+    }),
+    corpusDigest: t.exposeString('corpusDigest', {
+      description: 'SHA-256 of the corpus as it was measured, in hex.',
+    }),
+    tokensDigest: t.exposeString('tokensDigest', {
+      description: 'SHA-256 of the token ids fed to both models, in hex.',
+    }),
+    seed: t.expose('seed', {
+      type: 'BigInt',
+      nullable: true,
+      description: 'Seed of the random choices; null when nothing was random.',
+    }),
+    computeDtype: t.exposeString('computeDtype', {
+      description: 'Type of the forward pass: float32 or bfloat16.',
+    }),
+    accumulateDtype: t.exposeString('accumulateDtype', { description: 'Type of the sums behind the means.' }),
+    storeDtype: t.exposeString('storeDtype', { description: 'Type of the stored vectors.' }),
+    engineVersion: t.exposeString('engineVersion', {
+      description: 'Version of the engine that measured it.',
+    }),
+    device: t.exposeString('device', { description: 'What computed it.' }),
+    parameters: t.expose('parameters', { type: 'JSON', description: 'Parameters of the method.' }),
+    certificate: t.expose('certificate', {
+      type: 'JSON',
+      description: 'The sanity checks the run carries; a number that was not finite is null.',
+    }),
+    durationMs: t.exposeFloat('durationMs', {
+      description: 'How long the measurement took, in milliseconds.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was saved here.' }),
+    organism: t.field({
+      type: OrganismRef,
+      description: 'The organism measured, as it is registered now; finetunedDigest says what was measured.',
+      resolve: (run, _, { store }) => store.organisms.getById(run.organismId),
+    }),
+    baseModel: t.field({
+      type: BaseModelRef,
+      description: 'The base measured, as it is registered now; baseDigest says what was measured.',
+      resolve: (run, _, { store }) => store.models.getById(run.baseModelId),
+    }),
+    corpus: t.field({
+      type: CorpusRef,
+      description: 'The probe text, as it is registered now; corpusDigest says what was used.',
+      resolve: (run, _, { store }) => store.corpora.getById(run.corpusId),
+    }),
+    layers: t.connection(
+      {
+        type: RunLayerRef,
+        description: 'The layers measured, lowest first.',
+        args: {
+          layers: t.arg.intList({
+            description: 'Only these layers, 0-based. Null or absent: all that were measured.',
+          }),
+        },
+        resolve: (run, args, context) => connection(context, context.store.layers.ofRun, run, args),
+      },
+      RunLayerConnection,
+    ),
+    layer: t.field({
+      type: RunLayerRef,
+      nullable: true,
+      description: 'One layer; null when the run did not measure it.',
+      args: { layer: t.arg.int({ required: true, description: 'Index of the decoder block, 0-based.' }) },
+      resolve: (run, { layer }, { store }) => store.layers.find(run, layer),
+    }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  runs: t.connection(
+    {
+      type: RunRef,
+      description: 'All runs, newest first.',
+      args: runFilters,
+      resolve: (_, args, context) => connection(context, context.store.runs.all, null, args),
+    },
+    RunConnection,
+  ),
+  run: t.field({
+    type: RunRef,
+    nullable: true,
+    description: 'The run of this key; null when there is none.',
+    args: { key: t.arg.string({ required: true, description: 'Its 20 hex digits.' }) },
+    resolve: (_, { key }, { store }) => store.runs.findByKey(key),
+  }),
+}));

@@ -1,0 +1,17 @@
+import { builder } from './builder.ts';
+
+builder.scalarType('DateTime', {
+  description: 'A moment as RFC 3339 text in UTC with milliseconds, such as 2026-11-23T18:46:50.123Z.',
+  specifiedByURL: 'https://datatracker.ietf.org/doc/html/rfc3339',
+  serialize: (text) => text,
+});
+
+builder.scalarType('BigInt', {
+  description: 'A whole number that may exceed 32 bits, as decimal text.',
+  serialize: (value) => String(value),
+});
+
+builder.scalarType('JSON', {
+  description: 'A JSON object whose members depend on what made it.',
+  serialize: (value) => value,
+});

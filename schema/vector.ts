@@ -1,0 +1,69 @@
+import type { VectorRow } from '../src/db/index.ts';
+import { builder } from './builder.ts';
+import { DiffVectorRef } from './diff-vector.ts';
+import { VectorKindEnum } from './enums.ts';
+import { badUserInput } from './errors.ts';
+import { maxBase64Bytes, maxPreview } from './limits.ts';
+
+const bytesPerNumber = 4;
+
+export const VectorRef = builder.objectRef<VectorRow>('Vector');
+
+builder.node(VectorRef, {
+  description: 'A vector of numbers. Fetch them by URL; the graph carries previews and small base64 only.',
+  id: { resolve: (vector) => vector.key },
+  loadOne: (key, { store }) => store.vectors.findByKey(key),
+  fields: (t) => ({
+    kind: t.expose('kind', { type: VectorKindEnum, description: 'Which numbers these are.' }),
+    dtype: t.string({ description: 'Type of each number: float32.', resolve: () => 'float32' }),
+    shape: t.intList({
+      description: 'Length along each axis: one axis, d_model long.',
+      resolve: (vector) => [vector.byteLength / bytesPerNumber],
+    }),
+    byteLength: t.exposeInt('byteLength', { description: 'Bytes of the raw download.' }),
+    sha256: t.exposeString('sha256', { description: 'SHA-256 of the raw little-endian bytes, in hex.' }),
+    url: t.string({
+      description: 'Where the raw little-endian bytes are: numpy.frombuffer(body, "<f4").',
+      resolve: (vector, _, { origin }) => `${origin}/v1/vectors/${vector.key}?sha256=${vector.sha256}`,
+    }),
+    npyUrl: t.string({
+      description: 'Where the same numbers are as a .npy file: numpy.load.',
+      resolve: (vector, _, { origin }) => `${origin}/v1/vectors/${vector.key}.npy?sha256=${vector.sha256}`,
+    }),
+    preview: t.floatList({
+      nullable: { list: false, items: true },
+      description:
+        'The first numbers, exact but for the sign of -0; null in the place of one that is NaN or infinite.',
+      args: {
+        first: t.arg.int({
+          required: true,
+          defaultValue: 8,
+          description: `How many, 1 to ${maxPreview}, else an error; fewer when the vector is shorter.`,
+        }),
+      },
+      resolve: (vector, { first }, { store }) => previewOf(store.vectors.read(vector), first),
+    }),
+    dataBase64: t.string({
+      nullable: true,
+      description: `The raw little-endian bytes in base64; null when byteLength is above ${maxBase64Bytes}: use url then.`,
+      resolve: (vector, _, { store }) =>
+        vector.byteLength > maxBase64Bytes ? null : store.vectors.read(vector).toString('base64'),
+    }),
+    diffVector: t.field({
+      type: DiffVectorRef,
+      description: 'The place it was measured at.',
+      resolve: (vector) => vector.diffVector,
+    }),
+  }),
+});
+
+function previewOf(data: Buffer, first: number): (number | null)[] {
+  if (first < 1 || first > maxPreview) {
+    throw badUserInput(`first must be 1 to ${maxPreview}, not ${first}; fetch url for the whole vector.`);
+  }
+  const length = Math.min(first, data.length / bytesPerNumber);
+  return Array.from({ length }, (_, i) => {
+    const number = data.readFloatLE(i * bytesPerNumber);
+    return Number.isFinite(number) ? number : null;
+  });
+}
