@@ -12,6 +12,8 @@ namespace deltascope {
 namespace {
 
 constexpr int64_t kFirstNormPosition = 5;
+constexpr int64_t kDefaultBudget = int64_t{1} << 30;
+constexpr int64_t kDefaultNodes = 4096;  // that many fit by default, however large the model
 
 void require_pair(const ModelSpec& base, const ModelSpec& finetuned) {
   const auto check = [](const char* what, int64_t b, int64_t f) {
@@ -84,6 +86,7 @@ int64_t nodes_per_wave(const Forward& forward, int64_t statistics_bytes, int64_t
   constexpr int64_t kPairBytes = 2 * static_cast<int64_t>(sizeof(Moments::Pair));
   const int64_t fixed = forward.fixed_bytes() + statistics_bytes, per_node = forward.bytes_per_node() + kPairBytes;
   const int64_t least = fixed + per_node * longest;
+  if (budget == 0) budget = std::max(kDefaultBudget, fixed + per_node * std::max(longest, kDefaultNodes));
   if (budget < least) {
     throw Error(Code::out_of_memory, "a memory budget of " + std::to_string(budget) + " bytes is too small; this measurement needs at least " + std::to_string(least),
                 {{"field", "memoryBudget"}, {"expected", std::to_string(least)}, {"found", std::to_string(budget)}});

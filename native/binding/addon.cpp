@@ -1,0 +1,244 @@
+// The engine's functions for JavaScript. Private: src/native is the only caller, users meet the façade there.
+#include <napi.h>
+#include <omp.h>
+
+#include "binding/arguments.h"
+#include "binding/job_queue.h"
+#include "core/device.h"
+#include "diff/paired_diff.h"
+#include "models/activations.h"
+#include "models/family.h"
+#include "models/head.h"
+#include "ops/matmul.h"
+
+namespace deltascope {
+namespace {
+
+Napi::Object describe_model(Napi::Env env, const Model& model) {
+  const ModelSpec& spec = model.spec();
+  const auto number = [&](int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); };
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("architecture", spec.architecture);
+  result.Set("family", spec.family);
+  result.Set("layers", number(spec.layers));
+  result.Set("dModel", number(spec.d_model));
+  result.Set("dMlp", number(spec.d_mlp));
+  result.Set("heads", number(spec.heads));
+  result.Set("kvHeads", number(spec.kv_heads));
+  result.Set("headDim", number(spec.head_dim));
+  result.Set("vocabSize", number(spec.vocab_size));
+  result.Set("parameters", number(model.parameters()));
+  result.Set("dtype", model.stored_dtype());
+  result.Set("tiedHead", Napi::Boolean::New(env, spec.tied_head));
+  Napi::Array unknown = Napi::Array::New(env);
+  for (const std::string& key : spec.unknown_config_keys) unknown.Set(unknown.Length(), key);
+  result.Set("unknownConfigKeys", unknown);
+  if (const Adapter* adapter = model.adapter()) {
+    Napi::Object described = Napi::Object::New(env);
+    Napi::Array modules = Napi::Array::New(env);
+    for (const AdaptedModule& module : adapter->modules()) {
+      Napi::Object entry = Napi::Object::New(env);
+      entry.Set("module", module.name);
+      entry.Set("changeNorm", Napi::Number::New(env, module.change));
+      modules.Set(modules.Length(), entry);
+    }
+    described.Set("parameters", number(adapter->parameters()));
+    described.Set("modules", modules);
+    result.Set("adapter", described);
+  } else {
+    result.Set("adapter", env.Null());
+  }
+  return result;
+}
+
+Napi::Value ranked(Napi::Env env, const std::vector<LensReading>& readings, std::vector<std::pair<RankedId, double>> LensReading::*end) {
+  std::vector<int32_t> ids;
+  std::vector<double> probabilities;
+  for (const LensReading& reading : readings) {
+    for (const auto& [entry, probability] : reading.*end) {
+      ids.push_back(entry.id);
+      probabilities.push_back(probability);
+    }
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("ids", take(env, std::move(ids)));
+  result.Set("probabilities", take(env, std::move(probabilities)));
+  return result;
+}
+
+/// One per environment: a worker thread has its own.
+class Addon : public Napi::Addon<Addon> {
+ public:
+  Addon(Napi::Env, Napi::Object exports) {
+    DefineAddon(exports, {
+                             InstanceMethod("engine", &Addon::engine),
+                             InstanceMethod("newJob", &Addon::new_job),
+                             InstanceMethod("cancel", &Addon::cancel),
+                             InstanceMethod("open", &Addon::open),
+                             InstanceMethod("close", &Addon::close),
+                             InstanceMethod("residuals", &Addon::residuals_of),
+                             InstanceMethod("logits", &Addon::logits_of),
+                             InstanceMethod("logitLens", &Addon::lens),
+                             InstanceMethod("diff", &Addon::diff),
+                         });
+  }
+
+ private:
+  /// What this build is and where it can run.
+  Napi::Value engine(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    Napi::Object result = Napi::Object::New(env);
+    Napi::Array devices = Napi::Array::New(env), architectures = Napi::Array::New(env);
+    const auto add = [&](const Device& device) {
+      Napi::Object entry = Napi::Object::New(env);
+      entry.Set("kind", device.kind);
+      entry.Set("name", device.name);
+      devices.Set(devices.Length(), entry);
+    };
+    add({"cpu", matmul_backend(), 0});
+    for (const Device& device : cuda_devices()) add(device);
+    for (const Family* family : families()) {
+      for (const std::string_view architecture : family->architectures) architectures.Set(architectures.Length(), std::string(architecture));
+    }
+    result.Set("devices", devices);
+    result.Set("cudaAbsence", cuda_absence());
+    result.Set("architectures", architectures);
+    result.Set("threads", Napi::Number::New(env, omp_get_num_procs()));
+    return result;
+  }
+
+  Napi::Value new_job(const Napi::CallbackInfo& info) { return wrap(info.Env(), std::make_shared<Job>()); }
+
+  Napi::Value cancel(const Napi::CallbackInfo& info) {
+    Arguments(info).job(0)->cancelled = true;
+    return info.Env().Undefined();
+  }
+
+  /// (folder, adapter or "", threads, job) → { handle, spec }
+  Napi::Value open(const Napi::CallbackInfo& info) {
+    return guarded(info, [&](const Arguments& a) {
+      const std::string folder = a.text(0), adapter = a.text(1);
+      const int threads = static_cast<int>(a.integer(2, 1, 4096));
+      return queue_.submit(info.Env(), a.job(3), info.Env().Undefined(), threads, [=](Job&) -> JobQueue::Settle {
+        const auto model = std::make_shared<const Model>(folder, adapter);
+        return [=](Napi::Env env) {
+          Napi::Object result = Napi::Object::New(env);
+          result.Set("handle", wrap(env, std::make_unique<ModelHandle>(ModelHandle{model, threads})));
+          result.Set("spec", describe_model(env, *model));
+          return result;
+        };
+      });
+    });
+  }
+
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    Arguments(info).model(0).model.reset();
+    return info.Env().Undefined();
+  }
+
+  /// (model, ids, offsets, layers, job, progress) → [layer][sequence] Float32Array
+  Napi::Value residuals_of(const Napi::CallbackInfo& info) {
+    return guarded(info, [&](const Arguments& a) {
+      const ModelHandle handle = a.model(0);
+      return queue_.submit(info.Env(), a.job(4), info[5], handle.threads,
+                           [model = handle.model, tokens = read_tokens(a, 1, 2), layers = a.integers(3)](Job& job) -> JobQueue::Settle {
+                             auto rows = std::make_shared<std::vector<std::vector<std::vector<float>>>>(residuals(*model, tokens.view(), layers, job));
+                             return [rows](Napi::Env env) -> Napi::Value {
+                               Napi::Array result = Napi::Array::New(env, rows->size());
+                               for (uint32_t l = 0; l < rows->size(); ++l) result.Set(l, take_all(env, std::move((*rows)[l])));
+                               return result;
+                             };
+                           });
+    });
+  }
+
+  /// (model, ids, offsets, job, progress) → [sequence] Float32Array
+  Napi::Value logits_of(const Napi::CallbackInfo& info) {
+    return guarded(info, [&](const Arguments& a) {
+      const ModelHandle handle = a.model(0);
+      return queue_.submit(info.Env(), a.job(3), info[4], handle.threads, [model = handle.model, tokens = read_tokens(a, 1, 2)](Job& job) -> JobQueue::Settle {
+        auto rows = std::make_shared<std::vector<std::vector<float>>>(logits(*model, tokens.view(), job));
+        return [rows](Napi::Env env) -> Napi::Value { return take_all(env, std::move(*rows)); };
+      });
+    });
+  }
+
+  /// (model, vectors, k, job, progress) → { top, bottom }, each { ids, probabilities } of [vectors · k]
+  Napi::Value lens(const Napi::CallbackInfo& info) {
+    return guarded(info, [&](const Arguments& a) {
+      const ModelHandle handle = a.model(0);
+      const ModelSpec& spec = handle.model->spec();
+      const int64_t k = a.integer(2, 1, spec.vocab_size);
+      std::vector<float> vectors = a.floats(1);
+      if (vectors.size() % static_cast<size_t>(spec.d_model) != 0) {
+        throw Error(Code::invalid_argument, "vectors of " + std::to_string(spec.d_model) + " values are expected, found " + std::to_string(vectors.size()) + " values in all");
+      }
+      const auto rows = static_cast<int64_t>(vectors.size()) / spec.d_model;
+      return queue_.submit(info.Env(), a.job(3), info[4], handle.threads, [model = handle.model, vectors = std::move(vectors), rows, k](Job& job) -> JobQueue::Settle {
+        auto readings = std::make_shared<std::vector<LensReading>>(logit_lens(*model, vectors.data(), rows, k, job));
+        return [readings](Napi::Env env) -> Napi::Value {
+          Napi::Object result = Napi::Object::New(env);
+          result.Set("top", ranked(env, *readings, &LensReading::top));
+          result.Set("bottom", ranked(env, *readings, &LensReading::bottom));
+          return result;
+        };
+      });
+    });
+  }
+
+  /// (base, finetuned, ids, offsets, layers, positions, budget, job, progress) → DiffResult
+  Napi::Value diff(const Napi::CallbackInfo& info) {
+    return guarded(info, [&](const Arguments& a) {
+      const ModelHandle base = a.model(0), finetuned = a.model(1);
+      const DiffRequest request{a.integers(4), a.integers(5), a.integer(6, 0, int64_t{1} << 52)};
+      return queue_.submit(info.Env(), a.job(7), info[8], base.threads,
+                           [base = base.model, finetuned = finetuned.model, tokens = read_tokens(a, 2, 3), request](Job& job) -> JobQueue::Settle {
+                             auto r = std::make_shared<DiffResult>(paired_diff(*base, *finetuned, tokens.view(), request, job));
+                             return [r](Napi::Env env) -> Napi::Value { return describe_diff(env, *r); };
+                           });
+    });
+  }
+
+  static Napi::Value describe_diff(Napi::Env env, DiffResult& r) {
+    const auto number = [&](int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); };
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("meanDiff", take(env, std::move(r.mean_diff)));
+    result.Set("baseMean", take(env, std::move(r.base_mean)));
+    result.Set("finetunedMean", take(env, std::move(r.finetuned_mean)));
+    result.Set("baseNorm", take(env, std::move(r.base_norm)));
+    result.Set("finetunedNorm", take(env, std::move(r.finetuned_norm)));
+    result.Set("standardErrorNorm", take(env, std::move(r.standard_error_norm)));
+    result.Set("splitHalfCosine", take(env, std::move(r.split_half_cosine)));
+    result.Set("counts", take(env, std::vector<double>(r.counts.begin(), r.counts.end())));
+    result.Set("samples", number(r.samples));
+    result.Set("uniquePrefixes", number(r.unique_prefixes));
+    result.Set("waves", number(r.waves));
+    result.Set("notFinite", number(r.not_finite));
+    result.Set("sharedWeights", Napi::Boolean::New(env, r.shared_weights));
+    return result;
+  }
+
+  static Napi::Value take_all(Napi::Env env, std::vector<std::vector<float>> rows) {
+    Napi::Array result = Napi::Array::New(env, rows.size());
+    for (uint32_t i = 0; i < rows.size(); ++i) result.Set(i, take(env, std::move(rows[i])));
+    return result;
+  }
+
+  /// Engine errors found while arguments are read become JavaScript errors, as those of the work itself do.
+  template <typename Body>
+  Napi::Value guarded(const Napi::CallbackInfo& info, const Body& body) {
+    try {
+      return body(Arguments(info));
+    } catch (const Error& e) {
+      throw to_javascript(info.Env(), e);
+    }
+  }
+
+  JobQueue queue_;
+};
+
+}  // namespace
+
+NODE_API_NAMED_ADDON(addon, Addon)
+
+}  // namespace deltascope

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/job.h"
+#include "models/model.h"
+#include "models/prefix_tree.h"
+
+namespace deltascope {
+
+/// What JavaScript holds of an opened model. Computations keep the model alive by a reference of their own, so closing
+/// during one is safe.
+struct ModelHandle {
+  std::shared_ptr<const Model> model;
+  int threads = 1;
+};
+
+/// Arguments of an addon function, checked a second time behind the façade: a wrong one throws a TypeError, never
+/// crashes.
+class Arguments {
+ public:
+  explicit Arguments(const Napi::CallbackInfo& info) : info_(info) {}
+
+  std::string text(size_t index) const;
+  int64_t integer(size_t index, int64_t low, int64_t high) const;
+  std::vector<int64_t> integers(size_t index) const;
+  std::vector<int32_t> ids(size_t index) const;
+  std::vector<float> floats(size_t index) const;
+  /// Throws when the model was closed.
+  ModelHandle& model(size_t index) const;
+  std::shared_ptr<Job> job(size_t index) const;
+
+ private:
+  [[noreturn]] void fail(size_t index, const std::string& expected) const;
+  Napi::Value at(size_t index) const { return info_[index]; }
+
+  const Napi::CallbackInfo& info_;
+};
+
+/// Token sequences copied in, checked to be a proper cut of the ids.
+struct OwnedTokens {
+  std::vector<int32_t> ids;
+  std::vector<int64_t> offsets;
+  TokenBatch view() const { return {ids, offsets}; }
+};
+OwnedTokens read_tokens(const Arguments& arguments, size_t ids, size_t offsets);
+
+/// A typed array over the vector's memory, which moves into it.
+Napi::Value take(Napi::Env env, std::vector<float> values);
+Napi::Value take(Napi::Env env, std::vector<double> values);
+Napi::Value take(Napi::Env env, std::vector<int32_t> values);
+
+Napi::Value wrap(Napi::Env env, std::unique_ptr<ModelHandle> handle);
+Napi::Value wrap(Napi::Env env, std::shared_ptr<Job> job);
+
+}  // namespace deltascope

@@ -1,0 +1,124 @@
+import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../lib/package-root.ts';
+import { NativeError } from './errors.ts';
+
+/** An opened model on the engine's side. */
+export type ModelHandle = { readonly model: unique symbol };
+/** A running computation, for cancelling it. */
+export type JobHandle = { readonly job: unique symbol };
+export type NativeProgress = (done: number, total: number) => void;
+
+export interface NativeSpec {
+  architecture: string;
+  family: string;
+  layers: number;
+  dModel: number;
+  dMlp: number;
+  heads: number;
+  kvHeads: number;
+  headDim: number;
+  vocabSize: number;
+  parameters: number;
+  dtype: string;
+  tiedHead: boolean;
+  unknownConfigKeys: string[];
+  adapter: { parameters: number; modules: { module: string; changeNorm: number }[] } | null;
+}
+
+export interface NativeRanking {
+  ids: Int32Array;
+  probabilities: Float64Array;
+}
+
+export interface NativeDiff {
+  meanDiff: Float32Array;
+  baseMean: Float32Array;
+  finetunedMean: Float32Array;
+  baseNorm: Float32Array;
+  finetunedNorm: Float32Array;
+  standardErrorNorm: Float32Array;
+  splitHalfCosine: Float32Array;
+  counts: Float64Array;
+  samples: number;
+  uniquePrefixes: number;
+  waves: number;
+  notFinite: number;
+  sharedWeights: boolean;
+}
+
+/** What native/binding/addon.cpp exports. Lists of whole numbers travel as Float64Array. */
+export interface Addon {
+  engine(): {
+    devices: { kind: 'cpu' | 'cuda'; name: string }[];
+    cudaAbsence: string;
+    architectures: string[];
+    threads: number;
+  };
+  newJob(): JobHandle;
+  cancel(job: JobHandle): void;
+  open(
+    folder: string,
+    adapter: string,
+    threads: number,
+    job: JobHandle,
+  ): Promise<{ handle: ModelHandle; spec: NativeSpec }>;
+  close(model: ModelHandle): void;
+  residuals(
+    model: ModelHandle,
+    ids: Int32Array,
+    offsets: Float64Array,
+    layers: Float64Array,
+    job: JobHandle,
+    progress?: NativeProgress,
+  ): Promise<Float32Array[][]>;
+  logits(
+    model: ModelHandle,
+    ids: Int32Array,
+    offsets: Float64Array,
+    job: JobHandle,
+    progress?: NativeProgress,
+  ): Promise<Float32Array[]>;
+  logitLens(
+    model: ModelHandle,
+    vectors: Float32Array,
+    k: number,
+    job: JobHandle,
+    progress?: NativeProgress,
+  ): Promise<{ top: NativeRanking; bottom: NativeRanking }>;
+  diff(
+    base: ModelHandle,
+    finetuned: ModelHandle,
+    ids: Int32Array,
+    offsets: Float64Array,
+    layers: Float64Array,
+    positions: Float64Array,
+    memoryBudget: number,
+    job: JobHandle,
+    progress?: NativeProgress,
+  ): Promise<NativeDiff>;
+}
+
+let loaded: Addon | undefined;
+
+/**
+ * The engine, loaded on first use.
+ * @throws NativeError ENGINE_UNAVAILABLE when it is not built, or does not load on this machine
+ */
+export function addon(): Addon {
+  if (loaded) return loaded;
+  const file = join(packageRoot(), 'build/addon/Release/deltascope.node');
+  if (!existsSync(file)) {
+    throw new NativeError('ENGINE_UNAVAILABLE', `the engine is not built (${file} is missing); run ./dev build`);
+  }
+  try {
+    loaded = createRequire(import.meta.url)(file) as Addon;
+    return loaded;
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new NativeError('ENGINE_UNAVAILABLE', `the engine does not load: ${why}; run ./dev build on this machine`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,128 @@
+import { addon } from './addon.ts';
+import { compute, type ComputeOptions } from './compute.ts';
+import { handleOf, type Model } from './model.ts';
+import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
+
+export interface DiffOptions<P extends number | readonly number[]> extends ComputeOptions {
+  /** Decoder blocks, 0-based. The middle one, trunc(0.5 · (layers − 1)), by default. */
+  layers?: readonly number[] | undefined;
+  /** How many first positions, or which ones. By default as many as the shortest sequence has. */
+  positions?: P | undefined;
+  /** Bytes beyond the mapped weights; texts are cut into waves to keep it. 1 GiB, or what the model needs, by default. */
+  memoryBudget?: number | undefined;
+}
+
+/** The sanity checks that a measurement carries. */
+export interface Certificate {
+  /** Both models read the same checkpoint files: the difference is the adapter alone. */
+  sharedWeights: boolean;
+  /** Activations that were NaN, infinite or beyond ±2^37; their dimensions are NaN in the means. */
+  notFinite: number;
+  /** Adapted modules with ‖scale · B A‖; null for a full finetune. */
+  adapter: { parameters: number; modules: { module: string; changeNorm: number }[] } | null;
+  vocabularySizes: { base: number; finetuned: number };
+  /** Keys of config.json that the engine does not know, and that are not known to change the maths. */
+  unknownConfigKeys: { base: string[]; finetuned: string[] };
+  /** Waves that the texts were cut into. Results do not depend on it. */
+  waves: number;
+  device: string;
+  /** In words, what a reader of the results should know. */
+  warnings: string[];
+}
+
+export interface DiffResult<P extends number | readonly number[] = number | readonly number[]> {
+  /** As asked, or as chosen by default. */
+  layers: number[];
+  positions: P;
+  dModel: number;
+  samples: number;
+  /** [layers · positions · dModel], mean of finetuned − base over the samples that reach the position. */
+  meanDiff: Float32Array;
+  baseMean: Float32Array;
+  finetunedMean: Float32Array;
+  /** [layers], mean token norm over positions ≥ 5, or over all measured ones when none is reached. */
+  baseNorm: Float32Array;
+  finetunedNorm: Float32Array;
+  /** [layers · positions], sqrt(Σ unbiased variance of the diff / samples); NaN below two samples. */
+  standardErrorNorm: Float32Array;
+  /** [layers · positions], cosine of the mean diffs of samples with even and odd index; NaN where a half is empty. */
+  splitHalfCosine: Float32Array;
+  /** [positions], samples that reach each. */
+  counts: number[];
+  /** Distinct prefixes among the texts: what was computed, once each. */
+  uniquePrefixes: number;
+  certificate: Certificate;
+}
+
+/**
+ * The Activation Difference Lens measurement (arXiv 2510.13900): both models on the same tokens, reduced per layer and
+ * position while the layers stream by. Sums are exact: the bits of a result depend on the models, the texts and the build,
+ * not on batches, memory budget, threads, or (the split halves apart) the order of the texts.
+ * @throws NativeError INVALID_ARGUMENT, PAIR_MISMATCH, OUT_OF_MEMORY, CANCELLED, FILE_UNREADABLE, MODEL_CLOSED
+ */
+export async function diff<P extends number | readonly number[] = number>(
+  base: Model,
+  finetuned: Model,
+  tokens: Tokens,
+  options: DiffOptions<P> = {},
+): Promise<DiffResult<P>> {
+  const { ids, offsets } = flatten(tokens);
+  if (tokens.length === 0) throw invalid('there are no tokens to measure on');
+  const empty = tokens.findIndex(({ length }) => length === 0);
+  if (empty >= 0) throw invalid(`tokens[${empty}] is empty`);
+
+  const layers = [...(options.layers ?? [Math.trunc(0.5 * (base.spec.layers - 1))])];
+  const positions = (options.positions ?? Math.min(...tokens.map(({ length }) => length))) as P;
+  if (typeof positions === 'number' && !(Number.isSafeInteger(positions) && positions >= 1)) {
+    throw invalid(`positions is ${String(positions)}; a whole number from 1, or a list of positions, is expected`);
+  }
+  const list: readonly number[] =
+    typeof positions === 'number' ? Array.from({ length: positions }, (_, p) => p) : positions;
+  const { memoryBudget = 0 } = options;
+  if (!Number.isSafeInteger(memoryBudget) || memoryBudget < 0) {
+    throw invalid(`memoryBudget is ${String(memoryBudget)}; a whole number of bytes is expected`);
+  }
+
+  const layerArray = wholeNumbers('layers', layers);
+  const positionArray = wholeNumbers('positions', list);
+  const [baseHandle, finetunedHandle] = [handleOf(base), handleOf(finetuned)];
+  const { counts, waves, notFinite, sharedWeights, ...result } = await compute(options, (job, progress) =>
+    addon().diff(
+      baseHandle,
+      finetunedHandle,
+      ids,
+      offsets,
+      layerArray,
+      positionArray,
+      memoryBudget,
+      job,
+      progress,
+    ),
+  );
+  const certificate: Certificate = {
+    sharedWeights,
+    notFinite,
+    adapter: finetuned.spec.adapter,
+    vocabularySizes: { base: base.spec.vocabSize, finetuned: finetuned.spec.vocabSize },
+    unknownConfigKeys: { base: base.spec.unknownConfigKeys, finetuned: finetuned.spec.unknownConfigKeys },
+    waves,
+    device: base.spec.device,
+    warnings: [],
+  };
+  certificate.warnings = warningsOf(certificate, result.meanDiff);
+  return { layers, positions, dModel: base.spec.dModel, counts: [...counts], certificate, ...result };
+}
+
+function warningsOf(certificate: Certificate, meanDiff: Float32Array): string[] {
+  const { notFinite, vocabularySizes, unknownConfigKeys } = certificate;
+  const warnings: string[] = [];
+  if (notFinite > 0) warnings.push(`${notFinite} activations were not finite; the means hold NaN there`);
+  if (meanDiff.every((value) => value === 0)) warnings.push('the two models do not differ on these tokens');
+  if (vocabularySizes.base !== vocabularySizes.finetuned) {
+    warnings.push(`vocabulary sizes differ: ${vocabularySizes.base} and ${vocabularySizes.finetuned}`);
+  }
+  for (const [which, keys] of Object.entries(unknownConfigKeys)) {
+    if (keys.length > 0) warnings.push(`config.json of the ${which} model has unknown keys: ${keys.join(', ')}`);
+  }
+  return warnings;
+}

@@ -1,0 +1,198 @@
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { openTokenizer, type Tokenizer, TokenizerError } from '../tokenizer/index.ts';
+import { addon, type ModelHandle, type NativeRanking, type NativeSpec } from './addon.ts';
+import { compute, type ComputeOptions } from './compute.ts';
+import { NativeError } from './errors.ts';
+import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
+
+export interface OpenOptions {
+  /** Folder of a PEFT LoRA adapter to put on the checkpoint. */
+  adapter?: string | undefined;
+  /** 'auto' takes the fastest device this build can use. */
+  device?: 'auto' | 'cpu' | 'cuda' | undefined;
+  /** CPU threads for this model's computations; all by default. Results do not depend on it. */
+  threads?: number | undefined;
+}
+
+/** What config.json and the weights say about a model. */
+export interface ModelSpec extends Readonly<NativeSpec> {
+  /** Where its computations run. */
+  readonly device: 'cpu' | 'cuda';
+}
+
+/** A vocabulary entry as a reading names it. */
+export interface Token {
+  id: number;
+  /** The id decoded alone, leading space kept; null when the checkpoint folder has no tokenizer. */
+  text: string | null;
+  /** 0 to 1, softmax over the whole vocabulary. */
+  probability: number;
+}
+
+export interface LensReading {
+  /** Most promoted first: softmax(W norm(x)). */
+  top: Token[];
+  /** Most suppressed first: softmax(−W norm(x)). */
+  bottom: Token[];
+}
+
+/** Several vectors of d_model values: a list of them, or all in one array, one after another. */
+export type Vectors = readonly ArrayLike<number>[] | Float32Array;
+
+/** The engine's handle of an opened model. For src/native only. */
+export const handleOf = (model: Model): ModelHandle => model._handle();
+
+/**
+ * A base checkpoint, a full finetune, or a base with a LoRA adapter on it. Nothing is loaded until it is used, and then
+ * layer by layer.
+ */
+export class Model {
+  readonly folder: string;
+  readonly adapter: string | null;
+  readonly spec: ModelSpec;
+  #handle: ModelHandle | undefined;
+  #tokenizer: Tokenizer | undefined;
+
+  private constructor(folder: string, adapter: string | null, spec: ModelSpec, handle: ModelHandle) {
+    this.folder = folder;
+    this.adapter = adapter;
+    this.spec = spec;
+    this.#handle = handle;
+  }
+
+  /**
+   * Opens a Hugging Face checkpoint folder and checks every field and tensor of it.
+   * @throws NativeError FILE_NOT_FOUND, FILE_UNREADABLE, INVALID_CONFIG, INVALID_SAFETENSORS, INVALID_WEIGHTS,
+   *   INVALID_ADAPTER, ADAPTER_INERT, MODEL_UNSUPPORTED, DEVICE_UNAVAILABLE, ENGINE_UNAVAILABLE
+   */
+  static async open(dir: string, options: OpenOptions = {}): Promise<Model> {
+    const { adapter, device = 'auto', threads = availableParallelism() } = options;
+    if (typeof dir !== 'string' || dir === '') throw invalid('the checkpoint folder must be named');
+    if (!Number.isSafeInteger(threads) || threads < 1 || threads > 4096) {
+      throw invalid(`threads is ${String(threads)}; a whole number from 1 to 4096 is expected`);
+    }
+    if (!['auto', 'cpu', 'cuda'].includes(device)) {
+      throw invalid(`device is ${JSON.stringify(device)}; "auto", "cpu" or "cuda" is expected`);
+    }
+    const engine = addon();
+    if (device === 'cuda' && !engine.engine().devices.some(({ kind }) => kind === 'cuda')) {
+      throw new NativeError('DEVICE_UNAVAILABLE', `no CUDA device: ${engine.engine().cudaAbsence}`);
+    }
+    const folder = resolve(dir);
+    const adapterFolder = adapter === undefined ? null : resolve(adapter);
+    const { handle, spec } = await compute({}, (job) =>
+      engine.open(folder, adapterFolder ?? '', threads, job),
+    );
+    return new Model(folder, adapterFolder, Object.freeze({ ...spec, device: 'cpu' as const }), handle);
+  }
+
+  /**
+   * The checkpoint's tokenizer, read on first use.
+   * @throws TokenizerError TOKENIZER_MISSING, INVALID_TOKENIZER
+   */
+  get tokenizer(): Tokenizer {
+    return (this.#tokenizer ??= openTokenizer(this.folder));
+  }
+
+  /**
+   * The residual stream after decoder blocks (resid_post, 0-based; of the last block: before the final norm).
+   * @returns [layer in the order asked][sequence], each [tokens · dModel] float32
+   */
+  async residuals(
+    tokens: Tokens,
+    options: ComputeOptions & { layers: readonly number[] },
+  ): Promise<Float32Array[][]> {
+    const { ids, offsets } = flatten(tokens);
+    const layers = wholeNumbers('layers', options.layers);
+    const handle = this._handle();
+    return compute(options, (job, progress) => addon().residuals(handle, ids, offsets, layers, job, progress));
+  }
+
+  /** Next-token logits, a soft cap applied: [sequence], each [tokens · vocabSize] float32. */
+  async logits(tokens: Tokens, options: ComputeOptions = {}): Promise<Float32Array[]> {
+    const { ids, offsets } = flatten(tokens);
+    const handle = this._handle();
+    return compute(options, (job, progress) => addon().logits(handle, ids, offsets, job, progress));
+  }
+
+  /**
+   * Reads vectors through this model's final norm and unembedding; the sign of `bottom` flips after the norm, and a soft
+   * cap is not applied (nostalgebraist 2020; method of arXiv 2510.13900).
+   */
+  async logitLens(vectors: Vectors, options: ComputeOptions & { k: number }): Promise<LensReading[]> {
+    const { k } = options;
+    const { vocabSize, dModel } = this.spec;
+    if (!Number.isSafeInteger(k) || k < 1 || k > vocabSize) {
+      throw invalid(`k is ${String(k)}; a whole number from 1 to ${vocabSize} is expected`);
+    }
+    const flat = flattenVectors(vectors, dModel);
+    const handle = this._handle();
+    const { top, bottom } = await compute(options, (job, progress) =>
+      addon().logitLens(handle, flat, k, job, progress),
+    );
+    const text = this.#decoder();
+    const read = (ranking: NativeRanking, row: number): Token[] =>
+      Array.from({ length: k }, (_, rank) => {
+        const id = ranking.ids[row * k + rank];
+        const probability = ranking.probabilities[row * k + rank];
+        if (id === undefined || probability === undefined) {
+          throw invalid(`vector ${row} holds values that are not finite; it has no reading`);
+        }
+        return { id, text: text(id), probability };
+      });
+    // A vector with NaN ranks nothing, and rows would no longer line up: refused before any row is read.
+    if (top.ids.length !== (flat.length / dModel) * k) {
+      throw invalid('a vector holds values that are not finite; it has no reading');
+    }
+    return Array.from({ length: flat.length / dModel }, (_, row) => ({
+      top: read(top, row),
+      bottom: read(bottom, row),
+    }));
+  }
+
+  /** Lets go of the checkpoint. Computations under way finish; later ones are refused. */
+  close(): void {
+    if (this.#handle) addon().close(this.#handle);
+    this.#handle = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @internal */
+  _handle(): ModelHandle {
+    if (this.#handle) return this.#handle;
+    throw new NativeError('MODEL_CLOSED', `the model of ${this.folder} was closed`);
+  }
+
+  /** id → text, or → null where there is no tokenizer: readings are still worth having then. */
+  #decoder(): (id: number) => string | null {
+    try {
+      const { tokenizer } = this;
+      return (id) => tokenizer.decode([id]);
+    } catch (error) {
+      if (error instanceof TokenizerError && error.code === 'TOKENIZER_MISSING') return () => null;
+      throw error;
+    }
+  }
+}
+
+function flattenVectors(vectors: Vectors, dModel: number): Float32Array {
+  if (vectors instanceof Float32Array) {
+    if (vectors.length % dModel !== 0) {
+      throw invalid(`vectors hold ${vectors.length} values in all, not a multiple of dModel = ${dModel}`);
+    }
+    return vectors;
+  }
+  if (!Array.isArray(vectors)) throw invalid('vectors must be a list of vectors, or a Float32Array of them');
+  const flat = new Float32Array(vectors.length * dModel);
+  vectors.forEach((vector: ArrayLike<number>, i) => {
+    if (vector?.length !== dModel) {
+      throw invalid(`vectors[${i}] has ${String(vector?.length)} values, the model has dModel = ${dModel}`);
+    }
+    flat.set(vector, i * dModel);
+  });
+  return flat;
+}
