@@ -35,7 +35,7 @@ export function connection<Parent extends { key: string } | null, Filters, Row e
   let tag: string | undefined;
   const listTag = () => (tag ??= tagOf([listing.name, parent?.key ?? null, filters]));
   const decode = (cursor: string | null | undefined): SortKey | undefined =>
-    (cursor ?? undefined) ? decodeCursor(cursor as string, listTag(), listing.sortTypes) : undefined;
+    cursor === null || cursor === undefined ? undefined : decodeCursor(cursor, listTag(), listing.sortTypes);
   const cursorOf = (row: Row) => encodeCursor(listTag(), listing.sortKey(row));
 
   const size = { first: pageSize('first', first), last: pageSize('last', last) };

@@ -1,0 +1,195 @@
+import { describe, expect, it } from 'vitest';
+import type { Store } from '../../src/db/index.ts';
+import { ask, errorCode, execute } from '../harness/ask.ts';
+import { seedRun } from '../harness/synthetic-run.ts';
+import { temporaryStore } from '../harness/temporary-store.ts';
+
+interface PageOf {
+  edges: { cursor: string; node: { id: string } }[];
+  pageInfo: {
+    hasNextPage: boolean;
+    hasPreviousPage: boolean;
+    startCursor: string | null;
+    endCursor: string | null;
+  };
+  totalCount: number;
+}
+
+/** Lists of every kind: how to reach one, with % where its arguments go and @ where its selection does. */
+const lists: Record<string, { field: string; path: string[]; rows?: number }> = {
+  runs: { field: 'runs(%) @', path: ['runs'], rows: 13 },
+  'organism.runs': { field: 'organism(name: "tiny-cake") { runs(%) @ }', path: ['organism', 'runs'] },
+  'corpus.runs': { field: 'corpus(name: "probe") { runs(%) @ }', path: ['corpus', 'runs'], rows: 13 },
+  organisms: { field: 'organisms(kinds: ["SDF"], %) @', path: ['organisms'] },
+  'baseModel.organisms': {
+    field: 'baseModel(name: "tiny-base") { organisms(%) @ }',
+    path: ['baseModel', 'organisms'],
+  },
+  'layer.diffVectors': {
+    field: 'organism(name: "tiny-cake") { latestRun { layer(layer: 1) { diffVectors(%) @ } } }',
+    path: ['organism', 'latestRun', 'layer', 'diffVectors'],
+  },
+  'projection.tokens': {
+    field: 'node(id: "TOKENS") { ... on Projection { tokens(%) @ } }',
+    path: ['node', 'tokens'],
+  },
+};
+
+const selection =
+  '{ totalCount edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }';
+
+function seeded(): Store {
+  const store = temporaryStore();
+  for (let seed = 1; seed <= 7; seed++) seedRun(store, { seed, positions: 7, tokens: 7, layers: [1] });
+  for (let n = 1; n <= 6; n++) seedRun(store, { organism: `organism-${n}`, seed: 1, layers: [1] });
+  return store;
+}
+
+async function page(store: Store, name: string, args: string): Promise<PageOf> {
+  const list = lists[name]!;
+  const run = store.runs.latestOfOrganism(store.organisms.get('tiny-cake'))!;
+  const projection = Buffer.from(`Projection:${run.key}.L1.P0.logit-lens.diff.promoted`).toString('base64');
+  const inner = list.field.replace('%', args).replace('TOKENS', projection);
+  const answer = await ask(store, `{ ${inner.replace('@', selection)} }`);
+  return list.path.reduce<unknown>(
+    (value, step) => (value as Record<string, unknown>)[step],
+    answer,
+  ) as PageOf;
+}
+
+describe.each(Object.keys(lists))('%s', (name) => {
+  it('reads the same by pages of any size, forwards and backwards, as at once', async () => {
+    const store = seeded();
+    const whole = await page(store, name, 'first: 200');
+    const ids = whole.edges.map(({ node }) => node.id);
+    const rows = lists[name]?.rows ?? 7;
+    expect(ids.length).toBe(rows);
+    expect(new Set(ids).size).toBe(rows);
+    expect(whole).toMatchObject({
+      totalCount: rows,
+      pageInfo: { hasNextPage: false, hasPreviousPage: false },
+    });
+    for (const size of [1, 2, 3, 6, 7, 8, 13]) {
+      const forwards: string[] = [];
+      for (let after = '', more = true; more;) {
+        const { edges, pageInfo } = await page(store, name, `first: ${size}${after}`);
+        expect(pageInfo.hasPreviousPage).toBe(forwards.length > 0);
+        expect(pageInfo.startCursor).toBe(edges[0]?.cursor);
+        forwards.push(...edges.map(({ node }) => node.id));
+        [after, more] = [`, after: "${pageInfo.endCursor}"`, pageInfo.hasNextPage];
+      }
+      const backwards: string[] = [];
+      for (let before = '', more = true; more;) {
+        const { edges, pageInfo } = await page(store, name, `last: ${size}${before}`);
+        expect(pageInfo.hasNextPage).toBe(backwards.length > 0);
+        backwards.unshift(...edges.map(({ node }) => node.id));
+        [before, more] = [`, before: "${pageInfo.startCursor}"`, pageInfo.hasPreviousPage];
+      }
+      expect({ size, forwards, backwards }).toEqual({ size, forwards: ids, backwards: ids });
+    }
+  });
+});
+
+describe('paging', () => {
+  const idsOf = ({ edges }: PageOf) => edges.map(({ node }) => node.id);
+
+  it('applies cursors, then first, then last', async () => {
+    const store = seeded();
+    const whole = await page(store, 'layer.diffVectors', 'first: 200');
+    const ids = idsOf(whole);
+    const [after, before] = [`after: "${whole.edges[1]!.cursor}"`, `before: "${whole.edges[5]!.cursor}"`];
+    const between = await page(store, 'layer.diffVectors', `${after}, ${before}`);
+    expect(idsOf(between)).toEqual(ids.slice(2, 5));
+    expect(between.pageInfo).toMatchObject({ hasPreviousPage: true, hasNextPage: false });
+    expect(idsOf(await page(store, 'layer.diffVectors', `${after}, ${before}, last: 2`))).toEqual(
+      ids.slice(3, 5),
+    );
+    const both = await page(store, 'layer.diffVectors', `${after}, first: 3, last: 2`);
+    expect(idsOf(both)).toEqual(ids.slice(3, 5));
+    expect(both.pageInfo).toMatchObject({ hasPreviousPage: true, hasNextPage: true });
+    const crossed = await page(
+      store,
+      'layer.diffVectors',
+      `after: "${whole.edges[5]!.cursor}", before: "${whole.edges[1]!.cursor}"`,
+    );
+    expect(crossed.edges).toEqual([]);
+  });
+
+  it('takes first: 0 and reads nothing but the count', async () => {
+    const store = seeded();
+    expect(await page(store, 'runs', 'first: 0')).toEqual({
+      totalCount: 13,
+      edges: [],
+      pageInfo: { hasNextPage: true, hasPreviousPage: false, startCursor: null, endCursor: null },
+    });
+  });
+
+  it('knows, past the last row, that rows precede', async () => {
+    const store = seeded();
+    const { pageInfo } = await page(store, 'layer.diffVectors', 'first: 200');
+    const past = await page(store, 'layer.diffVectors', `after: "${pageInfo.endCursor}"`);
+    expect(past.edges).toEqual([]);
+    expect(past.pageInfo).toMatchObject({ hasNextPage: false, hasPreviousPage: true });
+  });
+
+  it.each(['first: -1', 'first: 201', 'last: -1', 'last: 201', 'first: 2147483647'])(
+    'refuses %s',
+    async (args) => {
+      expect(await errorCode(temporaryStore(), `{ runs(${args}) { totalCount } }`)).toBe('BAD_USER_INPUT');
+    },
+  );
+
+  it('refuses a cursor of another list, parent or filter', async () => {
+    const store = seeded();
+    const { pageInfo } = await page(store, 'organism.runs', 'first: 1');
+    const cursor = pageInfo.endCursor;
+    const code = (field: string) => errorCode(store, `{ ${field} }`);
+    expect(await code(`organism(name: "organism-1") { runs(after: "${cursor}") { totalCount } }`)).toBe(
+      'INVALID_CURSOR',
+    );
+    expect(
+      await code(`organism(name: "tiny-cake") { runs(after: "${cursor}", methods: ["x"]) { totalCount } }`),
+    ).toBe('INVALID_CURSOR');
+    expect(await code(`runs(before: "${cursor}") { totalCount }`)).toBe('INVALID_CURSOR');
+    expect(await code(`organisms(after: "${cursor}") { totalCount }`)).toBe('INVALID_CURSOR');
+    expect(idsOf(await page(store, 'organism.runs', `after: "${cursor}", methods: null`))).toHaveLength(6);
+  });
+
+  it('refuses a cursor that nobody gave out', async () => {
+    const store = seeded();
+    const cursor = (await page(store, 'runs', 'first: 1')).pageInfo.endCursor!;
+    const content = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
+    const forge = (change: (copy: unknown[]) => unknown) =>
+      Buffer.from(JSON.stringify(change([...content]))).toString('base64url');
+    const forged = [
+      '',
+      'garbage',
+      cursor.slice(1),
+      `${cursor}=`,
+      `${cursor} `,
+      'x'.repeat(100_000),
+      forge((copy) => copy.with(0, 2)),
+      forge((copy) => copy.with(2, 5)),
+      forge((copy) => copy.with(2, null)),
+      forge((copy) => [...copy, 'more']),
+      forge((copy) => copy.slice(0, 3)),
+      forge(() => 'text'),
+    ];
+    for (const after of forged) {
+      const read = 'query ($after: String) { runs(after: $after) { totalCount } }';
+      expect(await errorCode(store, read, { after }), after.slice(0, 60)).toBe('INVALID_CURSOR');
+    }
+  });
+
+  it('reads at most 20,000 rows in one request, however they are asked for', async () => {
+    const store = temporaryStore();
+    seedRun(store, { tokens: 200, layers: [0, 1, 2, 3], positions: 5 }); // 8,000 tokens in 40 projections
+    const tokens = `layers(first: $n) { edges { node { diffVectors(first: $n) { edges { node { projections(first: $n) { edges { node {
+      tokens(first: $n) { edges { node { rank } } } } } } } } } } } }`;
+    const query = (aliases: string[]) =>
+      `query ($n: Int) { organism(name: "tiny-cake") { latestRun { ${aliases.map((a) => `${a}: ${tokens}`).join(' ')} } } }`;
+    expect((await execute(store, query(['a', 'b']), { n: 200 })).errors).toBeUndefined();
+    const { errors } = await execute(store, query(['a', 'b', 'c']), { n: 200 });
+    expect(errors?.every((error) => error.extensions['code'] === 'COST_LIMIT_EXCEEDED')).toBe(true);
+  });
+});
