@@ -33,7 +33,9 @@ export interface Selection {
   /** [samples][positions] token ids. */
   tokens: number[][];
   samples: number;
-  /** Rows looked at, up to the last one accepted; a blank line is no row. */
+  /** Lines of the whole file that are not blank. */
+  rowsInFile: number;
+  /** Rows looked at: up to the last one accepted. */
   rowsRead: number;
   /** Rows whose text is null, empty or only white space. */
   skippedEmpty: number;
@@ -60,6 +62,7 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
 
   const tokens: number[][] = [];
   let lineNumber = 0;
+  let rowsInFile = 0;
   let rowsRead = 0;
   let skippedEmpty = 0;
   let skippedShort = 0;
@@ -70,14 +73,16 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
   function take(lines: Iterable<Buffer>): void {
     for (const line of lines) {
       lineNumber++;
-      const row = parseLine(line, (message, cause) => invalid(lineNumber, message, cause));
-      if (row === undefined) continue;
+      if (isBlankLine(line)) continue;
+      rowsInFile++;
+      if (tokens.length === maxSamples) continue;
       rowsRead++;
+      const row = parseLine(line, (message, cause) => invalid(lineNumber, message, cause));
       const text = textOf(row, textColumn, (message) => invalid(lineNumber, message));
       const ids = text === '' ? [] : tokenizer.encode(firstCharacters(text, 10 * positions));
       if (text === '') skippedEmpty++;
       else if (ids.length < positions) skippedShort++;
-      else if (tokens.push(ids.slice(0, positions)) === maxSamples) return;
+      else tokens.push(ids.slice(0, positions));
     }
   }
 
@@ -88,9 +93,9 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
   for await (const chunk of bytesOf(file)) {
     signal?.throwIfAborted();
     fileHash.update(chunk);
-    if (tokens.length < maxSamples) take(splitter.push(chunk));
+    take(splitter.push(chunk));
   }
-  if (tokens.length < maxSamples) take(splitter.end());
+  take(splitter.end());
   signal?.throwIfAborted();
 
   if (tokens.length === 0) {
@@ -100,6 +105,7 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
   return {
     tokens,
     samples: tokens.length,
+    rowsInFile,
     rowsRead,
     skippedEmpty,
     skippedShort,
@@ -122,13 +128,12 @@ type Invalid = (message: string, cause?: unknown) => CorpusError;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true }); // drops a byte order mark
 
-/** The line's row, undefined for a blank line. */
-function parseLine(line: Buffer, invalid: Invalid): Record<string, unknown> | undefined {
+const isBlankLine = (line: Buffer): boolean => !line.some((byte) => byte > 0x20);
+
+function parseLine(line: Buffer, invalid: Invalid): Record<string, unknown> {
   let row: unknown;
   try {
-    const json = utf8.decode(line);
-    if (json.trim() === '') return undefined;
-    row = JSON.parse(json);
+    row = JSON.parse(utf8.decode(line));
   } catch (error) {
     const what = error instanceof SyntaxError ? 'JSON' : 'UTF-8';
     throw invalid(`is not ${what}; a corpus holds one JSON object a line`, error);

@@ -42,10 +42,10 @@ describe('the selection rule', () => {
     });
   });
 
-  test('stops at the samples asked for, and digests the whole file all the same', async () => {
-    const content = `${rows('ab', '', 'cd')}this is not JSON`;
+  test('stops at the samples asked for, and counts and digests the whole file all the same', async () => {
+    const content = `${rows('ab', '', 'cd')}\nthis is not JSON\n`;
     const found = await select(corpus(content), { maxSamples: 2 });
-    expect(found).toMatchObject({ tokens: [ids('ab'), ids('cd')], rowsRead: 3, skippedEmpty: 1 });
+    expect(found).toMatchObject({ tokens: [ids('ab'), ids('cd')], rowsInFile: 4, rowsRead: 3 });
     expect(found.corpusDigest).toBe(sha256(content));
   });
 
@@ -81,7 +81,11 @@ describe('the file', () => {
     ['a byte order mark and no last newline', Buffer.from('\ufeff{"text":"ab"}\n{"text":"cd"}')],
     ['blank lines', Buffer.from('\n{"text":"ab"}\n \r\n\n{"text":"cd"}\n\n')],
   ])('may have %s', async (_, content) => {
-    expect(await select(corpus(content))).toMatchObject({ tokens: [ids('ab'), ids('cd')], rowsRead: 2 });
+    expect(await select(corpus(content))).toMatchObject({
+      tokens: [ids('ab'), ids('cd')],
+      rowsInFile: 2,
+      rowsRead: 2,
+    });
   });
 
   test('may have lines that cross the chunks it is read in', async () => {
