@@ -35,6 +35,8 @@ export function openStore(file: string, options: { readonly?: boolean } = {}) {
     vectors: vectorStore(sqlite, diffVectors),
     projections,
     tokens: projectionTokenStore(sqlite, projections),
+    /** Runs synchronous work whose writes all happen, or none. */
+    transaction: <T>(work: () => T): T => sqlite.transaction(work).immediate(),
     close: () => void sqlite.close(),
   };
 }

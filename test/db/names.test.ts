@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConflictError, NotFoundError } from '../../src/db/index.ts';
+import { ConflictError, NotFoundError, type NewOrganism } from '../../src/db/index.ts';
 import { seedOrganism, seedRun, syntheticModel } from '../harness/synthetic-run.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
@@ -23,21 +23,16 @@ describe('names', () => {
   it('updates when asked; runs keep what they measured', () => {
     const store = temporaryStore();
     const run = seedRun(store);
-    const { id: _, key: __, createdAt, ...organism } = store.organisms.get('tiny-cake');
+    const organism = store.organisms.get('tiny-cake');
     const updated = store.organisms.add({ ...organism, digest: 'retrained' }, { update: true });
-    expect(updated).toMatchObject({ id: run.organismId, digest: 'retrained', createdAt });
+    expect(updated).toMatchObject({ id: run.organismId, digest: 'retrained', createdAt: organism.createdAt });
     expect(store.runs.get(run.key)).toEqual(run);
   });
 
   it('treats null and absent as one', () => {
     const store = temporaryStore();
-    const {
-      id: _,
-      key: __,
-      createdAt: ___,
-      trainingCorpus: ____,
-      ...organism
-    } = seedOrganism(store).organism;
+    const organism: NewOrganism = { ...seedOrganism(store).organism };
+    delete organism.trainingCorpus;
     expect(store.organisms.add(organism).trainingCorpus).toBeNull();
   });
 
