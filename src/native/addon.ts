@@ -110,15 +110,22 @@ export function addon(): Addon {
   if (loaded) return loaded;
   const file = join(packageRoot(), 'build/addon/Release/deltascope.node');
   if (!existsSync(file)) {
-    throw new NativeError('ENGINE_UNAVAILABLE', `the engine is not built (${file} is missing); run ./dev build`);
+    throw new NativeError(
+      'ENGINE_UNAVAILABLE',
+      `the engine is not built (${file} is missing); run ./dev build`,
+    );
   }
   try {
     loaded = createRequire(import.meta.url)(file) as Addon;
     return loaded;
   } catch (error) {
     const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new NativeError('ENGINE_UNAVAILABLE', `the engine does not load: ${why}; run ./dev build on this machine`, {
-      cause: error,
-    });
+    throw new NativeError(
+      'ENGINE_UNAVAILABLE',
+      `the engine does not load: ${why}; run ./dev build on this machine`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -74,7 +74,9 @@ export async function diff<P extends number | readonly number[] = number>(
   const layers = [...(options.layers ?? [Math.trunc(0.5 * (base.spec.layers - 1))])];
   const positions = (options.positions ?? Math.min(...tokens.map(({ length }) => length))) as P;
   if (typeof positions === 'number' && !(Number.isSafeInteger(positions) && positions >= 1)) {
-    throw invalid(`positions is ${String(positions)}; a whole number from 1, or a list of positions, is expected`);
+    throw invalid(
+      `positions is ${String(positions)}; a whole number from 1, or a list of positions, is expected`,
+    );
   }
   const list: readonly number[] =
     typeof positions === 'number' ? Array.from({ length: positions }, (_, p) => p) : positions;
@@ -122,7 +124,8 @@ function warningsOf(certificate: Certificate, meanDiff: Float32Array): string[] 
     warnings.push(`vocabulary sizes differ: ${vocabularySizes.base} and ${vocabularySizes.finetuned}`);
   }
   for (const [which, keys] of Object.entries(unknownConfigKeys)) {
-    if (keys.length > 0) warnings.push(`config.json of the ${which} model has unknown keys: ${keys.join(', ')}`);
+    if (keys.length > 0)
+      warnings.push(`config.json of the ${which} model has unknown keys: ${keys.join(', ')}`);
   }
   return warnings;
 }

@@ -106,7 +106,9 @@ export class Model {
     const { ids, offsets } = flatten(tokens);
     const layers = wholeNumbers('layers', options.layers);
     const handle = this._handle();
-    return compute(options, (job, progress) => addon().residuals(handle, ids, offsets, layers, job, progress));
+    return compute(options, (job, progress) =>
+      addon().residuals(handle, ids, offsets, layers, job, progress),
+    );
   }
 
   /** Next-token logits, a soft cap applied: [sequence], each [tokens · vocabSize] float32. */

@@ -1,0 +1,96 @@
+import { Command } from 'commander';
+import { basename } from 'node:path';
+import { withStore } from '../data-folder.ts';
+import type { Measured } from '../../runs/measure.ts';
+import { interruptible } from '../interrupt.ts';
+import { layerChoice, type LayerChoice } from '../layers.ts';
+import { byteCount, dataOption, wholeNumber } from '../options.ts';
+import { barReporter, lineReporter, type Reporter, silentReporter } from '../reporter.ts';
+
+interface DiffOptions {
+  data: string;
+  corpus: string;
+  corpusName?: string;
+  textColumn: string;
+  layers: LayerChoice;
+  positions: number;
+  samples: number;
+  top: number;
+  threads?: number;
+  memory?: number;
+}
+
+/** Measures one organism. */
+export const diffCommand = (): Command =>
+  new Command('diff')
+    .description('measure an organism: mean activation difference on the first tokens of unrelated texts')
+    .argument('<organism>', 'its registered name')
+    .requiredOption('--corpus <file>', 'probe texts, JSONL, unrelated to the finetune')
+    .option('--corpus-name <name>', 'what to call the corpus (default: its file’s name)')
+    .option('--text-column <name>', 'column that holds the text', 'text')
+    .option(
+      '--layers <list>',
+      '"middle", "all", or blocks from 0 and depths in percent: 0,7,50%',
+      layerChoice,
+      layerChoice('middle'),
+    )
+    .option('--positions <n>', 'first tokens of each text', wholeNumber(1, 65536), 10)
+    .option('--samples <n>', 'texts at most', wholeNumber(1, 100_000_000), 10_000)
+    .option('--top <k>', 'tokens kept of each reading', wholeNumber(1, 1000), 100)
+    .option('--threads <n>', 'CPU threads (default: all)', wholeNumber(1, 4096))
+    .option(
+      '--memory <size>',
+      'memory beyond the mapped weights, like 2GiB (default: 1GiB, or what it needs)',
+      byteCount,
+    )
+    .addOption(dataOption())
+    .addHelpText(
+      'after',
+      '\nOn a terminal: a progress bar and a summary. Otherwise JSON lines on standard output, the last one with "event": "run".',
+    )
+    .action((name: string, options: DiffOptions) =>
+      withStore(options.data, async (store) => {
+        const { measure } = await import('../../runs/measure.ts');
+        const organism = store.organisms.get(name);
+        const people = process.stdout.isTTY;
+        const reporters: Reporter[] = [
+          process.stderr.isTTY ? barReporter(name) : silentReporter,
+          people ? silentReporter : lineReporter(writeLine),
+        ];
+        const measured = await interruptible((signal) =>
+          measure(store, organism, {
+            corpus: {
+              name: options.corpusName ?? basename(options.corpus).replace(/\.jsonl?$/, ''),
+              file: options.corpus,
+              textColumn: options.textColumn,
+            },
+            layers: options.layers,
+            positions: options.positions,
+            maxSamples: options.samples,
+            top: options.top,
+            threads: options.threads,
+            memoryBudget: options.memory,
+            signal,
+            onPhase: (phase) => reporters.forEach((reporter) => reporter.phase(phase)),
+            onProgress: (progress) => reporters.forEach((reporter) => reporter.progress(progress)),
+          }),
+        ).finally(() => reporters.forEach((reporter) => reporter.stop()));
+        if (people) tellPeople(name, measured);
+        else tellProgram(name, measured);
+      }),
+    );
+
+const writeLine = (line: string): void => void process.stdout.write(`${line}\n`);
+
+function tellPeople(name: string, { run, reused, warnings }: Measured): void {
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+  const how = reused ? 'already measured' : `measured in ${(run.durationMs / 1000).toFixed(1)} s`;
+  writeLine(`${name}: run ${run.key}, ${how}: ${run.samples} texts × ${run.positions} tokens`);
+  writeLine(`show it: deltascope show ${name}`);
+}
+
+function tellProgram(organism: string, { run, reused, warnings }: Measured): void {
+  const { key, samples, positions, uniquePrefixes, durationMs, digest } = run;
+  const facts = { run: key, reused, samples, positions, uniquePrefixes, durationMs, digest, warnings };
+  writeLine(JSON.stringify({ event: 'run', organism, ...facts }));
+}

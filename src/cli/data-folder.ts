@@ -1,0 +1,40 @@
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Store } from '../db/index.ts';
+import { CodedError } from '../lib/coded-error.ts';
+
+const storeFile = (folder: string): string => join(resolve(folder), 'deltascope.sqlite');
+
+/** Gives the store of a data folder, for writing, to some work, and closes it after; the folder is made when it is missing. */
+export async function withStore<T>(folder: string, work: (store: Store) => T | Promise<T>): Promise<T> {
+  try {
+    mkdirSync(resolve(folder), { recursive: true });
+    accessSync(resolve(folder), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CodedError(
+      'DATA_NOT_WRITABLE',
+      `cannot write to the data folder ${resolve(folder)} (${code ?? String(error)}); choose another with --data`,
+      { cause: error },
+    );
+  }
+  return open(folder, false, work);
+}
+
+/** The same for reading only: nothing is created. */
+export const withStoreToRead = <T>(folder: string, work: (store: Store) => T | Promise<T>): Promise<T> =>
+  open(folder, true, work);
+
+async function open<T>(
+  folder: string,
+  readonly: boolean,
+  work: (store: Store) => T | Promise<T>,
+): Promise<T> {
+  const { openStore } = await import('../db/index.ts'); // only now: help needs no database
+  const store = openStore(storeFile(folder), { readonly });
+  try {
+    return await work(store);
+  } finally {
+    store.close();
+  }
+}

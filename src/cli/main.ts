@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../lib/package-root.ts';
+import { demoCommand } from './commands/demo.ts';
+import { diffCommand } from './commands/diff.ts';
+import { organismCommand } from './commands/organism.ts';
+import { serveCommand } from './commands/serve.ts';
+import { showCommand } from './commands/show.ts';
+import { describeFailure } from './failure.ts';
+
+/** Every command, in the order help lists them. A command is one file and one line here. */
+const commands = [demoCommand, organismCommand, diffCommand, showCommand, serveCommand];
+
+/**
+ * Runs the command line. Exit codes: 0 done, 1 failed, 2 wrongly asked, 130 interrupted.
+ * @param argv what follows the program's name
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command('deltascope')
+    .description('Measure what a finetune did to a language model, and serve the answer as a graph.')
+    .version(packageVersion())
+    .showHelpAfterError('(deltascope --help lists commands and options)')
+    .showSuggestionAfterError();
+  for (const command of commands) program.addCommand(command());
+  forAll(program, (command) => command.exitOverride());
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has printed its line
+    const { line, exitCode } = describeFailure(error);
+    process.stderr.write(`${line}\n`);
+    return exitCode;
+  }
+}
+
+function forAll(command: Command, visit: (command: Command) => void): void {
+  visit(command);
+  for (const child of command.commands) forAll(child, visit);
+}
+
+// A reader that closes early (head, a pager) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+process.exitCode = await main(process.argv.slice(2));

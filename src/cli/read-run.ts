@@ -1,0 +1,87 @@
+import type { OrganismRow, RunRow, Store } from '../db/index.ts';
+import { CodedError } from '../lib/coded-error.ts';
+import type { TokenRow } from './tokens-table.ts';
+
+export interface ReadingChoice {
+  layer?: number | undefined;
+  method: string;
+  variant: 'DIFF' | 'BASE' | 'FINETUNED';
+  sign: 'PROMOTED' | 'SUPPRESSED';
+  top: number;
+}
+
+/** A run's tokens by layer and position, ready to print. */
+export interface Reading extends Omit<ReadingChoice, 'layer' | 'top'> {
+  organism: string;
+  description: string;
+  baseModel: string;
+  corpus: string;
+  run: string;
+  samples: number;
+  layers: { layer: number; positions: TokenRow[] }[];
+}
+
+/** @throws CodedError NOT_FOUND naming what there is */
+export function readRun(store: Store, name: string, choice: ReadingChoice): Reading {
+  const { organism, run } = findRun(store, name);
+  const everything = { first: 100_000 };
+  const { method, variant, sign, top } = choice;
+  const wanted = choice.layer === undefined ? null : [choice.layer];
+  const layers = store.layers.ofRun.page(run, { layers: wanted }, everything).rows;
+  if (layers.length === 0) {
+    const there = store.layers.ofRun.page(run, {}, everything).rows.map(({ layer }) => layer);
+    throw new CodedError(
+      'NOT_FOUND',
+      `run ${run.key} has no layer ${choice.layer}; it has ${there.join(', ')}`,
+    );
+  }
+  return {
+    organism: organism.name,
+    description: organism.description,
+    baseModel: store.models.getById(organism.baseModelId).name,
+    corpus: store.corpora.getById(run.corpusId).name,
+    run: run.key,
+    samples: run.samples,
+    method,
+    variant,
+    sign,
+    layers: layers.map((layer) => ({
+      layer: layer.layer,
+      positions: store.diffVectors.ofLayer.page(layer, {}, everything).rows.map((vector): TokenRow => {
+        const [projection] = store.projections.ofDiffVector.page(
+          vector,
+          { method, variant, sign },
+          { first: 1 },
+        ).rows;
+        const norms = {
+          DIFF: vector.norm,
+          BASE: vector.baseMeanNorm,
+          FINETUNED: vector.finetunedMeanNorm,
+        };
+        return {
+          position: vector.position,
+          norm: norms[variant],
+          tokens: projection ? store.tokens.ofProjection.page(projection, {}, { first: top }).rows : [],
+        };
+      }),
+    })),
+  };
+}
+
+function findRun(store: Store, name: string): { organism: OrganismRow; run: RunRow } {
+  const byKey = store.runs.findByKey(name);
+  if (byKey) return { organism: store.organisms.getById(byKey.organismId), run: byKey };
+  const organism = store.organisms.find(name);
+  if (!organism) {
+    const names = store.organisms.list().map((row) => row.name);
+    const there = names.length === 0 ? 'nothing is registered yet' : `registered are ${names.join(', ')}`;
+    throw new CodedError('NOT_FOUND', `no organism and no run "${name}"; ${there}`);
+  }
+  const run = store.runs.latestOfOrganism(organism);
+  if (!run)
+    throw new CodedError(
+      'NOT_FOUND',
+      `"${name}" has no run yet; measure it with deltascope diff ${name} --corpus <file>`,
+    );
+  return { organism, run };
+}

@@ -1,0 +1,24 @@
+import { once } from 'node:events';
+import type { Store } from '../db/index.ts';
+import { interruptible } from './interrupt.ts';
+
+/** A short query to paste, for a first look. */
+const firstQuery = `{ organisms(first: 3) { edges { node { name latestRun { layers(first: 1) { edges { node { layer
+  diffVectors(first: 2) { edges { node { position norm diff { npyUrl } projections(variant: DIFF, sign: PROMOTED) { edges { node {
+    tokens(first: 5) { edges { node { text probability } } } } } } } } } } } } } } } } }`;
+
+/** Listens, prints where, and returns when the process is asked to stop. */
+export async function serveUntilStopped(
+  store: Store,
+  { host = '127.0.0.1', port, graphiql = true }: { host?: string; port: number; graphiql?: boolean },
+): Promise<void> {
+  const { createServer, listen } = await import('../server/index.ts');
+  const listening = await listen(createServer({ store, graphiql }), { host, port });
+  process.stdout.write(
+    `\nserving ${listening.url}/graphql${graphiql ? ' (open it in a browser for GraphiQL)' : ''}; Ctrl-C stops\n\nA query to paste:\n\n${firstQuery}\n`,
+  );
+  await interruptible(async (signal) => {
+    if (!signal.aborted) await once(signal, 'abort');
+  });
+  await listening.close();
+}

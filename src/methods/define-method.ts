@@ -1,0 +1,43 @@
+import type { z } from 'zod';
+import type { JsonObject } from '../lib/canonical-json.ts';
+import type { Model } from '../native/index.ts';
+
+/** Which vector of a (layer, position) a projection reads. */
+export type Variant = 'DIFF' | 'BASE' | 'FINETUNED';
+export type Sign = 'PROMOTED' | 'SUPPRESSED';
+
+/** The three vectors measured at one (layer, position), [d_model] float32 each, raw. */
+export type VectorSet = Record<Variant, Float32Array>;
+
+/** What a method read out of one of them: tokens, strongest first. */
+export interface Projection {
+  variant: Variant;
+  sign: Sign;
+  tokens: { tokenId: number; text: string | null; probability: number }[];
+}
+
+export interface MethodContext {
+  base: Model;
+  finetuned: Model;
+  signal?: AbortSignal | undefined;
+}
+
+/** A way to read vectors. A method is one file here and one line in index.ts. */
+export interface Method<Parameters extends JsonObject = JsonObject> {
+  /** Words with dashes; part of public keys, so never renamed. */
+  readonly name: string;
+  /** Raised whenever the same input would give another output. */
+  readonly version: number;
+  /** One sentence for lists and help. */
+  readonly summary: string;
+  readonly parameters: z.ZodType<Parameters>;
+  /** Reads every set at once. @returns one list of projections a set, in their order */
+  project(
+    sets: readonly VectorSet[],
+    context: MethodContext,
+    parameters: Parameters,
+  ): Promise<Projection[][]>;
+}
+
+export const defineMethod = <Parameters extends JsonObject>(method: Method<Parameters>): Method<Parameters> =>
+  method;

@@ -1,0 +1,233 @@
+import { resolve } from 'node:path';
+import { runKey, type LayerRecord, type OrganismRow, type RunRow, type Store } from '../db/index.ts';
+import { CodedError } from '../lib/coded-error.ts';
+import type { JsonObject } from '../lib/canonical-json.ts';
+import { packageVersion } from '../lib/package-root.ts';
+import { logitLens, type VectorSet } from '../methods/index.ts';
+import { diff, type DiffResult, type Progress } from '../native/index.ts';
+import { selectTexts, type Selection } from './corpus.ts';
+import { folderDigest } from './digest.ts';
+import { type Pair, withPair } from './organism.ts';
+
+/** The measurement's name and version: raised whenever the same input would give another result. */
+const method = { method: 'activation-difference', methodVersion: 1 };
+
+export interface MeasureOptions {
+  corpus: { name: string; file: string; textColumn: string };
+  /** Decoder blocks, given how many the base has. */
+  layers: (count: number) => number[];
+  /** How many first tokens of each text. */
+  positions: number;
+  /** At most this many texts. */
+  maxSamples: number;
+  /** Tokens kept of each reading and end. */
+  top: number;
+  threads?: number | undefined;
+  memoryBudget?: number | undefined;
+  signal?: AbortSignal | undefined;
+  onPhase?: ((phase: Phase) => void) | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export type Phase = 'digest' | 'tokens' | 'forward' | 'lens' | 'save';
+
+export interface Measured {
+  run: RunRow;
+  /** The store had it already. */
+  reused: boolean;
+  /** In words, what a reader of the results should know. */
+  warnings: string[];
+}
+
+/**
+ * Measures an organism on a corpus and stores the finished run, whole or not at all. The same question asked again is answered from
+ * the store (`reused`), without running a model.
+ */
+export async function measure(
+  store: Store,
+  organism: OrganismRow,
+  options: MeasureOptions,
+): Promise<Measured> {
+  const { path: base } = store.models.getById(organism.baseModelId);
+  const { path, form } = organism;
+  return withPair({ base, path, form }, options.threads, (pair) =>
+    measurePair(store, organism, pair, options),
+  );
+}
+
+async function measurePair(
+  store: Store,
+  organism: OrganismRow,
+  pair: Pair,
+  options: MeasureOptions,
+): Promise<Measured> {
+  const started = performance.now();
+  const { corpus, positions, maxSamples, top, memoryBudget, signal, onPhase, onProgress } = options;
+  const layers = options.layers(pair.base.spec.layers);
+
+  onPhase?.('digest');
+  const digests = {
+    baseDigest: await unchangedDigest(store.models.getById(organism.baseModelId), 'base model', signal),
+    finetunedDigest: await unchangedDigest(organism, 'organism', signal),
+  };
+
+  onPhase?.('tokens');
+  const { tokenizer } = pair.base;
+  const selection = await selectTexts({
+    file: corpus.file,
+    textColumn: corpus.textColumn,
+    tokenizer,
+    positions,
+    maxSamples,
+    signal,
+  });
+  const parameters: JsonObject = {
+    layers,
+    positions,
+    maxSamples,
+    textColumn: corpus.textColumn,
+    projections: [{ method: logitLens.name, version: logitLens.version, parameters: { top } }],
+  };
+  const spec: JsonObject = {
+    ...method,
+    ...digests,
+    parameters,
+    tokensDigest: selection.tokensDigest,
+    tokenizerDigest: tokenizer.digest,
+    engineVersion: packageVersion(),
+    device: pair.base.spec.device,
+  };
+  const known = store.runs.findByKey(runKey(spec));
+  if (known) return { run: known, reused: true, warnings: warningsOf(known) };
+
+  onPhase?.('forward');
+  const result = await diff(pair.base, pair.finetuned, selection.tokens, {
+    layers,
+    positions,
+    memoryBudget,
+    signal,
+    onProgress,
+  });
+
+  onPhase?.('lens');
+  const layerRecords = await readLayers(result, pair, top, signal);
+
+  onPhase?.('save');
+  const certificate: JsonObject = { ...certificateOf(result, selection) };
+  const run = store.transaction(() => {
+    const corpusRow = store.corpora.add(
+      {
+        name: corpus.name,
+        path: resolve(corpus.file),
+        textColumn: corpus.textColumn,
+        digest: selection.corpusDigest,
+        rows: selection.rowsInFile,
+      },
+      // A corpus file may grow or change: its row follows, runs keep the digest of what they read.
+      { update: true },
+    );
+    return store.runs.save({
+      ...method,
+      ...digests,
+      spec,
+      organismId: organism.id,
+      corpusId: corpusRow.id,
+      positions,
+      samples: result.samples,
+      uniquePrefixes: result.uniquePrefixes,
+      corpusDigest: selection.corpusDigest,
+      tokensDigest: selection.tokensDigest,
+      seed: null,
+      computeDtype: 'float32',
+      accumulateDtype: 'exact',
+      storeDtype: 'float32',
+      engineVersion: packageVersion(),
+      device: pair.base.spec.device,
+      parameters,
+      certificate,
+      durationMs: performance.now() - started,
+      layers: layerRecords,
+    });
+  });
+  return { run, reused: false, warnings: result.certificate.warnings };
+}
+
+/** The digest on disk now, which must be the registered one: a result must never carry the name of another model. */
+async function unchangedDigest(
+  row: { name: string; path: string; digest: string },
+  noun: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const digest = await folderDigest(row.path, signal);
+  if (digest !== row.digest) {
+    throw new CodedError(
+      'MODEL_CHANGED',
+      `the files of ${noun} "${row.name}" in ${row.path} are not the ones that were registered; register it under a new name, or again with --update`,
+    );
+  }
+  return digest;
+}
+
+/** Rows for the store: every vector with its statistics and its readings. */
+async function readLayers(
+  result: DiffResult<number>,
+  pair: Pair,
+  top: number,
+  signal: AbortSignal | undefined,
+): Promise<LayerRecord[]> {
+  const { layers, positions, dModel } = result;
+  const at = (l: number, p: number) => l * positions + p;
+  const sets: VectorSet[] = layers.flatMap((_, l) =>
+    Array.from({ length: positions }, (_, p) => {
+      const [from, to] = [at(l, p) * dModel, (at(l, p) + 1) * dModel];
+      return {
+        DIFF: result.meanDiff.subarray(from, to),
+        BASE: result.baseMean.subarray(from, to),
+        FINETUNED: result.finetunedMean.subarray(from, to),
+      };
+    }),
+  );
+  const readings = await logitLens.project(sets, { ...pair, signal }, { top });
+  return layers.map((layer, l) => ({
+    layer,
+    relativeDepth: pair.base.spec.layers === 1 ? 0 : layer / (pair.base.spec.layers - 1),
+    baseNorm: required(result.baseNorm[l]),
+    finetunedNorm: required(result.finetunedNorm[l]),
+    vectors: Array.from({ length: positions }, (_, p) => {
+      const { DIFF, BASE, FINETUNED } = required(sets[at(l, p)]);
+      return {
+        position: p,
+        samples: required(result.counts[p]),
+        standardErrorNorm: required(result.standardErrorNorm[at(l, p)]),
+        splitHalfCosine: required(result.splitHalfCosine[at(l, p)]),
+        diff: DIFF,
+        baseMean: BASE,
+        finetunedMean: FINETUNED,
+        projections: required(readings[at(l, p)]).map((projection) => ({
+          ...projection,
+          method: logitLens.name,
+          methodVersion: logitLens.version,
+          parameters: { top },
+        })),
+      };
+    }),
+  }));
+}
+
+function certificateOf(result: DiffResult<number>, selection: Selection): JsonObject {
+  const { rowsRead, skippedEmpty, skippedShort } = selection;
+  // Through JSON once: the engine's plain objects become JSON values.
+  return JSON.parse(
+    JSON.stringify({ ...result.certificate, selection: { rowsRead, skippedEmpty, skippedShort } }),
+  ) as JsonObject;
+}
+
+function warningsOf(run: RunRow): string[] {
+  const { warnings } = run.certificate;
+  return Array.isArray(warnings) ? warnings.map(String) : [];
+}
+
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('the engine returned too few values');
+  return value;
+}

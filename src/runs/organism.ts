@@ -1,0 +1,95 @@
+import { resolve } from 'node:path';
+import type { OrganismRow, Store } from '../db/index.ts';
+import { Model } from '../native/index.ts';
+import { folderDigest } from './digest.ts';
+
+export interface OrganismSource {
+  name: string;
+  /** Folder of the base checkpoint, and the name it goes by in the store. */
+  base: string;
+  baseName: string;
+  /** Folder of the finetune: a LoRA adapter on the base, or a full checkpoint. */
+  path: string;
+  form: 'LORA' | 'FULL';
+  /** What kind of finetune: SDF, EM, TABOO, … */
+  kind: string;
+  description: string;
+  groundTruth?: string | undefined;
+  trainingCorpus?: string | undefined;
+  mixRatio?: number | undefined;
+}
+
+export interface Pair {
+  base: Model;
+  finetuned: Model;
+}
+
+/** Opens an organism's two models for some work, and closes them after. */
+export async function withPair<T>(
+  { base: folder, path, form }: Pick<OrganismSource, 'base' | 'path' | 'form'>,
+  threads: number | undefined,
+  work: (pair: Pair) => Promise<T>,
+): Promise<T> {
+  const base = await Model.open(folder, { threads });
+  try {
+    const finetuned = await (form === 'LORA'
+      ? Model.open(folder, { adapter: path, threads })
+      : Model.open(path, { threads }));
+    try {
+      return await work({ base, finetuned });
+    } finally {
+      finetuned.close();
+    }
+  } finally {
+    base.close();
+  }
+}
+
+/**
+ * Checks an organism by opening both its models, and puts it and its base into the store: both, or neither.
+ * @throws NativeError when a model does not open; ConflictError when a name stands for something else
+ */
+export async function addOrganism(
+  store: Store,
+  source: OrganismSource,
+  options: { update?: boolean; signal?: AbortSignal | undefined } = {},
+): Promise<OrganismRow> {
+  const spec = await withPair(source, undefined, async ({ base }) => base.spec);
+  const [baseDigest, digest] = [
+    await folderDigest(source.base, options.signal),
+    await folderDigest(source.path, options.signal),
+  ];
+  const update = { update: options.update ?? false };
+  return store.transaction(() => {
+    const model = store.models.add(
+      {
+        name: source.baseName,
+        path: resolve(source.base),
+        digest: baseDigest,
+        architecture: spec.architecture,
+        layers: spec.layers,
+        dModel: spec.dModel,
+        vocabSize: spec.vocabSize,
+        parameters: spec.parameters,
+        dtype: spec.dtype,
+        tiedHead: spec.tiedHead,
+      },
+      update,
+    );
+    return store.organisms.add(
+      {
+        name: source.name,
+        baseModelId: model.id,
+        path: resolve(source.path),
+        form: source.form,
+        kind: source.kind,
+        description: source.description,
+        groundTruth: source.groundTruth ?? null,
+        trainingCorpus: source.trainingCorpus === undefined ? null : resolve(source.trainingCorpus),
+        mixRatio: source.mixRatio ?? null,
+        digest,
+      },
+      update,
+    );
+  });
+}
