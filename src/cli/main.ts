@@ -16,6 +16,12 @@ const commands = [demoCommand, organismCommand, diffCommand, showCommand, serveC
  * @param argv what follows the program's name
  */
 export async function main(argv: readonly string[]): Promise<number> {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < 22 || (major === 22 && minor < 12)) {
+    // SQLite's addon would bring an older Node down without a word.
+    process.stderr.write(`deltascope: Node 22.12 or newer is needed, this is ${process.versions.node}\n`);
+    return 1;
+  }
   const program = new Command('deltascope')
     .description('Measure what a finetune did to a language model, and serve the answer as a graph.')
     .version(packageVersion())

@@ -113,7 +113,7 @@ async function measurePair(
   const layerRecords = await readLayers(result, pair, top, signal);
 
   onPhase?.('save');
-  const certificate: JsonObject = { ...certificateOf(result, selection) };
+  const certificate = certificateOf(result, selection);
   const run = store.transaction(() => {
     const corpusRow = store.corpora.add(
       {
@@ -214,11 +214,13 @@ async function readLayers(
   }));
 }
 
+/** What the store keeps of the certificate: nothing that differs between two equal measurements. */
 function certificateOf(result: DiffResult<number>, selection: Selection): JsonObject {
+  const { waves: _, device: __, ...certificate } = result.certificate;
   const { rowsRead, skippedEmpty, skippedShort } = selection;
   // Through JSON once: the engine's plain objects become JSON values.
   return JSON.parse(
-    JSON.stringify({ ...result.certificate, selection: { rowsRead, skippedEmpty, skippedShort } }),
+    JSON.stringify({ ...certificate, selection: { rowsRead, skippedEmpty, skippedShort } }),
   ) as JsonObject;
 }
 

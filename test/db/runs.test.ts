@@ -1,4 +1,3 @@
-/* eslint-disable @typescript-eslint/no-non-null-assertion -- what a test has just made is there */
 import { execFileSync } from 'node:child_process';
 import BetterSqlite3 from 'better-sqlite3';
 import { join } from 'node:path';

@@ -1,4 +1,3 @@
-/* eslint-disable @typescript-eslint/no-non-null-assertion -- what a test has just made is there */
 import { describe, expect, it } from 'vitest';
 import { ask, errorCode } from '../harness/ask.ts';
 import { seedOrganism, seedRun, syntheticRun } from '../harness/synthetic-run.ts';

@@ -1,4 +1,3 @@
-/* eslint-disable @typescript-eslint/no-non-null-assertion -- what a test has just made is there */
 import { describe, expect, it } from 'vitest';
 import type { Store } from '../../src/db/index.ts';
 import { ask, errorCode, execute } from '../harness/ask.ts';
