@@ -10,7 +10,7 @@ export interface Progress {
 export interface ComputeOptions {
   /** Stops the computation within a fraction of a layer; the promise rejects with code CANCELLED. */
   signal?: AbortSignal | undefined;
-  /** Called now and then while the computation runs, and once at its end. */
+  /** Called now and then while the computation runs, and once at its end. What it throws ends the computation and is passed on. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -40,12 +40,13 @@ export async function compute<T>(
       }
     });
   try {
-    return await start(job, progress);
+    const result = await start(job, progress);
+    if (!thrown) return result;
   } catch (error) {
-    if (thrown) throw thrown.error;
     const mine = fromAddon(error);
-    throw mine instanceof NativeError && mine.code === 'CANCELLED' ? cancelled() : mine;
+    if (!thrown) throw mine instanceof NativeError && mine.code === 'CANCELLED' ? cancelled() : mine;
   } finally {
     signal?.removeEventListener('abort', cancel);
   }
+  throw thrown.error;
 }

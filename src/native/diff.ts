@@ -3,6 +3,8 @@ import { compute, type ComputeOptions } from './compute.ts';
 import { handleOf, type Model } from './model.ts';
 import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
 
+const mostPositions = 2 ** 20; // as the engine has it
+
 export interface DiffOptions<P extends number | readonly number[]> extends ComputeOptions {
   /** Decoder blocks, 0-based. The middle one, trunc(0.5 · (layers − 1)), by default. */
   layers?: readonly number[] | undefined;
@@ -66,16 +68,21 @@ export async function diff<P extends number | readonly number[] = number>(
   tokens: Tokens,
   options: DiffOptions<P> = {},
 ): Promise<DiffResult<P>> {
+  const [baseHandle, finetunedHandle] = [handleOf(base, 'base'), handleOf(finetuned, 'finetuned')];
   const { ids, offsets } = flatten(tokens);
   if (tokens.length === 0) throw invalid('there are no tokens to measure on');
   const empty = tokens.findIndex(({ length }) => length === 0);
   if (empty >= 0) throw invalid(`tokens[${empty}] is empty`);
 
-  const layers = [...(options.layers ?? [Math.trunc(0.5 * (base.spec.layers - 1))])];
-  const positions = (options.positions ?? Math.min(...tokens.map(({ length }) => length))) as P;
-  if (typeof positions === 'number' && !(Number.isSafeInteger(positions) && positions >= 1)) {
+  const layers = options.layers ?? [Math.trunc(0.5 * (base.spec.layers - 1))];
+  const shortest = tokens.reduce((least, { length }) => Math.min(least, length), Infinity);
+  const positions = (options.positions ?? shortest) as P;
+  if (
+    typeof positions === 'number' &&
+    !(Number.isSafeInteger(positions) && positions >= 1 && positions <= mostPositions)
+  ) {
     throw invalid(
-      `positions is ${String(positions)}; a whole number from 1, or a list of positions, is expected`,
+      `positions is ${positions}; a whole number from 1 to ${mostPositions}, or a list of positions, is expected`,
     );
   }
   const list: readonly number[] =
@@ -87,7 +94,6 @@ export async function diff<P extends number | readonly number[] = number>(
 
   const layerArray = wholeNumbers('layers', layers);
   const positionArray = wholeNumbers('positions', list);
-  const [baseHandle, finetunedHandle] = [handleOf(base), handleOf(finetuned)];
   const { counts, waves, notFinite, sharedWeights, ...result } = await compute(options, (job, progress) =>
     addon().diff(
       baseHandle,
@@ -111,15 +117,30 @@ export async function diff<P extends number | readonly number[] = number>(
     device: base.spec.device,
     warnings: [],
   };
-  certificate.warnings = warningsOf(certificate, result.meanDiff);
-  return { layers, positions, dModel: base.spec.dModel, counts: [...counts], certificate, ...result };
+  certificate.warnings = warningsOf(certificate, base, finetuned, result.meanDiff);
+  return {
+    layers: [...layers],
+    positions,
+    dModel: base.spec.dModel,
+    counts: [...counts],
+    certificate,
+    ...result,
+  };
 }
 
-function warningsOf(certificate: Certificate, meanDiff: Float32Array): string[] {
+function warningsOf(
+  certificate: Certificate,
+  base: Model,
+  finetuned: Model,
+  meanDiff: Float32Array,
+): string[] {
   const { notFinite, vocabularySizes, unknownConfigKeys } = certificate;
   const warnings: string[] = [];
   if (notFinite > 0) warnings.push(`${notFinite} activations were not finite; the means hold NaN there`);
   if (meanDiff.every((value) => value === 0)) warnings.push('the two models do not differ on these tokens');
+  if (base.spec.architecture !== finetuned.spec.architecture) {
+    warnings.push(`architectures differ: ${base.spec.architecture} and ${finetuned.spec.architecture}`);
+  }
   if (vocabularySizes.base !== vocabularySizes.finetuned) {
     warnings.push(`vocabulary sizes differ: ${vocabularySizes.base} and ${vocabularySizes.finetuned}`);
   }

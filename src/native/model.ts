@@ -41,7 +41,10 @@ export interface LensReading {
 export type Vectors = readonly ArrayLike<number>[] | Float32Array;
 
 /** The engine's handle of an opened model. For src/native only. */
-export const handleOf = (model: Model): ModelHandle => model._handle();
+export function handleOf(model: Model, name: string): ModelHandle {
+  if (!((model as unknown) instanceof Model)) throw invalid(`${name} must be a Model`);
+  return model._handle();
+}
 
 /**
  * A base checkpoint, a full finetune, or a base with a LoRA adapter on it. Nothing is loaded until it is used, and then
@@ -69,6 +72,9 @@ export class Model {
   static async open(dir: string, options: OpenOptions = {}): Promise<Model> {
     const { adapter, device = 'auto', threads = availableParallelism() } = options;
     if (typeof dir !== 'string' || dir === '') throw invalid('the checkpoint folder must be named');
+    if (adapter !== undefined && (typeof adapter !== 'string' || adapter === '')) {
+      throw invalid('the adapter folder must be named, or left out');
+    }
     if (!Number.isSafeInteger(threads) || threads < 1 || threads > 4096) {
       throw invalid(`threads is ${String(threads)}; a whole number from 1 to 4096 is expected`);
     }
@@ -133,20 +139,18 @@ export class Model {
     const { top, bottom } = await compute(options, (job, progress) =>
       addon().logitLens(handle, flat, k, job, progress),
     );
+    // Finite values can still overflow on the way. Such a vector ranks nothing and rows would no longer line up.
+    if (top.ids.length !== (flat.length / dModel) * k) {
+      throw invalid('a vector is too large to be read: its norm or its logits are not finite');
+    }
     const text = this.#decoder();
     const read = (ranking: NativeRanking, row: number): Token[] =>
       Array.from({ length: k }, (_, rank) => {
         const id = ranking.ids[row * k + rank];
         const probability = ranking.probabilities[row * k + rank];
-        if (id === undefined || probability === undefined) {
-          throw invalid(`vector ${row} holds values that are not finite; it has no reading`);
-        }
+        if (id === undefined || probability === undefined) throw new Error('the engine returned too few ids');
         return { id, text: text(id), probability };
       });
-    // A vector with NaN ranks nothing, and rows would no longer line up: refused before any row is read.
-    if (top.ids.length !== (flat.length / dModel) * k) {
-      throw invalid('a vector holds values that are not finite; it has no reading');
-    }
     return Array.from({ length: flat.length / dModel }, (_, row) => ({
       top: read(top, row),
       bottom: read(bottom, row),
@@ -186,15 +190,22 @@ function flattenVectors(vectors: Vectors, dModel: number): Float32Array {
     if (vectors.length % dModel !== 0) {
       throw invalid(`vectors hold ${vectors.length} values in all, not a multiple of dModel = ${dModel}`);
     }
-    return vectors;
+    return finite(vectors, dModel);
   }
   if (!Array.isArray(vectors)) throw invalid('vectors must be a list of vectors, or a Float32Array of them');
   const flat = new Float32Array(vectors.length * dModel);
-  vectors.forEach((vector: ArrayLike<number>, i) => {
+  for (const [i, vector] of (vectors as readonly (ArrayLike<number> | undefined)[]).entries()) {
     if (vector?.length !== dModel) {
       throw invalid(`vectors[${i}] has ${String(vector?.length)} values, the model has dModel = ${dModel}`);
     }
     flat.set(vector, i * dModel);
-  });
-  return flat;
+  }
+  return finite(flat, dModel);
+}
+
+function finite(flat: Float32Array, dModel: number): Float32Array {
+  const wrong = flat.findIndex((value) => !Number.isFinite(value));
+  if (wrong < 0) return flat;
+  const place = `vectors[${Math.trunc(wrong / dModel)}][${wrong % dModel}]`;
+  throw invalid(`${place} is ${flat[wrong]}; a vector of finite values is expected`);
 }

@@ -10,33 +10,39 @@ export interface FlatTokens {
   offsets: Float64Array;
 }
 
+const largestId = 2 ** 31 - 1;
+
+const isList = (value: unknown): value is ArrayLike<number> =>
+  Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+
 /** @throws NativeError INVALID_ARGUMENT for anything but lists of whole numbers */
 export function flatten(tokens: Tokens): FlatTokens {
   if (!Array.isArray(tokens)) throw invalid('tokens must be a list with one list of token ids a text');
   const offsets = new Float64Array(tokens.length + 1);
-  tokens.forEach((sequence: unknown, i) => {
-    if (!Array.isArray(sequence) && !ArrayBuffer.isView(sequence)) {
-      throw invalid(`tokens[${i}] must be a list of token ids`);
-    }
-    offsets[i + 1] = (offsets[i] ?? 0) + (sequence as ArrayLike<number>).length;
-  });
-  const ids = new Int32Array(offsets[tokens.length] ?? 0);
-  tokens.forEach((sequence, i) => {
-    for (let t = 0, at = offsets[i] ?? 0; t < sequence.length; t++, at++) {
-      const id = sequence[t];
-      if (!Number.isInteger(id) || (ids[at] = id as number) !== id) {
-        throw invalid(`tokens[${i}][${t}] is ${String(id)}; a token id is a whole number`);
+  let length = 0;
+  for (const [i, sequence] of tokens.entries()) {
+    if (!isList(sequence)) throw invalid(`tokens[${i}] must be a list of token ids`);
+    offsets[i + 1] = length += sequence.length;
+  }
+  const ids = new Int32Array(length);
+  let at = 0;
+  for (const [i, sequence] of tokens.entries()) {
+    for (let t = 0; t < sequence.length; t++) {
+      const id: unknown = sequence[t];
+      if (!Number.isInteger(id) || (id as number) < 0 || (id as number) > largestId) {
+        throw invalid(`tokens[${i}][${t}] is ${String(id)}; a token id is a whole number from 0`);
       }
+      ids[at++] = id as number;
     }
-  });
+  }
   return { ids, offsets };
 }
 
 /** A list of whole numbers from 0, as the addon takes it. */
 export function wholeNumbers(name: string, values: readonly number[]): Float64Array {
   if (!Array.isArray(values)) throw invalid(`${name} must be a list of whole numbers`);
-  const wrong = values.find((value) => !Number.isSafeInteger(value) || value < 0);
-  if (wrong !== undefined) throw invalid(`${name} holds ${String(wrong)}; whole numbers from 0 are expected`);
+  const wrong = values.findIndex((value) => !Number.isSafeInteger(value) || value < 0);
+  if (wrong >= 0) throw invalid(`${name} holds ${String(values[wrong])}; whole numbers from 0 are expected`);
   return Float64Array.from(values);
 }
 

@@ -1,0 +1,65 @@
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { Model, type OpenOptions } from '../../src/index.ts';
+import { packageRoot } from '../../src/lib/package-root.ts';
+import { readSafetensors, type Tensor, writeSafetensors } from './safetensors.ts';
+import { random } from './synthetic-run.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+/** A folder of organisms/, of test/fixtures/golden/, of test/fixtures/expected/. */
+export const bundled = (name: string): string => join(packageRoot(), 'organisms', name);
+export const golden = (name: string): string => join(packageRoot(), 'test/fixtures/golden', name);
+export const expectedOf = (name: string): string => join(packageRoot(), 'test/fixtures/expected', name);
+
+/** Every golden case: a checkpoint, or an adapter "<checkpoint>--<adapter>". */
+export const goldenCases: string[] = readdirSync(golden('')).sort();
+
+/** Opens a model, closed with the test. */
+export async function openModel(folder: string, options?: OpenOptions): Promise<Model> {
+  const model = await Model.open(folder, options);
+  onTestFinished(() => model.close());
+  return model;
+}
+
+export function openGolden(name: string): Promise<Model> {
+  const [checkpoint, adapter] = name.split('--');
+  return openModel(golden(checkpoint!), adapter === undefined ? {} : { adapter: golden(name) });
+}
+
+/** Base and finetune of a bundled LoRA organism. */
+export async function openPair(name: string, options: OpenOptions = {}): Promise<[Model, Model]> {
+  const [base] = name.split('--');
+  return [
+    await openModel(bundled(base!), options),
+    await openModel(bundled(base!), { ...options, adapter: bundled(name) }),
+  ];
+}
+
+/** Token ids that share no more than chance has them share. */
+export function randomTokens(sequences: number, length: number, vocabulary: number, seed = 1): number[][] {
+  const next = random(seed);
+  return Array.from({ length: sequences }, () =>
+    Array.from({ length }, () => Math.floor(next() * vocabulary)),
+  );
+}
+
+/** A copy of a folder that a test may spoil; it goes away with the test. */
+export function copyOf(folder: string): string {
+  const copy = join(temporaryFolder(), 'copy');
+  cpSync(folder, copy, { recursive: true });
+  return copy;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- any JSON, for spoiling
+export function editJson(file: string, edit: (json: any) => void): void {
+  const json: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  edit(json);
+  writeFileSync(file, JSON.stringify(json));
+}
+
+export function editTensors(file: string, edit: (tensors: Map<string, Tensor>) => void): void {
+  const tensors = readSafetensors(file);
+  edit(tensors);
+  writeSafetensors(file, tensors);
+}
