@@ -153,6 +153,7 @@ void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const
   for (const Model* model : models_) {
     residuals.emplace_back(static_cast<size_t>(tree.nodes() * model->spec().d_model));
     views.push_back(residuals.back().data());
+    model->checkpoint().require_unchanged();
     embed(*model, tree, residuals.back().data());
   }
   size_t next = 0;

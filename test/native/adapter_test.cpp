@@ -1,0 +1,117 @@
+// PEFT adapters: what does not fit, or would be read wrongly, is refused by name.
+#include "models/adapter.h"
+
+#include "models/model.h"
+#include "support.h"
+
+using namespace deltascope;
+using namespace deltascope::test;
+
+namespace {
+
+const std::string kBase = std::string(FIXTURES) + "/golden/qwen3-headdim-bf16";
+const std::string kAdapter = kBase + "--lora_r8";
+
+struct Change {
+  std::string file, from, to, code, names;
+};
+
+const std::string kConfig = "adapter_config.json", kWeights = "adapter_model.safetensors";
+
+}  // namespace
+
+TEST_CASE("the golden adapter opens, and every module has a change") {
+  const Model model(kBase, kAdapter);
+  REQUIRE(model.adapter() != nullptr);
+  CHECK(model.adapter()->modules().size() == 28);
+  for (const AdaptedModule& module : model.adapter()->modules()) CHECK(module.change > 0);
+}
+
+TEST_CASE("the norm of a change is that of scale · B A") {
+  const Model model(kBase, kAdapter);
+  const LowRank* update = model.adapter()->find(0, Role::q);
+  REQUIRE(update != nullptr);
+  const auto [out, in] = linear_shape(model.spec(), Role::q);
+  double squares = 0;
+  for (int64_t i = 0; i < out; ++i) {
+    for (int64_t j = 0; j < in; ++j) {
+      double value = 0;
+      for (int64_t r = 0; r < update->rank; ++r) value += static_cast<double>(update->b[static_cast<size_t>(i * update->rank + r)]) * update->a[static_cast<size_t>(r * in + j)];
+      squares += value * value;
+    }
+  }
+  const auto& modules = model.adapter()->modules();
+  CHECK(modules.front().name == "layers.0.self_attn.q_proj");
+  CHECK(modules.front().change == doctest::Approx(update->scale * std::sqrt(squares)).epsilon(1e-9));
+}
+
+TEST_CASE("each thing that does not fit is refused by name") {
+  const std::string bad = "INVALID_ADAPTER", no = "MODEL_UNSUPPORTED";
+  const std::vector<Change> changes = {
+      {kConfig, "\"r\": 8", "\"r\": 0", bad, "r"},
+      {kConfig, "\"r\": 8", "\"r\": -1", bad, "r"},
+      {kConfig, "\"r\": 8", "\"r\": 1000000000", bad, "r"},
+      {kConfig, "\"r\": 8", "\"r\": \"8\"", bad, "r"},
+      {kConfig, "\"r\": 8", "\"r\": 4", bad, "lora_A"},
+      {kConfig, "\"lora_alpha\": 16", "\"lora_alpha\": 0", bad, "lora_alpha"},
+      {kConfig, "\"lora_alpha\": 16", "\"lora_alpha\": 1e38", bad, "lora_alpha"},
+      {kConfig, "\"lora_alpha\": 16", "\"lora_alpha\": NaN", bad, "not valid JSON"},
+      {kConfig, "\"peft_type\": \"LORA\"", "\"peft_type\": \"IA3\"", no, "IA3"},
+      {kConfig, "\"use_dora\": false", "\"use_dora\": true", no, "use_dora"},
+      {kConfig, "\"fan_in_fan_out\": false", "\"fan_in_fan_out\": true", no, "fan_in_fan_out"},
+      {kConfig, "\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]", no, "modules_to_save"},
+      {kConfig, "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 4}", no, "rank_pattern"},
+      {kConfig, "\"layers_to_transform\": null", "\"layers_to_transform\": [-1]", no, "layers_to_transform"},
+      {kConfig, "\"bias\": \"none\"", "\"bias\": \"all\"", no, "bias"},
+      {kConfig, "\"lora_bias\": false", "\"lora_bias\": true", no, "lora_bias"},
+      {kConfig, "\"use_dora\": false", "\"use_dora\": false, \"invented_variant\": 3", no, "invented_variant"},
+      {kConfig, "\"q_proj\",", "", bad, "q_proj"},
+      {kConfig, "\"q_proj\",", "\"q_proj\", \"c_attn\",", bad, "c_attn"},
+      {kWeights, "layers.0.self_attn.q_proj.lora_A", "layers.9.self_attn.q_proj.lora_A", bad, "layers.9"},
+      {kWeights, "layers.0.self_attn.q_proj.lora_A", "layers.0.self_attn.x_proj.lora_A", bad, "x_proj"},
+      {kWeights, "layers.0.self_attn.q_proj.lora_A", "layers.0.self_attn.q_proj.lora_C", bad, "lora_C"},
+  };
+  for (const Change& change : changes) {
+    CAPTURE(change.from);
+    CAPTURE(change.to);
+    const TemporaryFolder folder;
+    folder.copy_from(kAdapter);
+    folder.write(change.file, replaced(read_file(kAdapter + "/" + change.file), change.from, change.to));
+    std::string message;
+    CHECK(code_of([&] { Model model(kBase, folder.path()); }, &message) == change.code);
+    CAPTURE(message);
+    CHECK(message.find(change.names) != std::string::npos);
+  }
+}
+
+TEST_CASE("an adapter whose B is zero everywhere is inert, and one with NaN is broken") {
+  const Safetensors file(kAdapter + "/" + kWeights);
+  std::string whole = read_file(kAdapter + "/" + kWeights), spoiled = whole;
+  for (const auto& [tensor, info] : file.tensors()) {
+    if (tensor.find("lora_B") == std::string::npos) continue;
+    std::fill_n(whole.begin() + static_cast<int64_t>(info.offset), info.bytes, '\0');
+    std::fill_n(spoiled.begin() + static_cast<int64_t>(info.offset), info.bytes, '\xff');
+  }
+  const TemporaryFolder folder;
+  folder.copy_from(kAdapter);
+  folder.write(kWeights, whole);
+  CHECK(code_of([&] { Model model(kBase, folder.path()); }) == "ADAPTER_INERT");
+  folder.write(kWeights, spoiled);
+  CHECK(code_of([&] { Model model(kBase, folder.path()); }) == "INVALID_ADAPTER");
+}
+
+TEST_CASE("files that are not there") {
+  const TemporaryFolder folder;
+  CHECK(code_of([&] { Model model(kBase, folder.path("none")); }) == "FILE_NOT_FOUND");
+  CHECK(code_of([&] { Model model(kBase, folder.path()); }) == "FILE_NOT_FOUND");
+  folder.write(kConfig, read_file(kAdapter + "/" + kConfig));
+  folder.write("adapter_model.bin", "pickle");
+  std::string message;
+  CHECK(code_of([&] { Model model(kBase, folder.path()); }, &message) == "FILE_NOT_FOUND");
+  CHECK(message.find("pickles are never opened") != std::string::npos);
+}
+
+TEST_CASE("an adapter of another base does not fit") {
+  const std::string other = std::string(FIXTURES) + "/golden/llama-rope3-untied-bf16";
+  CHECK(code_of([&] { Model model(other, kAdapter); }) == "INVALID_ADAPTER");
+}

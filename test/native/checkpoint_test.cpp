@@ -1,0 +1,84 @@
+#include "format/checkpoint.h"
+
+#include "models/activations.h"
+#include "models/model.h"
+#include "support.h"
+
+using namespace deltascope;
+using namespace deltascope::test;
+
+namespace {
+
+const std::string kSharded = std::string(FIXTURES) + "/golden/qwen3-sharded-bf16";
+const std::string kTied = std::string(FIXTURES) + "/golden/llama-tied-f16-v4config";
+
+std::string refusal(const TemporaryFolder& folder, std::string* message = nullptr) {
+  return code_of([&] { Model model(folder.path(), ""); }, message);
+}
+
+}  // namespace
+
+TEST_CASE("shards: missing, leading out of the folder, disagreeing with the index") {
+  const std::string index = read_file(kSharded + "/model.safetensors.index.json");
+  const auto with_index = [&](const std::string& text, std::string* message) {
+    const TemporaryFolder folder;
+    folder.copy_from(kSharded);
+    folder.write("model.safetensors.index.json", text);
+    return refusal(folder, message);
+  };
+  std::string message;
+  CHECK(with_index(index, nullptr) == "");
+  CHECK(with_index(replaced(index, "model-00001-of-00003", "model-00009-of-00003"), &message) == "FILE_NOT_FOUND");
+  CHECK(message.find("model-00009-of-00003.safetensors") != std::string::npos);
+  CHECK(with_index(replaced(index, "model-00001-of-00003", "../model-00001-of-00003"), &message) == "INVALID_WEIGHTS");
+  CHECK(with_index(replaced(index, "model-00001-of-00003", "model-00003-of-00003"), &message) == "INVALID_WEIGHTS");
+  CHECK(with_index(R"({"weight_map":{}})", &message) == "INVALID_WEIGHTS");
+  CHECK(with_index("[]", &message) == "INVALID_WEIGHTS");
+  CHECK(with_index("{", &message) == "INVALID_WEIGHTS");
+}
+
+TEST_CASE("a folder without weights says what is read") {
+  const TemporaryFolder folder;
+  folder.write("config.json", read_file(kTied + "/config.json"));
+  folder.write("pytorch_model.bin", "pickle");
+  std::string message;
+  CHECK(refusal(folder, &message) == "FILE_NOT_FOUND");
+  CHECK(message.find("only safetensors weights are read") != std::string::npos);
+  CHECK(code_of([&] { Model model(folder.path("nowhere"), ""); }) == "FILE_NOT_FOUND");
+}
+
+TEST_CASE("tensors missing, of another shape or dtype, or not understood") {
+  const std::string whole = read_file(kTied + "/model.safetensors");
+  const auto changed = [&](const std::string& from, const std::string& to, std::string* message) {
+    const TemporaryFolder folder;
+    folder.copy_from(kTied);
+    folder.write("model.safetensors", replaced(whole, from, to));
+    return refusal(folder, message);
+  };
+  std::string message;
+  CHECK(changed("model.norm.weight", "model.Norm.weight", &message) == "INVALID_WEIGHTS");
+  CHECK(message.find("model.norm.weight") != std::string::npos);
+  CHECK(changed("\"shape\":[64,160]", "\"shape\":[160,64]", &message) == "INVALID_WEIGHTS");
+  CHECK(message.find("down_proj") != std::string::npos);
+  CHECK(changed("\"dtype\":\"F16\"", "\"dtype\":\"I16\"", &message) == "INVALID_WEIGHTS");
+  CHECK(message.find("I16") != std::string::npos);
+}
+
+TEST_CASE("a file cut after it was opened is an error, not the end of the process") {
+  const TemporaryFolder folder;
+  folder.copy_from(kTied);
+  const Model model(folder.path(), "");
+  std::filesystem::resize_file(folder.path("model.safetensors"), 4096);
+  const std::vector<int32_t> ids = {1, 2, 3};
+  const std::vector<int64_t> offsets = {0, 3};
+  Job job;
+  CHECK(code_of([&] { residuals(model, {ids, offsets}, {3}, job); }) == "FILE_UNREADABLE");
+}
+
+TEST_CASE("two openings of one folder share files, copies do not") {
+  const TemporaryFolder folder;
+  folder.copy_from(kTied);
+  const Checkpoint a(kTied), b(kTied), c(folder.path());
+  CHECK(a.same_files(b));
+  CHECK_FALSE(a.same_files(c));
+}

@@ -1,0 +1,145 @@
+// config.json: each hostile or unsupported value is refused by name.
+#include "models/family.h"
+#include "models/model.h"
+#include "support.h"
+
+using namespace deltascope;
+using namespace deltascope::test;
+
+namespace {
+
+const std::string kQwen = std::string(FIXTURES) + "/golden/qwen3-headdim-bf16";
+const std::string kLlamaRecent = std::string(FIXTURES) + "/golden/llama-rope3-untied-bf16";
+const std::string kLlamaV4 = std::string(FIXTURES) + "/golden/llama-tied-f16-v4config";
+
+struct Change {
+  std::string from, to, code, names;
+};
+
+void check(const std::string& source, const std::vector<Change>& changes) {
+  const TemporaryFolder folder;
+  const std::string text = read_file(source + "/config.json");
+  for (const Change& change : changes) {
+    CAPTURE(change.from);
+    CAPTURE(change.to);
+    folder.write("config.json", replaced(text, change.from, change.to));
+    std::string message;
+    CHECK(code_of([&] { read_model_spec(folder.path()); }, &message) == change.code);
+    CAPTURE(message);
+    CHECK(message.find(change.names) != std::string::npos);
+    CHECK(message.find('\n') == std::string::npos);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("numbers that are missing, of the wrong kind or out of range") {
+  const std::string size = "\"hidden_size\": 64", bad = "INVALID_CONFIG";
+  check(kQwen, {
+                   {size, "\"hidden_size\": 0", bad, "hidden_size"},
+                   {size, "\"hidden_size\": -1", bad, "hidden_size"},
+                   {size, "\"hidden_size\": 4096.5", bad, "hidden_size"},
+                   {size, "\"hidden_size\": \"4096\"", bad, "hidden_size"},
+                   {size, "\"hidden_size\": 2147483648", bad, "hidden_size"},
+                   {size, "\"hidden_size\": 1e308", bad, "hidden_size"},
+                   {size, "\"hidden_size\": 18446744073709551615", bad, "hidden_size"},
+                   {size, "\"hidden_size\": null", bad, "hidden_size"},
+                   {size, "\"hidden_sized\": 64", bad, "hidden_size"},
+                   {size, "\"hidden_size\": NaN", bad, "not valid JSON"},
+                   {size, "\"hidden_size\": 64, \"hidden_size\": 128", bad, "hidden_size"},
+                   {"\"num_hidden_layers\": 4", "\"num_hidden_layers\": 1000000000", bad, "num_hidden_layers"},
+                   {"\"vocab_size\": 331", "\"vocab_size\": 1099511627776", bad, "vocab_size"},
+                   {"\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3", bad, "num_key_value_heads"},
+                   {"\"num_key_value_heads\": 2", "\"num_key_value_heads\": 8", bad, "num_key_value_heads"},
+                   {"\"head_dim\": 24", "\"head_dim\": 23", bad, "head_dim"},
+                   {"\"head_dim\": 24,", "", bad, "head_dim"},
+                   {"\"rms_norm_eps\": 1e-06", "\"rms_norm_eps\": -1", bad, "rms_norm_eps"},
+                   {"\"rope_theta\": 1000000.0", "\"rope_theta\": 0", bad, "rope_parameters.rope_theta"},
+                   {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": 0", bad, "tie_word_embeddings"},
+                   {"\"full_attention\",", "", bad, "layer_types"},
+                   {"\"full_attention\",", "\"sliding_attention\",", bad, "layer_types"},
+               });
+}
+
+TEST_CASE("settings that change the maths and are not implemented are refused, never ignored") {
+  const std::string anchor = "\"hidden_size\": 64", no = "MODEL_UNSUPPORTED";
+  std::vector<Change> changes = {
+      {"Qwen3ForCausalLM", "Qwen3MoeForCausalLM", no, "Qwen3MoeForCausalLM"},
+      {"\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", no, "hidden_act"},
+      {"\"full_attention\",", "\"linear_attention\",", no, "layer_types"},
+      {"\"rope_type\": \"default\"", "\"rope_type\": \"longrope\"", no, "rope_type"},
+      {"\"rope_type\": \"default\"", "\"rope_type\": \"default\", \"partial_rotary_factor\": 0.5", no, "partial_rotary_factor"},
+      {"\"rope_type\": \"default\"", "\"rope_type\": \"default\", \"mrope_section\": [1]", no, "mrope_section"},
+  };
+  for (const std::string key : {"quantization_config", "final_logit_softcapping", "residual_multiplier", "num_experts", "clip_qkv", "query_pre_attn_scalar"}) {
+    changes.push_back({anchor, anchor + ", \"" + key + "\": " + (key == "quantization_config" ? R"({"bits": 4})" : "2"), no, key});
+  }
+  check(kQwen, changes);
+  check(kLlamaV4, {
+                       {"\"rope_scaling\": null", R"("rope_scaling": {"type": "dynamic", "factor": 2.0})", no, "type"},
+                       {"\"rope_scaling\": null", R"("rope_scaling": {"type": "linear", "factor": 0})", "INVALID_CONFIG", "rope_scaling.factor"},
+                       {"\"rope_scaling\": null", R"("rope_scaling": {"type": "linear", "factor": [2]})", "INVALID_CONFIG", "rope_scaling.factor"},
+                       {"\"rope_scaling\": null", R"("rope_scaling": {"rope_type": "llama3", "factor": 8})", "INVALID_CONFIG", "low_freq_factor"},
+                       {"\"rope_scaling\": null", "\"sliding_window\": 64", no, "sliding_window"},
+                       {"\"rope_scaling\": null", "\"rope_parameters\": {\"rope_theta\": 7.0}", "INVALID_CONFIG", "rope_theta"},
+                   });
+}
+
+TEST_CASE("a switched-off setting is no setting, and an unknown key is reported") {
+  const TemporaryFolder folder;
+  folder.write("config.json", replaced(read_file(kQwen + "/config.json"), "\"hidden_size\": 64",
+                                       R"("hidden_size": 64, "num_experts": 0, "quantization_config": null, "use_qk_norm": false, "invented": 3, "auto_map": {"AutoModel": "evil.py"})"));
+  const ModelSpec spec = read_model_spec(folder.path());
+  CHECK(spec.unknown_config_keys == std::vector<std::string>{"invented"});
+  CHECK(spec.qk_norm);
+  CHECK(spec.head_dim == 24);
+}
+
+TEST_CASE("both spellings of a config say the same") {
+  const ModelSpec old = read_model_spec(kLlamaV4);
+  CHECK(old.declared_dtype == "float16");
+  CHECK(old.head_dim == 16);
+  CHECK(old.rotary.size() == 8);
+  const ModelSpec recent = read_model_spec(kLlamaRecent);
+  const TemporaryFolder folder;
+  folder.write("config.json", R"({"architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 160, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "num_hidden_layers": 4, "vocab_size": 331, "rms_norm_eps": 1e-6, "rope_theta": 500000.0, "torch_dtype": "bfloat16", "hidden_act": "silu",
+    "rope_scaling": {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 16, "rope_type": "llama3"}})");
+  CHECK(read_model_spec(folder.path()).rotary == recent.rotary);
+}
+
+TEST_CASE("Qwen3 windows follow layer_types, or max_window_layers, once switched on") {
+  const TemporaryFolder folder;
+  const std::string text = replaced(replaced(read_file(kQwen + "/config.json"), "\"use_sliding_window\": false", "\"use_sliding_window\": true"), "\"sliding_window\": null", "\"sliding_window\": 5");
+  folder.write("config.json", replaced(text, "\"full_attention\",", "\"sliding_attention\","));
+  const ModelSpec listed = read_model_spec(folder.path());
+  CHECK(listed.blocks[0].window == 5);
+  CHECK(listed.blocks[1].window == 0);
+}
+
+TEST_CASE("files that are no JSON object") {
+  const TemporaryFolder folder;
+  const std::string deep = "{\"a\":" + std::string(100'000, '[') + std::string(100'000, ']') + "}";
+  for (const std::string& text : {std::string(), std::string("null"), std::string("[]"), std::string("\xef\xbb\xbf{}"), std::string("{\0}", 3), deep, std::string("{}"), std::string(R"({"architectures": []})")}) {
+    folder.write("config.json", text);
+    CHECK(code_of([&] { read_model_spec(folder.path()); }) == "INVALID_CONFIG");
+  }
+  folder.write("config.json", std::string(17 << 20, ' '));
+  CHECK(code_of([&] { read_model_spec(folder.path()); }) == "FILE_UNREADABLE");
+}
+
+TEST_CASE("one layer more or less than the tensors") {
+  const TemporaryFolder folder;
+  folder.copy_from(kLlamaRecent);
+  const std::string text = read_file(kLlamaRecent + "/config.json");
+  std::string message;
+  folder.write("config.json", replaced(text, "\"num_hidden_layers\": 4", "\"num_hidden_layers\": 5"));
+  CHECK(code_of([&] { Model model(folder.path(), ""); }, &message) == "INVALID_WEIGHTS");
+  CHECK(message.find("model.layers.4.") != std::string::npos);
+  folder.write("config.json", replaced(text, "\"num_hidden_layers\": 4", "\"num_hidden_layers\": 3"));
+  CHECK(code_of([&] { Model model(folder.path(), ""); }, &message) == "INVALID_WEIGHTS");
+  CHECK(message.find("not part of LlamaForCausalLM") != std::string::npos);
+  folder.write("config.json", replaced(text, "\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true"));
+  CHECK(code_of([&] { Model model(folder.path(), ""); }, &message) == "INVALID_WEIGHTS");
+  CHECK(message.find("lm_head.weight") != std::string::npos);
+}
