@@ -88,7 +88,7 @@ export async function diff<P extends number | readonly number[] = number>(
   const list: readonly number[] =
     typeof positions === 'number' ? Array.from({ length: positions }, (_, p) => p) : positions;
   const { memoryBudget = 0 } = options;
-  if (!Number.isSafeInteger(memoryBudget) || memoryBudget < 0) {
+  if (!Number.isSafeInteger(memoryBudget) || memoryBudget < 0 || memoryBudget > 2 ** 52) {
     throw invalid(`memoryBudget is ${String(memoryBudget)}; a whole number of bytes is expected`);
   }
 
