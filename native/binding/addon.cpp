@@ -51,7 +51,8 @@ Napi::Object describe_model(Napi::Env env, const Model& model) {
   return result;
 }
 
-Napi::Value ranked(Napi::Env env, const std::vector<LensReading>& readings, std::vector<std::pair<RankedId, double>> LensReading::*end) {
+Napi::Value ranked(Napi::Env env, const std::vector<LensReading>& readings,
+                   std::vector<std::pair<RankedId, double>> LensReading::*end) {
   std::vector<int32_t> ids;
   std::vector<double> probabilities;
   for (const LensReading& reading : readings) {
@@ -98,7 +99,8 @@ class Addon : public Napi::Addon<Addon> {
     add({"cpu", matmul_backend(), 0});
     for (const Device& device : cuda_devices()) add(device);
     for (const Family* family : families()) {
-      for (const std::string_view architecture : family->architectures) architectures.Set(architectures.Length(), std::string(architecture));
+      for (const std::string_view architecture : family->architectures)
+        architectures.Set(architectures.Length(), std::string(architecture));
     }
     result.Set("devices", devices);
     result.Set("cudaAbsence", cuda_absence());
@@ -119,15 +121,16 @@ class Addon : public Napi::Addon<Addon> {
     return guarded(info, [&](const Arguments& a) {
       const std::string folder = a.text(0), adapter = a.text(1);
       const int threads = static_cast<int>(a.integer(2, 1, 4096));
-      return queue_.submit(info.Env(), a.job(3), info.Env().Undefined(), threads, [=](Job&) -> JobQueue::Settle {
-        const auto model = std::make_shared<const Model>(folder, adapter);
-        return [=](Napi::Env env) {
-          Napi::Object result = Napi::Object::New(env);
-          result.Set("handle", wrap(env, std::make_unique<ModelHandle>(ModelHandle{model, threads})));
-          result.Set("spec", describe_model(env, *model));
-          return result;
-        };
-      });
+      return queue_.submit(
+          info.Env(), a.job(3), info.Env().Undefined(), threads, [=](Job&) -> JobQueue::Settle {
+            const auto model = std::make_shared<const Model>(folder, adapter);
+            return [=](Napi::Env env) {
+              Napi::Object result = Napi::Object::New(env);
+              result.Set("handle", wrap(env, std::make_unique<ModelHandle>(ModelHandle{model, threads})));
+              result.Set("spec", describe_model(env, *model));
+              return result;
+            };
+          });
     });
   }
 
@@ -141,11 +144,14 @@ class Addon : public Napi::Addon<Addon> {
     return guarded(info, [&](const Arguments& a) {
       const ModelHandle handle = a.model(0);
       return queue_.submit(info.Env(), a.job(4), info[5], handle.threads,
-                           [model = handle.model, tokens = read_tokens(a, 1, 2), layers = a.integers(3)](Job& job) -> JobQueue::Settle {
-                             auto rows = std::make_shared<std::vector<std::vector<std::vector<float>>>>(residuals(*model, tokens.view(), layers, job));
+                           [model = handle.model, tokens = read_tokens(a, 1, 2),
+                            layers = a.integers(3)](Job& job) -> JobQueue::Settle {
+                             auto rows = std::make_shared<std::vector<std::vector<std::vector<float>>>>(
+                                 residuals(*model, tokens.view(), layers, job));
                              return [rows](Napi::Env env) -> Napi::Value {
                                Napi::Array result = Napi::Array::New(env, rows->size());
-                               for (uint32_t l = 0; l < rows->size(); ++l) result.Set(l, take_all(env, std::move((*rows)[l])));
+                               for (uint32_t l = 0; l < rows->size(); ++l)
+                                 result.Set(l, take_all(env, std::move((*rows)[l])));
                                return result;
                              };
                            });
@@ -156,10 +162,12 @@ class Addon : public Napi::Addon<Addon> {
   Napi::Value logits_of(const Napi::CallbackInfo& info) {
     return guarded(info, [&](const Arguments& a) {
       const ModelHandle handle = a.model(0);
-      return queue_.submit(info.Env(), a.job(3), info[4], handle.threads, [model = handle.model, tokens = read_tokens(a, 1, 2)](Job& job) -> JobQueue::Settle {
-        auto rows = std::make_shared<std::vector<std::vector<float>>>(logits(*model, tokens.view(), job));
-        return [rows](Napi::Env env) -> Napi::Value { return take_all(env, std::move(*rows)); };
-      });
+      return queue_.submit(
+          info.Env(), a.job(3), info[4], handle.threads,
+          [model = handle.model, tokens = read_tokens(a, 1, 2)](Job& job) -> JobQueue::Settle {
+            auto rows = std::make_shared<std::vector<std::vector<float>>>(logits(*model, tokens.view(), job));
+            return [rows](Napi::Env env) -> Napi::Value { return take_all(env, std::move(*rows)); };
+          });
     });
   }
 
@@ -171,18 +179,23 @@ class Addon : public Napi::Addon<Addon> {
       const int64_t k = a.integer(2, 1, spec.vocab_size);
       std::vector<float> vectors = a.floats(1);
       if (vectors.size() % static_cast<size_t>(spec.d_model) != 0) {
-        throw Error(Code::invalid_argument, "vectors of " + std::to_string(spec.d_model) + " values are expected, found " + std::to_string(vectors.size()) + " values in all");
+        throw Error(Code::invalid_argument, "vectors of " + std::to_string(spec.d_model) +
+                                                " values are expected, found " +
+                                                std::to_string(vectors.size()) + " values in all");
       }
       const auto rows = static_cast<int64_t>(vectors.size()) / spec.d_model;
-      return queue_.submit(info.Env(), a.job(3), info[4], handle.threads, [model = handle.model, vectors = std::move(vectors), rows, k](Job& job) -> JobQueue::Settle {
-        auto readings = std::make_shared<std::vector<LensReading>>(logit_lens(*model, vectors.data(), rows, k, job));
-        return [readings](Napi::Env env) -> Napi::Value {
-          Napi::Object result = Napi::Object::New(env);
-          result.Set("top", ranked(env, *readings, &LensReading::top));
-          result.Set("bottom", ranked(env, *readings, &LensReading::bottom));
-          return result;
-        };
-      });
+      return queue_.submit(
+          info.Env(), a.job(3), info[4], handle.threads,
+          [model = handle.model, vectors = std::move(vectors), rows, k](Job& job) -> JobQueue::Settle {
+            auto readings =
+                std::make_shared<std::vector<LensReading>>(logit_lens(*model, vectors.data(), rows, k, job));
+            return [readings](Napi::Env env) -> Napi::Value {
+              Napi::Object result = Napi::Object::New(env);
+              result.Set("top", ranked(env, *readings, &LensReading::top));
+              result.Set("bottom", ranked(env, *readings, &LensReading::bottom));
+              return result;
+            };
+          });
     });
   }
 
@@ -192,8 +205,10 @@ class Addon : public Napi::Addon<Addon> {
       const ModelHandle base = a.model(0), finetuned = a.model(1);
       const DiffRequest request{a.integers(4), a.integers(5), a.integer(6, 0, int64_t{1} << 52)};
       return queue_.submit(info.Env(), a.job(7), info[8], base.threads,
-                           [base = base.model, finetuned = finetuned.model, tokens = read_tokens(a, 2, 3), request](Job& job) -> JobQueue::Settle {
-                             auto r = std::make_shared<DiffResult>(paired_diff(*base, *finetuned, tokens.view(), request, job));
+                           [base = base.model, finetuned = finetuned.model, tokens = read_tokens(a, 2, 3),
+                            request](Job& job) -> JobQueue::Settle {
+                             auto r = std::make_shared<DiffResult>(
+                                 paired_diff(*base, *finetuned, tokens.view(), request, job));
                              return [r](Napi::Env env) -> Napi::Value { return describe_diff(env, *r); };
                            });
     });

@@ -29,7 +29,8 @@ Napi::Value take_as(Napi::Env env, std::vector<T> values) {
 }  // namespace
 
 void Arguments::fail(size_t index, const std::string& expected) const {
-  throw Napi::TypeError::New(info_.Env(), "argument " + std::to_string(index) + ": " + expected + " is expected");
+  throw Napi::TypeError::New(info_.Env(),
+                             "argument " + std::to_string(index) + ": " + expected + " is expected");
 }
 
 std::string Arguments::text(size_t index) const {
@@ -41,12 +42,14 @@ int64_t Arguments::integer(size_t index, int64_t low, int64_t high) const {
   const std::string expected = "a whole number from " + std::to_string(low) + " to " + std::to_string(high);
   if (!at(index).IsNumber()) fail(index, expected);
   const double value = at(index).As<Napi::Number>().DoubleValue();
-  if (value != std::floor(value) || value < static_cast<double>(low) || value > static_cast<double>(high)) fail(index, expected);
+  if (value != std::floor(value) || value < static_cast<double>(low) || value > static_cast<double>(high))
+    fail(index, expected);
   return static_cast<int64_t>(value);
 }
 
 std::vector<int64_t> Arguments::integers(size_t index) const {
-  if (!at(index).IsTypedArray() || at(index).As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) fail(index, "a Float64Array");
+  if (!at(index).IsTypedArray() || at(index).As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+    fail(index, "a Float64Array");
   const auto array = at(index).As<Napi::Float64Array>();
   std::vector<int64_t> values;
   values.reserve(array.ElementLength());
@@ -58,13 +61,15 @@ std::vector<int64_t> Arguments::integers(size_t index) const {
 }
 
 std::vector<int32_t> Arguments::ids(size_t index) const {
-  if (!at(index).IsTypedArray() || at(index).As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) fail(index, "an Int32Array");
+  if (!at(index).IsTypedArray() || at(index).As<Napi::TypedArray>().TypedArrayType() != napi_int32_array)
+    fail(index, "an Int32Array");
   const auto array = at(index).As<Napi::Int32Array>();
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
 std::vector<float> Arguments::floats(size_t index) const {
-  if (!at(index).IsTypedArray() || at(index).As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) fail(index, "a Float32Array");
+  if (!at(index).IsTypedArray() || at(index).As<Napi::TypedArray>().TypedArrayType() != napi_float32_array)
+    fail(index, "a Float32Array");
   const auto array = at(index).As<Napi::Float32Array>();
   return {array.Data(), array.Data() + array.ElementLength()};
 }
@@ -84,24 +89,34 @@ std::shared_ptr<Job> Arguments::job(size_t index) const {
 
 OwnedTokens read_tokens(const Arguments& arguments, size_t ids, size_t offsets) {
   OwnedTokens tokens{arguments.ids(ids), arguments.integers(offsets)};
-  bool ok = !tokens.offsets.empty() && tokens.offsets.front() == 0 && tokens.offsets.back() == static_cast<int64_t>(tokens.ids.size());
+  bool ok = !tokens.offsets.empty() && tokens.offsets.front() == 0 &&
+            tokens.offsets.back() == static_cast<int64_t>(tokens.ids.size());
   for (size_t i = 1; ok && i < tokens.offsets.size(); ++i) ok = tokens.offsets[i - 1] <= tokens.offsets[i];
   if (!ok) throw Error(Code::invalid_argument, "offsets do not cut the token ids into sequences");
   return tokens;
 }
 
-Napi::Value take(Napi::Env env, std::vector<float> values) { return take_as<Napi::Float32Array>(env, std::move(values)); }
-Napi::Value take(Napi::Env env, std::vector<double> values) { return take_as<Napi::Float64Array>(env, std::move(values)); }
-Napi::Value take(Napi::Env env, std::vector<int32_t> values) { return take_as<Napi::Int32Array>(env, std::move(values)); }
+Napi::Value take(Napi::Env env, std::vector<float> values) {
+  return take_as<Napi::Float32Array>(env, std::move(values));
+}
+Napi::Value take(Napi::Env env, std::vector<double> values) {
+  return take_as<Napi::Float64Array>(env, std::move(values));
+}
+Napi::Value take(Napi::Env env, std::vector<int32_t> values) {
+  return take_as<Napi::Int32Array>(env, std::move(values));
+}
 
 Napi::Value wrap(Napi::Env env, std::unique_ptr<ModelHandle> handle) {
-  auto external = Napi::External<ModelHandle>::New(env, handle.release(), [](Napi::Env, ModelHandle* data) { delete data; });
+  auto external = Napi::External<ModelHandle>::New(env, handle.release(),
+                                                   [](Napi::Env, ModelHandle* data) { delete data; });
   external.TypeTag(&kModelTag);
   return external;
 }
 
 Napi::Value wrap(Napi::Env env, std::shared_ptr<Job> job) {
-  auto external = Napi::External<std::shared_ptr<Job>>::New(env, new std::shared_ptr<Job>(std::move(job)), [](Napi::Env, std::shared_ptr<Job>* data) { delete data; });
+  auto external =
+      Napi::External<std::shared_ptr<Job>>::New(env, new std::shared_ptr<Job>(std::move(job)),
+                                                [](Napi::Env, std::shared_ptr<Job>* data) { delete data; });
   external.TypeTag(&kJobTag);
   return external;
 }

@@ -12,15 +12,15 @@
 
 namespace deltascope {
 
-/// What JavaScript holds of an opened model. Computations keep the model alive by a reference of their own, so closing
-/// during one is safe.
+/// What JavaScript holds of an opened model. Computations keep the model alive by a reference of their own,
+/// so closing during one is safe.
 struct ModelHandle {
   std::shared_ptr<const Model> model;
   int threads = 1;
 };
 
-/// Arguments of an addon function, checked a second time behind the façade: a wrong one throws a TypeError, never
-/// crashes.
+/// Arguments of an addon function, checked a second time behind the façade: a wrong one throws a TypeError,
+/// never crashes.
 class Arguments {
  public:
   explicit Arguments(const Napi::CallbackInfo& info) : info_(info) {}

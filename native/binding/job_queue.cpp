@@ -44,11 +44,14 @@ JobQueue::~JobQueue() {
   worker_.join();
 }
 
-Napi::Value JobQueue::submit(Napi::Env env, std::shared_ptr<Job> job, Napi::Value progress, int threads, Work work) {
-  auto entry = std::make_shared<Entry>(Entry{std::move(job), std::move(work), threads, Napi::Promise::Deferred::New(env), {}, {}, false, {}, {}});
+Napi::Value JobQueue::submit(Napi::Env env, std::shared_ptr<Job> job, Napi::Value progress, int threads,
+                             Work work) {
+  auto entry = std::make_shared<Entry>(Entry{
+      std::move(job), std::move(work), threads, Napi::Promise::Deferred::New(env), {}, {}, false, {}, {}});
   if (progress.IsFunction()) entry->progress = Napi::Persistent(progress.As<Napi::Function>());
   // Keeps the event loop alive until the promise is settled.
-  entry->to_javascript = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "deltascope job", 0, 1);
+  entry->to_javascript = Napi::ThreadSafeFunction::New(
+      env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "deltascope job", 0, 1);
   const Napi::Promise promise = entry->deferred.Promise();
   {
     const std::lock_guard lock(mutex_);
@@ -79,7 +82,8 @@ void JobQueue::run() {
         if (entry->closed || (done < total && now - last < std::chrono::milliseconds(50))) return;
         last = now;
         const auto call = [entry, done, total](Napi::Env, Napi::Function) {
-          entry->progress.Call({Napi::Number::New(entry->progress.Env(), static_cast<double>(done)), Napi::Number::New(entry->progress.Env(), static_cast<double>(total))});
+          entry->progress.Call({Napi::Number::New(entry->progress.Env(), static_cast<double>(done)),
+                                Napi::Number::New(entry->progress.Env(), static_cast<double>(total))});
         };
         if (entry->to_javascript.NonBlockingCall(call) == napi_closing) entry->closed = true;
       };

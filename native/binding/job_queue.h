@@ -14,21 +14,22 @@
 
 namespace deltascope {
 
-/// Runs computations one after another on a thread of its own, away from libuv's pool, and settles a promise for each.
-/// One at a time: a computation uses all the threads it was given, so two at once would only take turns on the cores.
-/// Owned by the addon's instance, one per environment; the destructor cancels what is left and joins.
+/// Runs computations one after another on a thread of its own, away from libuv's pool, and settles a promise
+/// for each. One at a time: a computation uses all the threads it was given, so two at once would only take
+/// turns on the cores. Owned by the addon's instance, one per environment; the destructor cancels what is
+/// left and joins.
 class JobQueue {
  public:
-  /// Runs on the worker thread, must not touch JavaScript; what it returns runs on the JavaScript thread and makes the
-  /// result.
+  /// Runs on the worker thread, must not touch JavaScript; what it returns runs on the JavaScript thread and
+  /// makes the result.
   using Settle = std::function<Napi::Value(Napi::Env)>;
   using Work = std::function<Settle(Job&)>;
 
   JobQueue();
   ~JobQueue();
 
-  /// Queues work. `job` is the caller's handle for cancelling; `progress`, if a function, is called with (done, total) on
-  /// the JavaScript thread. `threads`: OpenMP's setting for this job.
+  /// Queues work. `job` is the caller's handle for cancelling; `progress`, if a function, is called with
+  /// (done, total) on the JavaScript thread. `threads`: OpenMP's setting for this job.
   Napi::Value submit(Napi::Env env, std::shared_ptr<Job> job, Napi::Value progress, int threads, Work work);
 
  private:
@@ -40,8 +41,8 @@ class JobQueue {
   std::deque<std::shared_ptr<Entry>> waiting_;
   std::shared_ptr<Job> running_;
   bool stopping_ = false;
-  /// Jobs that could not be settled because the environment is going down. They hold references into JavaScript, which
-  /// must be dropped on its thread: by the destructor, after the join.
+  /// Jobs that could not be settled because the environment is going down. They hold references into
+  /// JavaScript, which must be dropped on its thread: by the destructor, after the join.
   std::vector<std::shared_ptr<Entry>> abandoned_;
   std::thread worker_;
 };

@@ -11,10 +11,10 @@ __extension__ typedef __int128 int128;
 
 /// Sums of float32 values that do not depend on their order: a fixed-point number with unit 2^-60.
 ///
-/// A float32 whose lowest set bit is 2^-60 or higher (every value of magnitude ≥ 2^-36) is added exactly; of a
-/// smaller one the bits below are rounded half to even, an error of at most 2^-61 per value. Integer addition is
-/// associative, so sums over disjoint sets merge exactly and every order gives the same bits. Room: 2^29 values of
-/// magnitude up to kLimit.
+/// A float32 whose lowest set bit is 2^-60 or higher (every value of magnitude ≥ 2^-36) is added exactly; of
+/// a smaller one the bits below are rounded half to even, an error of at most 2^-61 per value. Integer
+/// addition is associative, so sums over disjoint sets merge exactly and every order gives the same bits.
+/// Room: 2^29 values of magnitude up to kLimit.
 struct FixedSum {
   static constexpr int kUnitExponent = -60;
   static constexpr float kLimit = 0x1p37f;
@@ -49,20 +49,23 @@ struct FixedSum {
   /// units · 2^-60, rounded once to double.
   static double to_double(int128 units) {
     const bool negative = units < 0;
-    unsigned __int128 magnitude = negative ? -static_cast<unsigned __int128>(units) : static_cast<unsigned __int128>(units);
+    unsigned __int128 magnitude =
+        negative ? -static_cast<unsigned __int128>(units) : static_cast<unsigned __int128>(units);
     int shift = 0;
     // Keep 64 bits with a sticky last one, so that the conversion below rounds once and correctly.
     while ((magnitude >> 64) != 0) {
       magnitude = (magnitude >> 1) | (magnitude & 1);
       ++shift;
     }
-    const double value = std::ldexp(static_cast<double>(static_cast<uint64_t>(magnitude)), shift + kUnitExponent);
+    const double value =
+        std::ldexp(static_cast<double>(static_cast<uint64_t>(magnitude)), shift + kUnitExponent);
     return negative ? -value : value;
   }
 };
 
-/// An exact sum of doubles of any finite magnitude (Kulisch's long accumulator): order does not matter, merging is
-/// exact. 70 digits of 32 bits hold 2^-1074 … 2^1023 with room for 2^80 additions; for scalars, one per (layer, position).
+/// An exact sum of doubles of any finite magnitude (Kulisch's long accumulator): order does not matter,
+/// merging is exact. 70 digits of 32 bits hold 2^-1074 … 2^1023 with room for 2^80 additions; for scalars,
+/// one per (layer, position).
 class ExactSum {
  public:
   /// Adds `count` (0 ≤ count < 2^30) times x. Not finite: remembered, and the total is NaN.
@@ -77,14 +80,16 @@ class ExactSum {
     uint64_t mantissa = bits & 0xfffffffffffffull;
     if (biased != 0) mantissa |= 0x10000000000000ull;
     const int position = biased == 0 ? 0 : biased - 1;  // of the lowest mantissa bit, above 2^-1074
-    unsigned __int128 value = static_cast<unsigned __int128>(mantissa) * static_cast<uint64_t>(count);  // < 2^83
+    unsigned __int128 value =
+        static_cast<unsigned __int128>(mantissa) * static_cast<uint64_t>(count);  // < 2^83
     const bool negative = (bits >> 63) != 0;
     // Spread over digits of 32 bits, held in signed words of 64, so that carries can wait.
     int digit = position / 32;
     int offset = position % 32;
     while (value != 0) {
       const int take = 32 - offset;
-      const int64_t part = static_cast<int64_t>(static_cast<uint64_t>(value & ((uint64_t{1} << take) - 1)) << offset);
+      const int64_t part =
+          static_cast<int64_t>(static_cast<uint64_t>(value & ((uint64_t{1} << take) - 1)) << offset);
       digits_[digit] += negative ? -part : part;
       value >>= take;
       offset = 0;

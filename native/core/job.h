@@ -16,7 +16,8 @@ struct Job {
   std::function<void(int64_t done, int64_t total)> on_progress;
 
   void throw_if_cancelled() const {
-    if (cancelled.load(std::memory_order_relaxed)) throw Error(Code::cancelled, "the computation was cancelled");
+    if (cancelled.load(std::memory_order_relaxed))
+      throw Error(Code::cancelled, "the computation was cancelled");
   }
 };
 

@@ -67,8 +67,9 @@ void Moments::merge(const Moments& other) {
 
 void Moments::mean(const std::vector<int128>& sums, float* out) const {
   for (size_t j = 0; j < sums.size(); ++j) {
-    out[j] = spoiled_[j] || samples_ == 0 ? std::numeric_limits<float>::quiet_NaN()
-                                          : static_cast<float>(FixedSum::to_double(sums[j]) / static_cast<double>(samples_));
+    out[j] = spoiled_[j] || samples_ == 0
+                 ? std::numeric_limits<float>::quiet_NaN()
+                 : static_cast<float>(FixedSum::to_double(sums[j]) / static_cast<double>(samples_));
   }
 }
 
@@ -100,7 +101,8 @@ double Moments::split_half_cosine() const {
   for (size_t j = 0; j < base_.size(); ++j) {
     if (spoiled_[j]) return kNaN;
     const double even = FixedSum::to_double(even_diff_[j]) / static_cast<double>(even_samples_);
-    const double odd = FixedSum::to_double(finetuned_[j] - base_[j] - even_diff_[j]) / static_cast<double>(samples_ - even_samples_);
+    const double odd = FixedSum::to_double(finetuned_[j] - base_[j] - even_diff_[j]) /
+                       static_cast<double>(samples_ - even_samples_);
     dot += even * odd;
     even_square += even * even;
     odd_square += odd * odd;

@@ -9,7 +9,8 @@
 namespace deltascope {
 
 /// Statistics of paired activations at one (layer, position), over samples. Everything is a sum held exactly
-/// (core/exact_sum.h): order, batches, waves and threads leave no trace, and disjoint sets of samples merge exactly.
+/// (core/exact_sum.h): order, batches, waves and threads leave no trace, and disjoint sets of samples merge
+/// exactly.
 class Moments {
  public:
   explicit Moments(int64_t d_model);
@@ -39,8 +40,8 @@ class Moments {
   double base_norm_sum() const { return base_norms_.total(); }
   double finetuned_norm_sum() const { return finetuned_norms_.total(); }
 
-  /// sqrt(Σ over dimensions of the unbiased variance of the diff / samples): the length of the standard error of the
-  /// mean. 0 when the variance cannot be told from rounding in float64; NaN below two samples.
+  /// sqrt(Σ over dimensions of the unbiased variance of the diff / samples): the length of the standard error
+  /// of the mean. 0 when the variance cannot be told from rounding in float64; NaN below two samples.
   double standard_error_norm() const;
 
   /// Cosine of the mean diffs of the samples with even and with odd index; NaN when a half is empty or zero.

@@ -18,7 +18,9 @@ constexpr int64_t kDefaultNodes = 4096;  // that many fit by default, however la
 void require_pair(const ModelSpec& base, const ModelSpec& finetuned) {
   const auto check = [](const char* what, int64_t b, int64_t f) {
     if (b == f) return;
-    throw Error(Code::pair_mismatch, std::string("base has ") + what + " " + std::to_string(b) + ", finetuned " + std::to_string(f) + "; their activations cannot be subtracted",
+    throw Error(Code::pair_mismatch,
+                std::string("base has ") + what + " " + std::to_string(b) + ", finetuned " +
+                    std::to_string(f) + "; their activations cannot be subtracted",
                 {{"field", what}, {"expected", std::to_string(b)}, {"found", std::to_string(f)}});
   };
   check("layers", base.layers, finetuned.layers);
@@ -49,7 +51,8 @@ struct Multiplicity {
 };
 
 Multiplicity multiplicity(const PrefixTree& tree) {
-  Multiplicity m{std::vector<int64_t>(static_cast<size_t>(tree.nodes())), std::vector<int64_t>(static_cast<size_t>(tree.nodes()))};
+  Multiplicity m{std::vector<int64_t>(static_cast<size_t>(tree.nodes())),
+                 std::vector<int64_t>(static_cast<size_t>(tree.nodes()))};
   for (size_t i = 0; i < tree.sequence.size(); ++i) {
     const auto leaf = static_cast<size_t>(tree.leaf[i]);
     m.count[leaf] += 1;
@@ -64,8 +67,8 @@ Multiplicity multiplicity(const PrefixTree& tree) {
 }
 
 /// Feeds one layer of one tree to the statistics of the positions asked for. slots: position → index, or −1.
-void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int64_t>& slots, const float* base, const float* finetuned, int64_t d,
-            std::span<Moments> moments) {
+void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int64_t>& slots,
+            const float* base, const float* finetuned, int64_t d, std::span<Moments> moments) {
   std::vector<Moments::Pair> all(static_cast<size_t>(tree.nodes()));
 #pragma omp parallel for schedule(static)
   for (int64_t node = 0; node < tree.nodes(); ++node) {
@@ -84,19 +87,24 @@ void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int
 
 int64_t nodes_per_wave(const Forward& forward, int64_t statistics_bytes, int64_t budget, int64_t longest) {
   constexpr int64_t kPairBytes = 2 * static_cast<int64_t>(sizeof(Moments::Pair));
-  const int64_t fixed = forward.fixed_bytes() + statistics_bytes, per_node = forward.bytes_per_node() + kPairBytes;
+  const int64_t fixed = forward.fixed_bytes() + statistics_bytes,
+                per_node = forward.bytes_per_node() + kPairBytes;
   const int64_t least = fixed + per_node * longest;
   if (budget == 0) budget = std::max(kDefaultBudget, fixed + per_node * std::max(longest, kDefaultNodes));
   if (budget < least) {
-    throw Error(Code::out_of_memory, "a memory budget of " + std::to_string(budget) + " bytes is too small; this measurement needs at least " + std::to_string(least),
-                {{"field", "memoryBudget"}, {"expected", std::to_string(least)}, {"found", std::to_string(budget)}});
+    throw Error(
+        Code::out_of_memory,
+        "a memory budget of " + std::to_string(budget) +
+            " bytes is too small; this measurement needs at least " + std::to_string(least),
+        {{"field", "memoryBudget"}, {"expected", std::to_string(least)}, {"found", std::to_string(budget)}});
   }
   return (budget - fixed) / per_node;
 }
 
 }  // namespace
 
-DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBatch& tokens, const DiffRequest& request, Job& job) {
+DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBatch& tokens,
+                       const DiffRequest& request, Job& job) {
   require_pair(base.spec(), finetuned.spec());
   require_distinct("layers", request.layers, base.spec().layers);
   require_distinct("positions", request.positions, int64_t{1} << 20);
@@ -104,12 +112,15 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
   require_known_tokens(finetuned, tokens);
 
   const auto d = base.spec().d_model;
-  const auto L = static_cast<int64_t>(request.layers.size()), P = static_cast<int64_t>(request.positions.size());
+  const auto L = static_cast<int64_t>(request.layers.size()),
+             P = static_cast<int64_t>(request.positions.size());
   const int64_t last = *std::max_element(request.positions.begin(), request.positions.end());
   const CutBatch batch = cut(tokens, last + 1);
   int64_t longest = 0;
-  for (int64_t i = 0; i < batch.view().sequences(); ++i) longest = std::max(longest, static_cast<int64_t>(batch.view().sequence(i).size()));
-  if (longest == 0) throw Error(Code::invalid_argument, "there are no tokens to measure on", {{"field", "tokens"}});
+  for (int64_t i = 0; i < batch.view().sequences(); ++i)
+    longest = std::max(longest, static_cast<int64_t>(batch.view().sequence(i).size()));
+  if (longest == 0)
+    throw Error(Code::invalid_argument, "there are no tokens to measure on", {{"field", "tokens"}});
 
   std::vector<int64_t> layers = request.layers, slots(static_cast<size_t>(last + 1), -1);
   std::sort(layers.begin(), layers.end());
@@ -118,7 +129,8 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
   Forward forward({&base, &finetuned});
   constexpr int64_t kSumsPerDimension = 3 * static_cast<int64_t>(sizeof(int128)) + 1;
   const int64_t statistics_bytes = L * P * (d * kSumsPerDimension + static_cast<int64_t>(sizeof(Moments)));
-  const auto trees = plan_trees(batch.view(), nodes_per_wave(forward, statistics_bytes, request.memory_budget, longest));
+  const auto trees =
+      plan_trees(batch.view(), nodes_per_wave(forward, statistics_bytes, request.memory_budget, longest));
   std::vector<Moments> moments(static_cast<size_t>(L * P), Moments(d));  // [ascending layer, position asked]
 
   int64_t nodes = 0, done = 0;
@@ -128,7 +140,8 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
     const Multiplicity m = multiplicity(tree);
     const auto observe = [&](int64_t layer, std::span<const float* const> residuals) {
       const auto row = std::lower_bound(layers.begin(), layers.end(), layer) - layers.begin();
-      reduce(tree, m, slots, residuals[0], residuals[1], d, std::span(moments).subspan(static_cast<size_t>(row * P), static_cast<size_t>(P)));
+      reduce(tree, m, slots, residuals[0], residuals[1], d,
+             std::span(moments).subspan(static_cast<size_t>(row * P), static_cast<size_t>(P)));
     };
     forward.run(tree, layers, observe, job, [&](int64_t pushed) {
       done += pushed;
@@ -141,12 +154,17 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
   result.unique_prefixes = count_unique_prefixes(batch.view());
   result.waves = static_cast<int64_t>(trees.size());
   result.shared_weights = forward.shares_weights();
-  for (auto* vectors : {&result.mean_diff, &result.base_mean, &result.finetuned_mean}) vectors->resize(static_cast<size_t>(L * P * d));
+  for (auto* vectors : {&result.mean_diff, &result.base_mean, &result.finetuned_mean})
+    vectors->resize(static_cast<size_t>(L * P * d));
   for (int64_t l = 0; l < L; ++l) {
-    const auto row = std::lower_bound(layers.begin(), layers.end(), request.layers[static_cast<size_t>(l)]) - layers.begin();
-    const auto is_late = [&](int64_t p) { return request.positions[static_cast<size_t>(p)] >= kFirstNormPosition; };
+    const auto row = std::lower_bound(layers.begin(), layers.end(), request.layers[static_cast<size_t>(l)]) -
+                     layers.begin();
+    const auto is_late = [&](int64_t p) {
+      return request.positions[static_cast<size_t>(p)] >= kFirstNormPosition;
+    };
     bool any_late = false;
-    for (int64_t p = 0; p < P; ++p) any_late = any_late || (is_late(p) && moments[static_cast<size_t>(row * P + p)].samples() > 0);
+    for (int64_t p = 0; p < P; ++p)
+      any_late = any_late || (is_late(p) && moments[static_cast<size_t>(row * P + p)].samples() > 0);
     double base_sum = 0, finetuned_sum = 0;
     int64_t norm_tokens = 0;
     for (int64_t p = 0; p < P; ++p) {

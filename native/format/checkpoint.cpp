@@ -10,7 +10,8 @@ constexpr size_t kMaxIndex = size_t{64} << 20;
 
 /// A shard is a plain file name: an index must not lead out of its folder.
 bool is_plain_name(const std::string& text) {
-  return !text.empty() && text != "." && text != ".." && text.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
+  return !text.empty() && text != "." && text != ".." &&
+         text.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
 }
 
 }  // namespace
@@ -22,20 +23,26 @@ Checkpoint::Checkpoint(const std::string& folder) : where_(folder) {
     return;
   }
   if (!is_file(index)) {
-    if (!is_directory(folder)) throw Error(Code::file_not_found, "no such folder: " + folder, {{"file", folder}});
+    if (!is_directory(folder))
+      throw Error(Code::file_not_found, "no such folder: " + folder, {{"file", folder}});
     throw Error(Code::file_not_found,
-                folder + " holds neither model.safetensors nor model.safetensors.index.json (only safetensors weights are read)",
+                folder +
+                    " holds neither model.safetensors nor model.safetensors.index.json (only safetensors "
+                    "weights are read)",
                 {{"file", single}});
   }
   const auto json = parse_strict_json(read_small_file(index, kMaxIndex), Code::invalid_weights, index);
   const auto map = json.is_object() ? json.find("weight_map") : json.end();
   if (!json.is_object() || map == json.end() || !map->is_object() || map->empty()) {
-    throw Error(Code::invalid_weights, index + ": weight_map is missing or empty", {{"file", index}, {"field", "weight_map"}});
+    throw Error(Code::invalid_weights, index + ": weight_map is missing or empty",
+                {{"file", index}, {"field", "weight_map"}});
   }
   std::map<std::string, std::set<std::string>> wanted;  // shard -> tensors
   for (const auto& [tensor, shard] : map->items()) {
     if (!shard.is_string() || !is_plain_name(shard.get_ref<const std::string&>())) {
-      throw Error(Code::invalid_weights, index + ": tensor " + tensor + " is not mapped to a file name in the same folder", {{"file", index}, {"tensor", tensor}});
+      throw Error(Code::invalid_weights,
+                  index + ": tensor " + tensor + " is not mapped to a file name in the same folder",
+                  {{"file", index}, {"tensor", tensor}});
     }
     wanted[shard.get<std::string>()].insert(tensor);
   }
@@ -43,7 +50,9 @@ Checkpoint::Checkpoint(const std::string& folder) : where_(folder) {
     add_shard(folder + "/" + shard);
     for (const std::string& tensor : tensors) {
       if (!shards_.back()->tensors().contains(tensor)) {
-        throw Error(Code::invalid_weights, folder + "/" + shard + " lacks tensor " + tensor + ", which the index places there", {{"file", folder + "/" + shard}, {"tensor", tensor}});
+        throw Error(Code::invalid_weights,
+                    folder + "/" + shard + " lacks tensor " + tensor + ", which the index places there",
+                    {{"file", folder + "/" + shard}, {"tensor", tensor}});
       }
     }
   }
@@ -60,7 +69,9 @@ void Checkpoint::add_shard(const std::string& path) {
   shards_.push_back(std::make_unique<Safetensors>(path));
   for (const auto& [tensor, info] : shards_.back()->tensors()) {
     const auto [entry, added] = tensors_.emplace(tensor, info);
-    if (!added) throw Error(Code::invalid_weights, "tensor " + tensor + " is in two shards, one of them " + path, {{"file", path}, {"tensor", tensor}});
+    if (!added)
+      throw Error(Code::invalid_weights, "tensor " + tensor + " is in two shards, one of them " + path,
+                  {{"file", path}, {"tensor", tensor}});
     shard_of_[&entry->second] = shards_.back().get();
   }
 }
@@ -75,16 +86,27 @@ const TensorInfo* Checkpoint::find(const std::string& tensor) {
 const TensorInfo& Checkpoint::require(const std::string& tensor, const std::vector<int64_t>& shape) {
   const TensorInfo* info = find(tensor);
   if (info == nullptr) {
-    throw Error(Code::invalid_weights, where_ + ": tensor " + tensor + " of shape " + describe(shape) + " is missing",
+    throw Error(Code::invalid_weights,
+                where_ + ": tensor " + tensor + " of shape " + describe(shape) + " is missing",
                 {{"file", where_}, {"tensor", tensor}, {"expected", describe(shape)}, {"found", "nothing"}});
   }
   if (info->shape != shape) {
-    throw Error(Code::invalid_weights, where_ + ": tensor " + tensor + " has shape " + describe(info->shape) + ", the config asks for " + describe(shape),
-                {{"file", where_}, {"tensor", tensor}, {"expected", describe(shape)}, {"found", describe(info->shape)}});
+    throw Error(Code::invalid_weights,
+                where_ + ": tensor " + tensor + " has shape " + describe(info->shape) +
+                    ", the config asks for " + describe(shape),
+                {{"file", where_},
+                 {"tensor", tensor},
+                 {"expected", describe(shape)},
+                 {"found", describe(info->shape)}});
   }
   if (info->dtype != DType::f32 && info->dtype != DType::f16 && info->dtype != DType::bf16) {
-    throw Error(Code::invalid_weights, where_ + ": tensor " + tensor + " has dtype " + std::string(container_name(info->dtype)) + "; F32, F16 or BF16 is expected",
-                {{"file", where_}, {"tensor", tensor}, {"expected", "F32, F16 or BF16"}, {"found", std::string(container_name(info->dtype))}});
+    throw Error(Code::invalid_weights,
+                where_ + ": tensor " + tensor + " has dtype " + std::string(container_name(info->dtype)) +
+                    "; F32, F16 or BF16 is expected",
+                {{"file", where_},
+                 {"tensor", tensor},
+                 {"expected", "F32, F16 or BF16"},
+                 {"found", std::string(container_name(info->dtype))}});
   }
   return *info;
 }
@@ -97,9 +119,13 @@ std::vector<std::string> Checkpoint::unread() const {
   return names;
 }
 
-std::span<const uint8_t> Checkpoint::bytes(const TensorInfo& tensor) const { return shard_of_.at(&tensor)->bytes(tensor); }
+std::span<const uint8_t> Checkpoint::bytes(const TensorInfo& tensor) const {
+  return shard_of_.at(&tensor)->bytes(tensor);
+}
 
-void Checkpoint::prefetch(const TensorInfo& tensor) const { shard_of_.at(&tensor)->file().prefetch(tensor.offset, tensor.bytes); }
+void Checkpoint::prefetch(const TensorInfo& tensor) const {
+  shard_of_.at(&tensor)->file().prefetch(tensor.offset, tensor.bytes);
+}
 
 void Checkpoint::require_unchanged() const {
   for (const auto& shard : shards_) shard->file().require_unchanged();

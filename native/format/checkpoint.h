@@ -12,8 +12,8 @@
 
 namespace deltascope {
 
-/// The weights of a Hugging Face folder: model.safetensors, or the shards that model.safetensors.index.json names.
-/// Keeps account of which tensors were asked for, so that one left unread can be reported.
+/// The weights of a Hugging Face folder: model.safetensors, or the shards that model.safetensors.index.json
+/// names. Keeps account of which tensors were asked for, so that one left unread can be reported.
 class Checkpoint {
  public:
   /// Opens and checks every shard. Throws FILE_NOT_FOUND (saying what a checkpoint folder holds),
@@ -23,8 +23,8 @@ class Checkpoint {
   /// Opens a single safetensors file as if it were a checkpoint: an adapter.
   static Checkpoint single_file(const std::string& path);
 
-  /// A tensor of the given shape, marked as read. Throws INVALID_WEIGHTS when it is missing, of another shape or
-  /// not a float32, float16 or bfloat16 tensor.
+  /// A tensor of the given shape, marked as read. Throws INVALID_WEIGHTS when it is missing, of another shape
+  /// or not a float32, float16 or bfloat16 tensor.
   const TensorInfo& require(const std::string& tensor, const std::vector<int64_t>& shape);
 
   /// The same without a demand on the shape; null when there is none. Marks it as read.

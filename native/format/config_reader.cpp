@@ -16,7 +16,8 @@ const nlohmann::json kNull;
 ConfigReader::ConfigReader(nlohmann::json object, std::string file, Code code, std::string prefix)
     : object_(std::move(object)), file_(std::move(file)), code_(code), prefix_(std::move(prefix)) {
   if (!object_.is_object()) {
-    throw Error(code_, file_ + (prefix_.empty() ? "" : ": " + prefix_) + ": a JSON object is expected", {{"file", file_}});
+    throw Error(code_, file_ + (prefix_.empty() ? "" : ": " + prefix_) + ": a JSON object is expected",
+                {{"file", file_}});
   }
 }
 
@@ -52,15 +53,17 @@ void ConfigReader::fail(const std::string& key, const std::string& expected) con
 
 void ConfigReader::unsupported(const std::string& key, const std::string& supported) const {
   const std::string field = prefix_ + key;
-  throw Error(Code::model_unsupported, file_ + ": " + field + " = " + found(key) + " is not supported; supported: " + supported,
+  throw Error(Code::model_unsupported,
+              file_ + ": " + field + " = " + found(key) + " is not supported; supported: " + supported,
               {{"file", file_}, {"field", field}, {"expected", supported}, {"found", found(key)}});
 }
 
 int64_t ConfigReader::integer(const std::string& key, int64_t low, int64_t high) {
   const auto* value = find(key);
-  const bool ok = value != nullptr && value->is_number_integer() &&
-                  !(value->is_number_unsigned() && value->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) &&
-                  value->get<int64_t>() >= low && value->get<int64_t>() <= high;
+  const bool ok =
+      value != nullptr && value->is_number_integer() &&
+      !(value->is_number_unsigned() && value->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) &&
+      value->get<int64_t>() >= low && value->get<int64_t>() <= high;
   if (!ok) fail(key, "a whole number from " + std::to_string(low) + " to " + std::to_string(high));
   return value->get<int64_t>();
 }
@@ -71,7 +74,8 @@ int64_t ConfigReader::integer_or(const std::string& key, int64_t low, int64_t hi
 
 double ConfigReader::real(const std::string& key, double above) {
   const auto* value = find(key);
-  if (value == nullptr || !value->is_number() || !std::isfinite(value->get<double>()) || !(value->get<double>() > above)) {
+  if (value == nullptr || !value->is_number() || !std::isfinite(value->get<double>()) ||
+      !(value->get<double>() > above)) {
     std::string bound = std::to_string(above);
     bound.erase(bound.find_last_not_of('0') + 1);
     if (bound.back() == '.') bound.pop_back();

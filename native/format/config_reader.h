@@ -12,11 +12,12 @@
 
 namespace deltascope {
 
-/// Reads fields of a JSON object that a stranger wrote, with their types and ranges checked, and remembers which
-/// were read. A field that is null counts as absent. Every error names the file and the field.
+/// Reads fields of a JSON object that a stranger wrote, with their types and ranges checked, and remembers
+/// which were read. A field that is null counts as absent. Every error names the file and the field.
 class ConfigReader {
  public:
-  /// `code` is what errors carry: INVALID_CONFIG or INVALID_ADAPTER. `prefix` names a nested object in messages.
+  /// `code` is what errors carry: INVALID_CONFIG or INVALID_ADAPTER. `prefix` names a nested object in
+  /// messages.
   ConfigReader(nlohmann::json object, std::string file, Code code, std::string prefix = "");
 
   /// Reads a file of at most 16 MiB.

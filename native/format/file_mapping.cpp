@@ -72,7 +72,8 @@ void FileMapping::prefetch(size_t offset, size_t length) const {
   if (data_ == nullptr || length == 0) return;
   const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
   const size_t begin = offset / page * page;
-  (void)::madvise(const_cast<uint8_t*>(data_) + begin, offset + length - begin, MADV_WILLNEED);  // only a hint
+  (void)::madvise(const_cast<uint8_t*>(data_) + begin, offset + length - begin,
+                  MADV_WILLNEED);  // only a hint
 }
 
 std::string read_small_file(const std::string& path, size_t limit) {
@@ -81,8 +82,10 @@ std::string read_small_file(const std::string& path, size_t limit) {
   const auto size = static_cast<size_t>(info.st_size);
   if (size > limit) {
     ::close(descriptor);
-    throw Error(Code::file_unreadable, path + " has " + std::to_string(size) + " bytes; at most " + std::to_string(limit) + " are read",
-                {{"file", path}, {"expected", std::to_string(limit)}, {"found", std::to_string(size)}});
+    throw Error(
+        Code::file_unreadable,
+        path + " has " + std::to_string(size) + " bytes; at most " + std::to_string(limit) + " are read",
+        {{"file", path}, {"expected", std::to_string(limit)}, {"found", std::to_string(size)}});
   }
   std::string text(size, '\0');
   size_t done = 0;
@@ -93,7 +96,8 @@ std::string read_small_file(const std::string& path, size_t limit) {
     done += static_cast<size_t>(got);
   }
   ::close(descriptor);
-  if (done != size) throw Error(Code::file_unreadable, "cannot read " + path + " to its end", {{"file", path}});
+  if (done != size)
+    throw Error(Code::file_unreadable, "cannot read " + path + " to its end", {{"file", path}});
   return text;
 }
 

@@ -20,10 +20,12 @@ class FileMapping {
   const std::string& path() const { return path_; }
 
   /// The same file on disk, by device and inode: two models that share one can share its weights.
-  bool same_file(const FileMapping& other) const { return device_ == other.device_ && inode_ == other.inode_; }
+  bool same_file(const FileMapping& other) const {
+    return device_ == other.device_ && inode_ == other.inode_;
+  }
 
-  /// Throws FILE_UNREADABLE when the file on disk has become shorter than what was mapped: reading on would kill
-  /// the process with SIGBUS.
+  /// Throws FILE_UNREADABLE when the file on disk has become shorter than what was mapped: reading on would
+  /// kill the process with SIGBUS.
   void require_unchanged() const;
 
   /// Tells the system that these bytes are wanted soon.
@@ -37,7 +39,8 @@ class FileMapping {
   uint64_t device_ = 0, inode_ = 0;
 };
 
-/// The whole of a small text file. Throws as FileMapping does, and FILE_UNREADABLE when it is larger than `limit`.
+/// The whole of a small text file. Throws as FileMapping does, and FILE_UNREADABLE when it is larger than
+/// `limit`.
 std::string read_small_file(const std::string& path, size_t limit);
 
 /// Whether a path exists and is a regular file (links are followed).

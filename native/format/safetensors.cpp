@@ -25,11 +25,13 @@ constexpr uint64_t kMaxDimension = uint64_t{1} << 31;
 void check_name(const std::string& where, const std::string& tensor) {
   const auto printable = [](unsigned char c) { return c >= 0x20 && c != 0x7f; };
   if (tensor.empty() || tensor.size() > kMaxName || !std::all_of(tensor.begin(), tensor.end(), printable)) {
-    fail(where, "a tensor name is empty, longer than " + std::to_string(kMaxName) + " bytes or not printable");
+    fail(where,
+         "a tensor name is empty, longer than " + std::to_string(kMaxName) + " bytes or not printable");
   }
 }
 
-TensorInfo read_entry(const std::string& where, const std::string& tensor, const nlohmann::json& entry, uint64_t data_bytes) {
+TensorInfo read_entry(const std::string& where, const std::string& tensor, const nlohmann::json& entry,
+                      uint64_t data_bytes) {
   const auto bad = [&](const std::string& why, const std::string& field) {
     fail(where, "tensor " + tensor + ": " + why, {{"tensor", tensor}, {"field", field}});
   };
@@ -40,9 +42,11 @@ TensorInfo read_entry(const std::string& where, const std::string& tensor, const
   }
   TensorInfo info{};
   if (!dtype->is_string() || !parse_container_name(dtype->get_ref<const std::string&>(), &info.dtype)) {
-    bad("unknown dtype " + dtype->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).substr(0, 40), "dtype");
+    bad("unknown dtype " + dtype->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).substr(0, 40),
+        "dtype");
   }
-  if (!shape->is_array() || shape->size() > kMaxRank) bad("shape must be a list of at most 8 numbers", "shape");
+  if (!shape->is_array() || shape->size() > kMaxRank)
+    bad("shape must be a list of at most 8 numbers", "shape");
   uint64_t expected = static_cast<uint64_t>(size_of(info.dtype));
   for (const auto& dimension : *shape) {
     if (!dimension.is_number_unsigned() || dimension.get<uint64_t>() >= kMaxDimension) {
@@ -52,17 +56,28 @@ TensorInfo read_entry(const std::string& where, const std::string& tensor, const
     if (!checked_multiply(expected, value, &expected)) bad("its size overflows", "shape");
     info.shape.push_back(static_cast<int64_t>(value));
   }
-  if (!offsets->is_array() || offsets->size() != 2 || !(*offsets)[0].is_number_unsigned() || !(*offsets)[1].is_number_unsigned()) {
+  if (!offsets->is_array() || offsets->size() != 2 || !(*offsets)[0].is_number_unsigned() ||
+      !(*offsets)[1].is_number_unsigned()) {
     bad("data_offsets must be two whole numbers", "data_offsets");
   }
   const auto begin = (*offsets)[0].get<uint64_t>(), end = (*offsets)[1].get<uint64_t>();
   if (begin > end || end > data_bytes) {
-    fail(where, "tensor " + tensor + " ends at byte " + std::to_string(end) + " of " + std::to_string(data_bytes) + " bytes of data; the file is cut or wrong",
-         {{"tensor", tensor}, {"field", "data_offsets"}, {"expected", std::to_string(data_bytes)}, {"found", std::to_string(end)}});
+    fail(where,
+         "tensor " + tensor + " ends at byte " + std::to_string(end) + " of " + std::to_string(data_bytes) +
+             " bytes of data; the file is cut or wrong",
+         {{"tensor", tensor},
+          {"field", "data_offsets"},
+          {"expected", std::to_string(data_bytes)},
+          {"found", std::to_string(end)}});
   }
   if (end - begin != expected) {
-    fail(where, "tensor " + tensor + " of shape " + describe(info.shape) + " needs " + std::to_string(expected) + " bytes, its offsets give " + std::to_string(end - begin),
-         {{"tensor", tensor}, {"field", "data_offsets"}, {"expected", std::to_string(expected)}, {"found", std::to_string(end - begin)}});
+    fail(where,
+         "tensor " + tensor + " of shape " + describe(info.shape) + " needs " + std::to_string(expected) +
+             " bytes, its offsets give " + std::to_string(end - begin),
+         {{"tensor", tensor},
+          {"field", "data_offsets"},
+          {"expected", std::to_string(expected)},
+          {"found", std::to_string(end - begin)}});
   }
   info.offset = begin;
   info.bytes = end - begin;
@@ -79,7 +94,8 @@ std::string describe(const std::vector<int64_t>& shape) {
   return text + "]";
 }
 
-std::map<std::string, TensorInfo> parse_safetensors_header(std::string_view header, uint64_t data_bytes, const std::string& where) {
+std::map<std::string, TensorInfo> parse_safetensors_header(std::string_view header, uint64_t data_bytes,
+                                                           const std::string& where) {
   if (header.empty() || header.front() != '{') fail(where, "the header does not start with {");
   const auto json = parse_strict_json(header, Code::invalid_safetensors, where);
   if (!json.is_object()) fail(where, "the header is not an object");
@@ -88,7 +104,8 @@ std::map<std::string, TensorInfo> parse_safetensors_header(std::string_view head
   std::map<std::string, TensorInfo> tensors;
   for (const auto& [tensor, entry] : json.items()) {
     if (tensor == "__metadata__") {
-      const bool plain = entry.is_object() && std::all_of(entry.begin(), entry.end(), [](const auto& v) { return v.is_string(); });
+      const bool plain = entry.is_object() &&
+                         std::all_of(entry.begin(), entry.end(), [](const auto& v) { return v.is_string(); });
       if (!plain) fail(where, "__metadata__ must map strings to strings");
       continue;
     }
@@ -104,23 +121,29 @@ std::map<std::string, TensorInfo> parse_safetensors_header(std::string_view head
   uint64_t next = 0;
   for (const TensorInfo* tensor : order) {
     if (tensor->offset != next) {
-      fail(where, "tensors overlap or leave a hole at byte " + std::to_string(next) + " of the data", {{"expected", std::to_string(next)}, {"found", std::to_string(tensor->offset)}});
+      fail(where, "tensors overlap or leave a hole at byte " + std::to_string(next) + " of the data",
+           {{"expected", std::to_string(next)}, {"found", std::to_string(tensor->offset)}});
     }
     next += tensor->bytes;
   }
   if (next != data_bytes) {
-    fail(where, "tensors cover " + std::to_string(next) + " of " + std::to_string(data_bytes) + " bytes of data", {{"expected", std::to_string(data_bytes)}, {"found", std::to_string(next)}});
+    fail(where,
+         "tensors cover " + std::to_string(next) + " of " + std::to_string(data_bytes) + " bytes of data",
+         {{"expected", std::to_string(data_bytes)}, {"found", std::to_string(next)}});
   }
   return tensors;
 }
 
 Safetensors::Safetensors(const std::string& path) : file_(path) {
   const auto all = file_.bytes();
-  if (all.size() < 8) fail(path, "has " + std::to_string(all.size()) + " bytes; a safetensors file has at least 8");
+  if (all.size() < 8)
+    fail(path, "has " + std::to_string(all.size()) + " bytes; a safetensors file has at least 8");
   uint64_t header_bytes = 0;
   for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | all[static_cast<size_t>(i)];
   if (header_bytes > kMaxHeader || header_bytes > all.size() - 8) {
-    fail(path, "its header claims " + std::to_string(header_bytes) + " bytes; the file has " + std::to_string(all.size()) + " (cut, or not a safetensors file)",
+    fail(path,
+         "its header claims " + std::to_string(header_bytes) + " bytes; the file has " +
+             std::to_string(all.size()) + " (cut, or not a safetensors file)",
          {{"expected", std::to_string(all.size() - 8)}, {"found", std::to_string(header_bytes)}});
   }
   const std::string_view header(reinterpret_cast<const char*>(all.data()) + 8, header_bytes);

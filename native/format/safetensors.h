@@ -11,7 +11,8 @@
 
 namespace deltascope {
 
-/// One tensor of a file: where its bytes are and what they mean. Row-major, little-endian, possibly unaligned.
+/// One tensor of a file: where its bytes are and what they mean. Row-major, little-endian, possibly
+/// unaligned.
 struct TensorInfo {
   DType dtype;
   std::vector<int64_t> shape;
@@ -24,10 +25,10 @@ struct TensorInfo {
 /// "[2, 3]", for messages.
 std::string describe(const std::vector<int64_t>& shape);
 
-/// A safetensors file, mapped. Every number of its header is checked against the file before anything is read:
-/// header ≤ 16 MiB, ≤ 100,000 tensors, names ≤ 512 printable bytes, rank ≤ 8, dimensions < 2^31, sizes agree with
-/// shapes, and the tensors cover the data exactly, without hole or overlap.
-/// Source: the format's specification, github.com/huggingface/safetensors.
+/// A safetensors file, mapped. Every number of its header is checked against the file before anything is
+/// read: header ≤ 16 MiB, ≤ 100,000 tensors, names ≤ 512 printable bytes, rank ≤ 8, dimensions < 2^31, sizes
+/// agree with shapes, and the tensors cover the data exactly, without hole or overlap. Source: the format's
+/// specification, github.com/huggingface/safetensors.
 class Safetensors {
  public:
   /// Throws INVALID_SAFETENSORS, FILE_NOT_FOUND, FILE_UNREADABLE.
@@ -44,8 +45,9 @@ class Safetensors {
   std::map<std::string, TensorInfo> tensors_;
 };
 
-/// Checks a header against the size of the data behind it and lists its tensors, offsets counted from the start of
-/// the data. Pure, so that a fuzzer can call it. `where` is named in errors.
-std::map<std::string, TensorInfo> parse_safetensors_header(std::string_view header, uint64_t data_bytes, const std::string& where);
+/// Checks a header against the size of the data behind it and lists its tensors, offsets counted from the
+/// start of the data. Pure, so that a fuzzer can call it. `where` is named in errors.
+std::map<std::string, TensorInfo> parse_safetensors_header(std::string_view header, uint64_t data_bytes,
+                                                           const std::string& where);
 
 }  // namespace deltascope

@@ -10,8 +10,8 @@ using nlohmann::json;
 
 constexpr size_t kMaxDepth = 64;
 
-/// Builds the value while it is parsed, in time linear in the text: the library's own callback parser walks the whole
-/// parent at the end of every object.
+/// Builds the value while it is parsed, in time linear in the text: the library's own callback parser walks
+/// the whole parent at the end of every object.
 class Builder : public nlohmann::json_sax<json> {
  public:
   json take() { return std::move(root_); }
@@ -32,7 +32,9 @@ class Builder : public nlohmann::json_sax<json> {
 
   bool key(std::string& name) override {
     const auto [entry, added] = open_.back()->get_ref<json::object_t&>().emplace(name, nullptr);
-    if (!added) return fail("key " + json(name.substr(0, 80)).dump(-1, ' ', true, json::error_handler_t::replace) + " appears twice");
+    if (!added)
+      return fail("key " + json(name.substr(0, 80)).dump(-1, ' ', true, json::error_handler_t::replace) +
+                  " appears twice");
     member_ = &entry->second;
     return true;
   }
@@ -86,7 +88,8 @@ class Builder : public nlohmann::json_sax<json> {
 json parse_strict_json(std::string_view text, Code code, const std::string& where) {
   const auto fail = [&](const std::string& why) { throw Error(code, where + ": " + why, {{"file", where}}); };
   if (text.starts_with("\xef\xbb\xbf")) fail("starts with a byte order mark; plain UTF-8 JSON is expected");
-  if (text.find('\0') != std::string_view::npos) fail("holds a NUL byte");  // the library would take it for the end
+  if (text.find('\0') != std::string_view::npos)
+    fail("holds a NUL byte");  // the library would take it for the end
   Builder builder;
   if (!json::sax_parse(text.begin(), text.end(), &builder)) fail(builder.problem());
   return builder.take();

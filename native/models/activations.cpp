@@ -25,13 +25,15 @@ template <typename Visit>
 void for_each_token(const PrefixTree& tree, const Visit& visit) {
   for (size_t i = 0; i < tree.sequence.size(); ++i) {
     const auto path = tree.path(i);
-    for (size_t at = 0; at < path.size(); ++at) visit(static_cast<size_t>(tree.sequence[i]), static_cast<int64_t>(at), static_cast<int64_t>(path[at]));
+    for (size_t at = 0; at < path.size(); ++at)
+      visit(static_cast<size_t>(tree.sequence[i]), static_cast<int64_t>(at), static_cast<int64_t>(path[at]));
   }
 }
 
 std::vector<std::vector<float>> empty_rows(const TokenBatch& tokens, int64_t width) {
   std::vector<std::vector<float>> rows;
-  for (int64_t i = 0; i < tokens.sequences(); ++i) rows.emplace_back(tokens.sequence(i).size() * static_cast<size_t>(width));
+  for (int64_t i = 0; i < tokens.sequences(); ++i)
+    rows.emplace_back(tokens.sequence(i).size() * static_cast<size_t>(width));
   return rows;
 }
 
@@ -40,23 +42,34 @@ std::vector<std::vector<float>> empty_rows(const TokenBatch& tokens, int64_t wid
 void require_known_tokens(const Model& model, const TokenBatch& tokens) {
   for (const int32_t id : tokens.ids) {
     if (id >= 0 && id < model.spec().vocab_size) continue;
-    throw Error(Code::invalid_argument, "token id " + std::to_string(id) + " is not in the vocabulary of " + std::to_string(model.spec().vocab_size) + " tokens",
-                {{"field", "tokens"}, {"expected", "0 to " + std::to_string(model.spec().vocab_size - 1)}, {"found", std::to_string(id)}});
+    throw Error(Code::invalid_argument,
+                "token id " + std::to_string(id) + " is not in the vocabulary of " +
+                    std::to_string(model.spec().vocab_size) + " tokens",
+                {{"field", "tokens"},
+                 {"expected", "0 to " + std::to_string(model.spec().vocab_size - 1)},
+                 {"found", std::to_string(id)}});
   }
 }
 
 void require_distinct(const char* what, const std::vector<int64_t>& values, int64_t end) {
-  if (values.empty()) throw Error(Code::invalid_argument, std::string(what) + " is empty; name at least one", {{"field", what}});
+  if (values.empty())
+    throw Error(Code::invalid_argument, std::string(what) + " is empty; name at least one",
+                {{"field", what}});
   std::set<int64_t> seen;
   for (const int64_t value : values) {
     if (value < 0 || value >= end || !seen.insert(value).second) {
-      throw Error(Code::invalid_argument, std::string(what) + " holds " + std::to_string(value) + "; whole numbers from 0 to " + std::to_string(end - 1) + ", each once, are expected",
-                  {{"field", what}, {"expected", "0 to " + std::to_string(end - 1)}, {"found", std::to_string(value)}});
+      throw Error(Code::invalid_argument,
+                  std::string(what) + " holds " + std::to_string(value) + "; whole numbers from 0 to " +
+                      std::to_string(end - 1) + ", each once, are expected",
+                  {{"field", what},
+                   {"expected", "0 to " + std::to_string(end - 1)},
+                   {"found", std::to_string(value)}});
     }
   }
 }
 
-std::vector<std::vector<std::vector<float>>> residuals(const Model& model, const TokenBatch& tokens, const std::vector<int64_t>& layers, Job& job) {
+std::vector<std::vector<std::vector<float>>> residuals(const Model& model, const TokenBatch& tokens,
+                                                       const std::vector<int64_t>& layers, Job& job) {
   require_distinct("layers", layers, model.spec().layers);
   require_known_tokens(model, tokens);
   const int64_t d = model.spec().d_model;
@@ -71,8 +84,11 @@ std::vector<std::vector<std::vector<float>>> residuals(const Model& model, const
   int64_t done = 0;
   for (const PrefixTree& tree : trees) {
     const auto observe = [&](int64_t layer, std::span<const float* const> streams) {
-      auto& rows = result[static_cast<size_t>(std::find(layers.begin(), layers.end(), layer) - layers.begin())];
-      for_each_token(tree, [&](size_t sequence, int64_t at, int64_t node) { std::copy_n(streams[0] + node * d, d, rows[sequence].data() + at * d); });
+      auto& rows =
+          result[static_cast<size_t>(std::find(layers.begin(), layers.end(), layer) - layers.begin())];
+      for_each_token(tree, [&](size_t sequence, int64_t at, int64_t node) {
+        std::copy_n(streams[0] + node * d, d, rows[sequence].data() + at * d);
+      });
     };
     forward.run(tree, ascending, observe, job, [&](int64_t nodes) {
       done += nodes;
@@ -92,8 +108,11 @@ std::vector<std::vector<float>> logits(const Model& model, const TokenBatch& tok
   const int64_t work = total_nodes(trees) * model.spec().layers;
   int64_t done = 0;
   for (const PrefixTree& tree : trees) {
-    std::vector<std::vector<std::pair<size_t, int64_t>>> uses(static_cast<size_t>(tree.nodes()));  // node → (sequence, token)
-    for_each_token(tree, [&](size_t sequence, int64_t at, int64_t node) { uses[static_cast<size_t>(node)].emplace_back(sequence, at); });
+    std::vector<std::vector<std::pair<size_t, int64_t>>> uses(
+        static_cast<size_t>(tree.nodes()));  // node → (sequence, token)
+    for_each_token(tree, [&](size_t sequence, int64_t at, int64_t node) {
+      uses[static_cast<size_t>(node)].emplace_back(sequence, at);
+    });
     const auto observe = [&](int64_t, std::span<const float* const> streams) {
       for (int64_t from = 0; from < tree.nodes(); from += kHeadRows) {
         const int64_t rows = std::min(kHeadRows, tree.nodes() - from);

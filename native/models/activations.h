@@ -11,7 +11,8 @@ namespace deltascope {
 
 /// The residual stream of every token: [layer in the order asked][sequence], each [tokens, d_model] float32.
 /// Throws INVALID_ARGUMENT (layers, ids), CANCELLED, FILE_UNREADABLE.
-std::vector<std::vector<std::vector<float>>> residuals(const Model& model, const TokenBatch& tokens, const std::vector<int64_t>& layers, Job& job);
+std::vector<std::vector<std::vector<float>>> residuals(const Model& model, const TokenBatch& tokens,
+                                                       const std::vector<int64_t>& layers, Job& job);
 
 /// Next-token logits of every token: [sequence], each [tokens, vocabulary] float32.
 std::vector<std::vector<float>> logits(const Model& model, const TokenBatch& tokens, Job& job);

@@ -21,16 +21,17 @@ struct LowRank {
 
 /// What a LoRA does to one module.
 struct AdaptedModule {
-  std::string name;  // "layers.3.self_attn.q_proj"
+  std::string name;   // "layers.3.self_attn.q_proj"
   double change = 0;  // Frobenius norm of scale · B A
 };
 
-/// A PEFT LoRA of the ordinary kind (Hu et al. 2021, arXiv 2106.09685; rsLoRA: Kalajdzievski 2023, arXiv 2312.03732),
-/// read from adapter_config.json and adapter_model.safetensors. Every tensor of the file is used, or opening fails.
+/// A PEFT LoRA of the ordinary kind (Hu et al. 2021, arXiv 2106.09685; rsLoRA: Kalajdzievski 2023, arXiv
+/// 2312.03732), read from adapter_config.json and adapter_model.safetensors. Every tensor of the file is
+/// used, or opening fails.
 class Adapter {
  public:
-  /// Throws FILE_NOT_FOUND, INVALID_ADAPTER (a field or tensor that does not fit the base), MODEL_UNSUPPORTED (another
-  /// kind of PEFT, by name), ADAPTER_INERT (B A is zero in every module).
+  /// Throws FILE_NOT_FOUND, INVALID_ADAPTER (a field or tensor that does not fit the base), MODEL_UNSUPPORTED
+  /// (another kind of PEFT, by name), ADAPTER_INERT (B A is zero in every module).
   Adapter(const std::string& folder, const ModelSpec& spec);
 
   /// The update of one module; null when the adapter leaves it alone.

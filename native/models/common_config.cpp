@@ -18,7 +18,8 @@ void scale_frequencies(ConfigReader& scaling, const std::string& type, std::vect
   } else if (type == "llama3") {
     const double low = scaling.real("low_freq_factor", 0), high = scaling.real("high_freq_factor", 0);
     if (!(high > low)) scaling.fail("high_freq_factor", "a number above low_freq_factor");
-    scale_llama3(frequencies, scaling.real("factor", 0), low, high, scaling.real("original_max_position_embeddings", 0));
+    scale_llama3(frequencies, scaling.real("factor", 0), low, high,
+                 scaling.real("original_max_position_embeddings", 0));
   } else {
     scaling.unsupported(scaling.has("rope_type") ? "rope_type" : "type", "default, linear, llama3");
   }
@@ -32,7 +33,8 @@ std::vector<float> read_rotary(ConfigReader& config, int64_t head_dim, double de
   auto scaling = config.object("rope_scaling");
   if (parameters && parameters->has("rope_theta")) {
     const double inner = parameters->real("rope_theta", 0);
-    if (config.has("rope_theta") && inner != theta) config.fail("rope_theta", "the value of rope_parameters.rope_theta");
+    if (config.has("rope_theta") && inner != theta)
+      config.fail("rope_theta", "the value of rope_parameters.rope_theta");
     theta = inner;
   }
   std::vector<float> frequencies = rotary_frequencies(theta, head_dim);
@@ -43,11 +45,13 @@ std::vector<float> read_rotary(ConfigReader& config, int64_t head_dim, double de
     if (source->has("partial_rotary_factor") && source->real("partial_rotary_factor", 0) != 1.0) {
       source->unsupported("partial_rotary_factor", "1");
     }
-    if (type == "llama3" || type == "linear") source->ignore({"rope_theta", "factor", "original_max_position_embeddings"});
+    if (type == "llama3" || type == "linear")
+      source->ignore({"rope_theta", "factor", "original_max_position_embeddings"});
     source->ignore({"rope_theta", "rope_type", "type"});
     for (const std::string& key : source->unread()) {
       // Everything in here is about the rotation; a field that is not understood is not passed over.
-      throw Error(Code::model_unsupported, source->file() + ": " + key + " is not supported with rope_type " + type,
+      throw Error(Code::model_unsupported,
+                  source->file() + ": " + key + " is not supported with rope_type " + type,
                   {{"file", source->file()}, {"field", key}});
     }
   }
@@ -63,10 +67,12 @@ void read_common(ConfigReader& config, ModelSpec& spec) {
   spec.vocab_size = config.integer("vocab_size", 1, kMaxVocab);
   spec.norm_eps = static_cast<float>(config.real("rms_norm_eps", 0));
   if (spec.heads % spec.kv_heads != 0) {
-    config.fail("num_key_value_heads", "a divisor of num_attention_heads (" + std::to_string(spec.heads) + ")");
+    config.fail("num_key_value_heads",
+                "a divisor of num_attention_heads (" + std::to_string(spec.heads) + ")");
   }
   if (!config.has("head_dim") && spec.d_model % spec.heads != 0) {
-    config.fail("num_attention_heads", "a divisor of hidden_size (" + std::to_string(spec.d_model) + "), or a head_dim");
+    config.fail("num_attention_heads",
+                "a divisor of hidden_size (" + std::to_string(spec.d_model) + "), or a head_dim");
   }
   spec.head_dim = config.integer_or("head_dim", 2, 65536, spec.d_model / spec.heads);
   if (spec.head_dim % 2 != 0) config.fail("head_dim", "an even number");

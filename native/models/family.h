@@ -23,8 +23,8 @@ extern const Family kQwen3;
 /// All families, in the order the documentation lists them.
 std::span<const Family* const> families();
 
-/// Reads config.json of a checkpoint folder: finds the family, lets it read, and refuses every key left over that is
-/// known to change the maths. Throws FILE_NOT_FOUND, INVALID_CONFIG, MODEL_UNSUPPORTED.
+/// Reads config.json of a checkpoint folder: finds the family, lets it read, and refuses every key left over
+/// that is known to change the maths. Throws FILE_NOT_FOUND, INVALID_CONFIG, MODEL_UNSUPPORTED.
 ModelSpec read_model_spec(const std::string& folder);
 
 /// The fields that all Llama-like configs share: sizes, heads, norm epsilon, rotary settings.

@@ -16,8 +16,8 @@
 
 namespace deltascope {
 
-/// Buffers of one pass. The wide ones hold one chunk of rows; keys and values hold every node of the tree, for one
-/// block of one model at a time.
+/// Buffers of one pass. The wide ones hold one chunk of rows; keys and values hold every node of the tree,
+/// for one block of one model at a time.
 struct Forward::Scratch {
   LayerWeights weights, own_weights;
   std::vector<float> normed, q, attended, projected, gate, up, low_rank;
@@ -26,8 +26,8 @@ struct Forward::Scratch {
 
 namespace {
 
-/// Rows handled together between two looks at the cancel flag. A multiple of the product's block for each thread
-/// keeps all threads busy; more would only widen the scratch.
+/// Rows handled together between two looks at the cancel flag. A multiple of the product's block for each
+/// thread keeps all threads busy; more would only widen the scratch.
 int64_t rows_per_chunk() { return 384 * 2 * static_cast<int64_t>(omp_get_max_threads()); }
 
 int64_t max_rank(const Model& model) {
@@ -45,9 +45,12 @@ void resize_for(std::vector<float>& buffer, int64_t values) { buffer.resize(stat
 
 }  // namespace
 
-Forward::Forward(std::vector<const Model*> models) : models_(std::move(models)), chunk_rows_(rows_per_chunk()), scratch_(std::make_unique<Scratch>()) {
+Forward::Forward(std::vector<const Model*> models)
+    : models_(std::move(models)), chunk_rows_(rows_per_chunk()), scratch_(std::make_unique<Scratch>()) {
   const Model& first = *models_.front();
-  shares_weights_ = std::all_of(models_.begin(), models_.end(), [&](const Model* model) { return model->checkpoint().same_files(first.checkpoint()); });
+  shares_weights_ = std::all_of(models_.begin(), models_.end(), [&](const Model* model) {
+    return model->checkpoint().same_files(first.checkpoint());
+  });
 }
 
 Forward::~Forward() = default;
@@ -58,7 +61,8 @@ int64_t Forward::fixed_bytes() const {
     const ModelSpec& spec = model->spec();
     const int64_t heads = spec.heads * spec.head_dim;
     // normed, q, attended, projected, gate, up, and a low-rank pair.
-    const int64_t row = 2 * spec.d_model + 2 * heads + 2 * spec.d_mlp + max_rank(*model) + std::max({spec.d_model, heads, spec.d_mlp});
+    const int64_t row = 2 * spec.d_model + 2 * heads + 2 * spec.d_mlp + max_rank(*model) +
+                        std::max({spec.d_model, heads, spec.d_mlp});
     bytes = std::max(bytes, chunk_rows_ * row * static_cast<int64_t>(sizeof(float)));
   }
   const int64_t copies = shares_weights_ ? 1 : static_cast<int64_t>(models_.size());
@@ -87,7 +91,8 @@ void embed(const Model& model, const PrefixTree& tree, float* out) {
 }
 
 /// y = W x + bias + scale · B (A x), over dense rows.
-void Forward::linear(const Model& model, const LayerWeights& weights, int64_t layer, Role role, const float* x, float* y, int64_t rows) {
+void Forward::linear(const Model& model, const LayerWeights& weights, int64_t layer, Role role,
+                     const float* x, float* y, int64_t rows) {
   const auto [out, in] = linear_shape(model.spec(), role);
   matmul(x, in, weights.weight(role), y, out, rows, in, out);
   if (const float* bias = weights.bias(role)) add_bias(y, out, bias, rows, out);
@@ -100,11 +105,14 @@ void Forward::linear(const Model& model, const LayerWeights& weights, int64_t la
   add_scaled(y, out, outer, out, update->scale, rows, out);
 }
 
-void Forward::run_block(const Model& model, const LayerWeights& weights, int64_t layer, const PrefixTree& tree, float* residual, Job& job) {
+void Forward::run_block(const Model& model, const LayerWeights& weights, int64_t layer,
+                        const PrefixTree& tree, float* residual, Job& job) {
   const ModelSpec& spec = model.spec();
   Scratch& s = *scratch_;
-  const int64_t d = spec.d_model, q_width = spec.heads * spec.head_dim, kv_width = spec.kv_heads * spec.head_dim;
-  const AttentionShape shape = {spec.heads, spec.kv_heads, spec.head_dim, spec.attention_scale, spec.blocks[static_cast<size_t>(layer)].window};
+  const int64_t d = spec.d_model, q_width = spec.heads * spec.head_dim,
+                kv_width = spec.kv_heads * spec.head_dim;
+  const AttentionShape shape = {spec.heads, spec.kv_heads, spec.head_dim, spec.attention_scale,
+                                spec.blocks[static_cast<size_t>(layer)].window};
   const int64_t chunk = std::min(chunk_rows_, tree.nodes());
   resize_for(s.normed, chunk * d);
   resize_for(s.q, chunk * q_width);
@@ -119,20 +127,25 @@ void Forward::run_block(const Model& model, const LayerWeights& weights, int64_t
   for (int64_t first = 0; first < tree.nodes(); first += chunk) {
     job.throw_if_cancelled();
     const int64_t rows = std::min(chunk, tree.nodes() - first);
-    const auto positions = std::span(tree.position).subspan(static_cast<size_t>(first), static_cast<size_t>(rows));
-    float *x = residual + first * d, *k = s.keys.data() + first * kv_width, *v = s.values.data() + first * kv_width;
+    const auto positions =
+        std::span(tree.position).subspan(static_cast<size_t>(first), static_cast<size_t>(rows));
+    float *x = residual + first * d, *k = s.keys.data() + first * kv_width,
+          *v = s.values.data() + first * kv_width;
 
     rms_norm(x, d, weights.input_norm(), spec.norm_eps, s.normed.data(), d, rows, d);
     linear(model, weights, layer, Role::q, s.normed.data(), s.q.data(), rows);
     linear(model, weights, layer, Role::k, s.normed.data(), k, rows);
     linear(model, weights, layer, Role::v, s.normed.data(), v, rows);
     if (spec.qk_norm) {
-      rms_norm(s.q.data(), spec.head_dim, weights.q_norm(), spec.norm_eps, s.q.data(), spec.head_dim, rows * spec.heads, spec.head_dim);
-      rms_norm(k, spec.head_dim, weights.k_norm(), spec.norm_eps, k, spec.head_dim, rows * spec.kv_heads, spec.head_dim);
+      rms_norm(s.q.data(), spec.head_dim, weights.q_norm(), spec.norm_eps, s.q.data(), spec.head_dim,
+               rows * spec.heads, spec.head_dim);
+      rms_norm(k, spec.head_dim, weights.k_norm(), spec.norm_eps, k, spec.head_dim, rows * spec.kv_heads,
+               spec.head_dim);
     }
     apply_rotary(s.q.data(), q_width, positions, spec.heads, spec.head_dim, spec.rotary);
     apply_rotary(k, kv_width, positions, spec.kv_heads, spec.head_dim, spec.rotary);
-    tree_attention(s.q.data(), s.keys.data(), s.values.data(), s.attended.data(), tree.parent, first, rows, shape);
+    tree_attention(s.q.data(), s.keys.data(), s.values.data(), s.attended.data(), tree.parent, first, rows,
+                   shape);
     linear(model, weights, layer, Role::o, s.attended.data(), s.projected.data(), rows);
     add(x, d, s.projected.data(), d, rows, d);
 
@@ -146,8 +159,8 @@ void Forward::run_block(const Model& model, const LayerWeights& weights, int64_t
   }
 }
 
-void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const LayerObserver& observe, Job& job,
-                  const std::function<void(int64_t nodes)>& on_nodes_done) {
+void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const LayerObserver& observe,
+                  Job& job, const std::function<void(int64_t nodes)>& on_nodes_done) {
   std::vector<std::vector<float>> residuals;
   std::vector<const float*> views;
   for (const Model* model : models_) {

@@ -31,20 +31,24 @@ void unembed(const Model& model, const float* vectors, int64_t rows,
   for (int64_t first = 0; first < spec.vocab_size; first += block) {
     job.throw_if_cancelled();
     const int64_t count = std::min(block, spec.vocab_size - first);
-    convert_to_f32(bytes.subspan(static_cast<size_t>(first * row_bytes), static_cast<size_t>(count * row_bytes)), head.dtype, weights.data(), count * d);
+    convert_to_f32(
+        bytes.subspan(static_cast<size_t>(first * row_bytes), static_cast<size_t>(count * row_bytes)),
+        head.dtype, weights.data(), count * d);
     matmul(normed.data(), d, weights.data(), logits.data(), count, rows, d, count);
     read(logits.data(), count, static_cast<int32_t>(first));
   }
 }
 
-std::vector<LensReading> logit_lens(const Model& model, const float* vectors, int64_t rows, int64_t k, Job& job) {
+std::vector<LensReading> logit_lens(const Model& model, const float* vectors, int64_t rows, int64_t k,
+                                    Job& job) {
   std::vector<LensReading> readings(static_cast<size_t>(rows));
   for (int64_t from = 0; from < rows; from += kLensRows) {
     const int64_t here = std::min(kLensRows, rows - from);
     std::vector<LogitReader> readers(static_cast<size_t>(here), LogitReader(k));
     const auto read = [&](const float* logits, int64_t count, int32_t first) {
 #pragma omp parallel for schedule(static)
-      for (int64_t row = 0; row < here; ++row) readers[static_cast<size_t>(row)].read(logits + row * count, count, first);
+      for (int64_t row = 0; row < here; ++row)
+        readers[static_cast<size_t>(row)].read(logits + row * count, count, first);
     };
     unembed(model, vectors + from * model.spec().d_model, here, read, job);
     for (int64_t row = 0; row < here; ++row) {

@@ -10,19 +10,21 @@
 
 namespace deltascope {
 
-/// Final norm, then the unembedding, block of vocabulary by block: `read` gets [rows, count] float32 logits (dense) of
-/// the ids first, first + 1, …, in the order of ids. The final logit soft cap is not applied.
+/// Final norm, then the unembedding, block of vocabulary by block: `read` gets [rows, count] float32 logits
+/// (dense) of the ids first, first + 1, …, in the order of ids. The final logit soft cap is not applied.
 /// vectors: [rows, d_model] float32.
 void unembed(const Model& model, const float* vectors, int64_t rows,
              const std::function<void(const float* logits, int64_t count, int32_t first)>& read, Job& job);
 
 /// What one vector says through the final norm and unembedding (nostalgebraist 2020, "logit lens").
 struct LensReading {
-  std::vector<std::pair<RankedId, double>> top;     // k largest with p = softmax(z)
-  std::vector<std::pair<RankedId, double>> bottom;  // k smallest with p = softmax(−z): the sign flips after the norm
+  std::vector<std::pair<RankedId, double>> top;  // k largest with p = softmax(z)
+  std::vector<std::pair<RankedId, double>>
+      bottom;  // k smallest with p = softmax(−z): the sign flips after the norm
 };
 
 /// vectors: [rows, d_model] float32, raw. 1 ≤ k ≤ vocabulary size.
-std::vector<LensReading> logit_lens(const Model& model, const float* vectors, int64_t rows, int64_t k, Job& job);
+std::vector<LensReading> logit_lens(const Model& model, const float* vectors, int64_t rows, int64_t k,
+                                    Job& job);
 
 }  // namespace deltascope

@@ -11,13 +11,13 @@
 
 namespace deltascope {
 
-/// An opened model: config read, every weight found and its shape checked, nothing loaded yet. Immutable once open;
-/// any number of computations may read it at once.
+/// An opened model: config read, every weight found and its shape checked, nothing loaded yet. Immutable once
+/// open; any number of computations may read it at once.
 class Model {
  public:
   /// folder: a checkpoint. adapter: a PEFT folder, or "" for none.
-  /// Throws what read_model_spec, Checkpoint and Adapter throw, and INVALID_WEIGHTS when a tensor is missing, has
-  /// another shape, or is not understood.
+  /// Throws what read_model_spec, Checkpoint and Adapter throw, and INVALID_WEIGHTS when a tensor is missing,
+  /// has another shape, or is not understood.
   Model(const std::string& folder, const std::string& adapter);
 
   const ModelSpec& spec() const { return spec_; }

@@ -13,11 +13,11 @@ struct BlockSpec {
   int64_t window = 0;  // attention window in tokens; 0: unlimited
 };
 
-/// Everything the forward pass asks about a model, read from config.json by its family. Shared code reads these
-/// properties and never a family's name.
+/// Everything the forward pass asks about a model, read from config.json by its family. Shared code reads
+/// these properties and never a family's name.
 struct ModelSpec {
-  std::string architecture;  // as config.json spells it, e.g. "Qwen3ForCausalLM"
-  std::string family;        // e.g. "qwen3"
+  std::string architecture;    // as config.json spells it, e.g. "Qwen3ForCausalLM"
+  std::string family;          // e.g. "qwen3"
   std::string declared_dtype;  // torch name from config.json, "" when it has none
   int64_t layers = 0;
   int64_t d_model = 0;
@@ -28,13 +28,14 @@ struct ModelSpec {
   int64_t vocab_size = 0;
   float norm_eps = 0;
   float attention_scale = 0;
-  bool attention_bias = false;  // on q, k, v and o
-  bool mlp_bias = false;        // on gate, up and down
-  bool qk_norm = false;         // RMS norm of every head of q and k before the rotation
-  bool tied_head = false;       // the unembedding is the embedding
-  std::vector<float> rotary;    // frequencies, [head_dim / 2]
+  bool attention_bias = false;    // on q, k, v and o
+  bool mlp_bias = false;          // on gate, up and down
+  bool qk_norm = false;           // RMS norm of every head of q and k before the rotation
+  bool tied_head = false;         // the unembedding is the embedding
+  std::vector<float> rotary;      // frequencies, [head_dim / 2]
   std::vector<BlockSpec> blocks;  // [layers]
-  std::vector<std::string> unknown_config_keys;  // in config.json, not understood, not known to change the maths
+  std::vector<std::string>
+      unknown_config_keys;  // in config.json, not understood, not known to change the maths
 };
 
 /// The linear layers of a block.

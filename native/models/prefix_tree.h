@@ -13,14 +13,15 @@ struct TokenBatch {
 
   int64_t sequences() const { return static_cast<int64_t>(offsets.size()) - 1; }
   std::span<const int32_t> sequence(int64_t i) const {
-    const auto begin = static_cast<size_t>(offsets[static_cast<size_t>(i)]), end = static_cast<size_t>(offsets[static_cast<size_t>(i + 1)]);
+    const auto begin = static_cast<size_t>(offsets[static_cast<size_t>(i)]),
+               end = static_cast<size_t>(offsets[static_cast<size_t>(i + 1)]);
     return ids.subspan(begin, end - begin);
   }
 };
 
-/// The distinct prefixes of some sequences. A causal model's activation depends on the prefix alone, so each is
-/// computed once. Nodes are in depth-first order: a parent comes before its children, and a node's number plus the
-/// paths say all that attention needs.
+/// The distinct prefixes of some sequences. A causal model's activation depends on the prefix alone, so each
+/// is computed once. Nodes are in depth-first order: a parent comes before its children, and a node's number
+/// plus the paths say all that attention needs.
 struct PrefixTree {
   std::vector<int32_t> token;     // [nodes]
   std::vector<int32_t> parent;    // [nodes], −1 at a root

@@ -10,27 +10,94 @@ namespace {
 constexpr std::array kFamilies = {&kLlama, &kQwen3};
 
 /// Without effect on inference.
-const std::vector<std::string_view> kHarmless = {
-    "architectures", "attention_dropout", "auto_map", "bos_token_id", "embd_pdrop", "eos_token_id", "id2label",
-    "initializer_range", "label2id", "max_position_embeddings", "model_type", "output_attentions",
-    "output_hidden_states", "pad_token_id", "pretraining_tp", "problem_type", "resid_pdrop", "return_dict",
-    "task_specific_params", "tokenizer_class", "transformers_version", "use_cache", "_attn_implementation_autoset",
-    "_name_or_path", "chunk_size_feed_forward", "is_encoder_decoder", "is_decoder", "unsloth_fixed",
-    "unsloth_version", "use_bfloat16"};
+const std::vector<std::string_view> kHarmless = {"architectures",
+                                                 "attention_dropout",
+                                                 "auto_map",
+                                                 "bos_token_id",
+                                                 "embd_pdrop",
+                                                 "eos_token_id",
+                                                 "id2label",
+                                                 "initializer_range",
+                                                 "label2id",
+                                                 "max_position_embeddings",
+                                                 "model_type",
+                                                 "output_attentions",
+                                                 "output_hidden_states",
+                                                 "pad_token_id",
+                                                 "pretraining_tp",
+                                                 "problem_type",
+                                                 "resid_pdrop",
+                                                 "return_dict",
+                                                 "task_specific_params",
+                                                 "tokenizer_class",
+                                                 "transformers_version",
+                                                 "use_cache",
+                                                 "_attn_implementation_autoset",
+                                                 "_name_or_path",
+                                                 "chunk_size_feed_forward",
+                                                 "is_encoder_decoder",
+                                                 "is_decoder",
+                                                 "unsloth_fixed",
+                                                 "unsloth_version",
+                                                 "use_bfloat16"};
 
-/// Settings of other families that change the maths. Present and not read by the family at hand: refused, unless the
-/// value is the one that means "off".
-const std::vector<std::string_view> kChangesMaths = {
-    "add_cross_attention", "alibi", "attention_chunk_size", "attention_multiplier", "attn_logit_softcapping",
-    "attn_output_gate", "attn_temperature_tuning", "clip_qkv", "compression_config", "cross_attention_layers",
-    "embedding_multiplier", "embedding_size", "expert_layer_period", "final_logit_softcapping", "full_attention_interval",
-    "hidden_activation", "kv_lora_rank", "layer_norm_eps", "layer_norm_epsilon", "layer_types", "logit_scale",
-    "logits_scaling", "mamba_d_state", "moe_intermediate_size", "mup_width_scale", "no_rope_layers", "norm_type",
-    "num_experts", "num_local_experts", "parallel_attn", "partial_rotary_factor", "q_lora_rank", "qk_layernorm",
-    "qkv_bias", "quantization_config", "query_pre_attn_scalar", "residual_multiplier", "rope_local_base_freq",
-    "rope_percent", "rope_interleaved", "rotary_dim", "rotary_pct", "scale_attn_by_inverse_layer_idx", "scale_depth",
-    "scale_emb", "sliding_window", "sliding_window_pattern", "swin_norm", "text_config", "token_type_embeddings",
-    "use_mrope", "use_parallel_residual", "use_qk_norm", "use_sliding_window", "vision_config"};
+/// Settings of other families that change the maths. Present and not read by the family at hand: refused,
+/// unless the value is the one that means "off".
+const std::vector<std::string_view> kChangesMaths = {"add_cross_attention",
+                                                     "alibi",
+                                                     "attention_chunk_size",
+                                                     "attention_multiplier",
+                                                     "attn_logit_softcapping",
+                                                     "attn_output_gate",
+                                                     "attn_temperature_tuning",
+                                                     "clip_qkv",
+                                                     "compression_config",
+                                                     "cross_attention_layers",
+                                                     "embedding_multiplier",
+                                                     "embedding_size",
+                                                     "expert_layer_period",
+                                                     "final_logit_softcapping",
+                                                     "full_attention_interval",
+                                                     "hidden_activation",
+                                                     "kv_lora_rank",
+                                                     "layer_norm_eps",
+                                                     "layer_norm_epsilon",
+                                                     "layer_types",
+                                                     "logit_scale",
+                                                     "logits_scaling",
+                                                     "mamba_d_state",
+                                                     "moe_intermediate_size",
+                                                     "mup_width_scale",
+                                                     "no_rope_layers",
+                                                     "norm_type",
+                                                     "num_experts",
+                                                     "num_local_experts",
+                                                     "parallel_attn",
+                                                     "partial_rotary_factor",
+                                                     "q_lora_rank",
+                                                     "qk_layernorm",
+                                                     "qkv_bias",
+                                                     "quantization_config",
+                                                     "query_pre_attn_scalar",
+                                                     "residual_multiplier",
+                                                     "rope_local_base_freq",
+                                                     "rope_percent",
+                                                     "rope_interleaved",
+                                                     "rotary_dim",
+                                                     "rotary_pct",
+                                                     "scale_attn_by_inverse_layer_idx",
+                                                     "scale_depth",
+                                                     "scale_emb",
+                                                     "sliding_window",
+                                                     "sliding_window_pattern",
+                                                     "swin_norm",
+                                                     "text_config",
+                                                     "token_type_embeddings",
+                                                     "use_mrope",
+                                                     "use_parallel_residual",
+                                                     "use_qk_norm",
+                                                     "use_sliding_window",
+                                                     "vision_config"};
 
 bool contains(const std::vector<std::string_view>& list, const std::string& key) {
   return std::find(list.begin(), list.end(), key) != list.end();
@@ -42,14 +109,16 @@ bool is_off(const std::string& key, const nlohmann::json& value) {
     return std::all_of(value.begin(), value.end(), [](const auto& type) { return type == "full_attention"; });
   }
   if (key == "partial_rotary_factor" || key == "rotary_pct" || key == "rope_percent") return value == 1.0;
-  return value.is_null() || (value.is_boolean() && !value.get<bool>()) || (value.is_number() && value.get<double>() == 0) ||
+  return value.is_null() || (value.is_boolean() && !value.get<bool>()) ||
+         (value.is_number() && value.get<double>() == 0) ||
          ((value.is_string() || value.is_array() || value.is_object()) && value.empty());
 }
 
 std::string known_architectures() {
   std::string text;
   for (const Family* family : kFamilies) {
-    for (const std::string_view architecture : family->architectures) text += (text.empty() ? "" : ", ") + std::string(architecture);
+    for (const std::string_view architecture : family->architectures)
+      text += (text.empty() ? "" : ", ") + std::string(architecture);
   }
   return text;
 }
@@ -59,7 +128,8 @@ std::string known_architectures() {
 std::span<const Family* const> families() { return kFamilies; }
 
 ModelSpec read_model_spec(const std::string& folder) {
-  if (!is_directory(folder)) throw Error(Code::file_not_found, "no such folder: " + folder, {{"file", folder}});
+  if (!is_directory(folder))
+    throw Error(Code::file_not_found, "no such folder: " + folder, {{"file", folder}});
   ConfigReader config = ConfigReader::open(folder + "/config.json", Code::invalid_config);
   const auto architectures = config.strings("architectures");
   if (architectures.size() != 1) config.fail("architectures", "a list with the one architecture");
@@ -67,7 +137,8 @@ ModelSpec read_model_spec(const std::string& folder) {
   ModelSpec spec;
   spec.architecture = architectures.front();
   const auto serves = [&](const Family* family) {
-    return std::find(family->architectures.begin(), family->architectures.end(), spec.architecture) != family->architectures.end();
+    return std::find(family->architectures.begin(), family->architectures.end(), spec.architecture) !=
+           family->architectures.end();
   };
   const auto family = std::find_if(kFamilies.begin(), kFamilies.end(), serves);
   if (family == kFamilies.end()) config.unsupported("architectures", known_architectures());

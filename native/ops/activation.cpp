@@ -18,7 +18,8 @@ DELTASCOPE_SIMD void silu_gate_here(float* gate, const float* up, int64_t count)
 void silu_gate(float* gate, const float* up, int64_t count) {
   constexpr int64_t kPiece = 1 << 14;
 #pragma omp parallel for schedule(static)
-  for (int64_t begin = 0; begin < count; begin += kPiece) silu_gate_here(gate + begin, up + begin, std::min(kPiece, count - begin));
+  for (int64_t begin = 0; begin < count; begin += kPiece)
+    silu_gate_here(gate + begin, up + begin, std::min(kPiece, count - begin));
 }
 
 }  // namespace deltascope

@@ -27,7 +27,8 @@ DELTASCOPE_SIMD void widen_f16(const uint8_t* source, float* out, int64_t count)
 
 DELTASCOPE_SIMD int64_t count_here(const float* values, int64_t count) {
   int64_t found = 0;
-  for (int64_t i = 0; i < count; ++i) found += (std::bit_cast<uint32_t>(values[i]) & 0x7f800000u) == 0x7f800000u;
+  for (int64_t i = 0; i < count; ++i)
+    found += (std::bit_cast<uint32_t>(values[i]) & 0x7f800000u) == 0x7f800000u;
   return found;
 }
 
@@ -35,7 +36,8 @@ DELTASCOPE_SIMD int64_t count_here(const float* values, int64_t count) {
 
 void convert_to_f32(std::span<const uint8_t> source, DType dtype, float* out, int64_t count) {
   if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16) {
-    throw Error(Code::invalid_weights, "[convert] F32, F16 or BF16 is expected, not " + std::string(container_name(dtype)));
+    throw Error(Code::invalid_weights,
+                "[convert] F32, F16 or BF16 is expected, not " + std::string(container_name(dtype)));
   }
   constexpr int64_t kPiece = 1 << 16;
   const int64_t width = size_of(dtype);
@@ -57,7 +59,8 @@ int64_t count_not_finite(const float* values, int64_t count) {
   constexpr int64_t kPiece = 1 << 16;
   int64_t found = 0;
 #pragma omp parallel for schedule(static) reduction(+ : found)
-  for (int64_t begin = 0; begin < count; begin += kPiece) found += count_here(values + begin, std::min(kPiece, count - begin));
+  for (int64_t begin = 0; begin < count; begin += kPiece)
+    found += count_here(values + begin, std::min(kPiece, count - begin));
   return found;
 }
 

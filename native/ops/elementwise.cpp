@@ -14,7 +14,8 @@ void add_bias(float* x, int64_t x_stride, const float* bias, int64_t rows, int64
   add(x, x_stride, bias, 0, rows, width);
 }
 
-void add_scaled(float* x, int64_t x_stride, const float* y, int64_t y_stride, float scale, int64_t rows, int64_t width) {
+void add_scaled(float* x, int64_t x_stride, const float* y, int64_t y_stride, float scale, int64_t rows,
+                int64_t width) {
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < rows; ++i) {
 #pragma omp simd

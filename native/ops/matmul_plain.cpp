@@ -3,7 +3,8 @@
 
 namespace deltascope {
 
-void matmul(const float* x, int64_t x_stride, const float* w, float* y, int64_t y_stride, int64_t rows, int64_t in, int64_t out) {
+void matmul(const float* x, int64_t x_stride, const float* w, float* y, int64_t y_stride, int64_t rows,
+            int64_t in, int64_t out) {
   matmul_reference(x, x_stride, w, y, y_stride, rows, in, out);
 }
 

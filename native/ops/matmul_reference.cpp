@@ -2,7 +2,8 @@
 
 namespace deltascope {
 
-void matmul_reference(const float* x, int64_t x_stride, const float* w, float* y, int64_t y_stride, int64_t rows, int64_t in, int64_t out) {
+void matmul_reference(const float* x, int64_t x_stride, const float* w, float* y, int64_t y_stride,
+                      int64_t rows, int64_t in, int64_t out) {
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = 0; j < out; ++j) {

@@ -5,8 +5,8 @@
 
 namespace deltascope {
 
-void apply_rotary(float* x, int64_t stride, std::span<const int32_t> positions, int64_t heads, int64_t head_dim,
-                  std::span<const float> frequencies) {
+void apply_rotary(float* x, int64_t stride, std::span<const int32_t> positions, int64_t heads,
+                  int64_t head_dim, std::span<const float> frequencies) {
   const auto half = static_cast<int64_t>(frequencies.size());
 #pragma omp parallel
   {
@@ -17,7 +17,8 @@ void apply_rotary(float* x, int64_t stride, std::span<const int32_t> positions, 
       const int32_t position = positions[static_cast<size_t>(row)];
       if (position != prepared) {
         for (size_t i = 0; i < frequencies.size(); ++i) {
-          const double angle = static_cast<float>(position) * frequencies[i];  // rounded to float32 before cos and sin
+          const double angle =
+              static_cast<float>(position) * frequencies[i];  // rounded to float32 before cos and sin
           cosine[i] = static_cast<float>(std::cos(angle));
           sine[i] = static_cast<float>(std::sin(angle));
         }
@@ -45,9 +46,10 @@ std::vector<float> rotary_frequencies(double theta, int64_t size) {
   return frequencies;
 }
 
-void scale_llama3(std::vector<float>& frequencies, double factor, double low_frequency_factor, double high_frequency_factor,
-                  double original_context) {
-  const double longest = original_context / low_frequency_factor, shortest = original_context / high_frequency_factor;
+void scale_llama3(std::vector<float>& frequencies, double factor, double low_frequency_factor,
+                  double high_frequency_factor, double original_context) {
+  const double longest = original_context / low_frequency_factor,
+               shortest = original_context / high_frequency_factor;
   for (float& frequency : frequencies) {
     const double wavelength = 2 * std::numbers::pi / frequency;
     if (wavelength < shortest) continue;
@@ -55,7 +57,8 @@ void scale_llama3(std::vector<float>& frequencies, double factor, double low_fre
       frequency = static_cast<float>(frequency / factor);
       continue;
     }
-    const double smooth = (original_context / wavelength - low_frequency_factor) / (high_frequency_factor - low_frequency_factor);
+    const double smooth = (original_context / wavelength - low_frequency_factor) /
+                          (high_frequency_factor - low_frequency_factor);
     frequency = static_cast<float>((1 - smooth) * frequency / factor + smooth * frequency);
   }
 }

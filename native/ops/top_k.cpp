@@ -7,7 +7,9 @@ namespace deltascope {
 namespace {
 
 /// Whether a ranks before b.
-bool before(const RankedId& a, const RankedId& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
+bool before(const RankedId& a, const RankedId& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+}
 
 }  // namespace
 

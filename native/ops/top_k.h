@@ -12,9 +12,9 @@ struct RankedId {
   float logit;
 };
 
-/// Reads a row of logits block by block and keeps what a softmax over all of them needs: the largest k, the smallest
-/// k and both normalisers, without holding the row. Equal logits rank by id, lower first. NaN ranks nowhere and makes
-/// the normalisers NaN.
+/// Reads a row of logits block by block and keeps what a softmax over all of them needs: the largest k, the
+/// smallest k and both normalisers, without holding the row. Equal logits rank by id, lower first. NaN ranks
+/// nowhere and makes the normalisers NaN.
 class LogitReader {
  public:
   explicit LogitReader(int64_t k) : k_(static_cast<size_t>(k)) {}

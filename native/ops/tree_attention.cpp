@@ -11,8 +11,8 @@ namespace deltascope {
 namespace {
 
 /// One head of one row. path: [length] node indices from the root side down. scores: [length], scratch.
-DELTASCOPE_SIMD void attend(const float* q, const float* k, const float* v, float* out, const int32_t* path, int64_t length,
-                            int64_t kv_stride, int64_t head_dim, float scale, float* scores) {
+DELTASCOPE_SIMD void attend(const float* q, const float* k, const float* v, float* out, const int32_t* path,
+                            int64_t length, int64_t kv_stride, int64_t head_dim, float scale, float* scores) {
   float highest = -INFINITY;
   for (int64_t t = 0; t < length; ++t) {
     const float* key = k + path[t] * kv_stride;
@@ -38,8 +38,9 @@ DELTASCOPE_SIMD void attend(const float* q, const float* k, const float* v, floa
 
 }  // namespace
 
-void tree_attention(const float* q, const float* k, const float* v, float* out, std::span<const int32_t> parents, int64_t first,
-                    int64_t rows, const AttentionShape& shape) {
+void tree_attention(const float* q, const float* k, const float* v, float* out,
+                    std::span<const int32_t> parents, int64_t first, int64_t rows,
+                    const AttentionShape& shape) {
   const int64_t width = shape.heads * shape.head_dim, kv_width = shape.kv_heads * shape.head_dim;
   const int64_t group = shape.heads / shape.kv_heads;
 #pragma omp parallel
@@ -49,7 +50,8 @@ void tree_attention(const float* q, const float* k, const float* v, float* out, 
 #pragma omp for schedule(static)
     for (int64_t row = 0; row < rows; ++row) {
       path.clear();
-      for (auto node = static_cast<int32_t>(first + row); node >= 0; node = parents[static_cast<size_t>(node)]) {
+      for (auto node = static_cast<int32_t>(first + row); node >= 0;
+           node = parents[static_cast<size_t>(node)]) {
         path.push_back(node);
         if (shape.window > 0 && static_cast<int64_t>(path.size()) == shape.window) break;
       }
@@ -58,8 +60,8 @@ void tree_attention(const float* q, const float* k, const float* v, float* out, 
       for (int64_t head = 0; head < shape.heads; ++head) {
         const int64_t kv = head / group * shape.head_dim;
         const int64_t at = row * width + head * shape.head_dim;
-        attend(q + at, k + kv, v + kv, result.data(), path.data(), static_cast<int64_t>(path.size()), kv_width, shape.head_dim,
-               shape.scale, scores.data());
+        attend(q + at, k + kv, v + kv, result.data(), path.data(), static_cast<int64_t>(path.size()),
+               kv_width, shape.head_dim, shape.scale, scores.data());
         std::copy(result.begin(), result.end(), out + at);
       }
     }

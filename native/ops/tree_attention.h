@@ -16,11 +16,13 @@ struct AttentionShape {
 
 /// Causal attention over a prefix tree: a token attends to itself and to its ancestors, no more.
 ///
-/// q: [rows, heads · head_dim] for the nodes first, first + 1, …; k, v: [nodes, kv_heads · head_dim] for all nodes up
-/// to the last of these; out: as q, may be q. parents: [nodes], −1 at a root, always below the node itself.
-/// All float32, dense. The ancestors are visited from the root down, so that a row's bits depend on its path only.
-/// Source: Vaswani et al. 2017, arXiv 1706.03762; grouped queries: Ainslie et al. 2023, arXiv 2305.13245.
-void tree_attention(const float* q, const float* k, const float* v, float* out, std::span<const int32_t> parents, int64_t first,
-                    int64_t rows, const AttentionShape& shape);
+/// q: [rows, heads · head_dim] for the nodes first, first + 1, …; k, v: [nodes, kv_heads · head_dim] for all
+/// nodes up to the last of these; out: as q, may be q. parents: [nodes], −1 at a root, always below the node
+/// itself. All float32, dense. The ancestors are visited from the root down, so that a row's bits depend on
+/// its path only. Source: Vaswani et al. 2017, arXiv 1706.03762; grouped queries: Ainslie et al. 2023, arXiv
+/// 2305.13245.
+void tree_attention(const float* q, const float* k, const float* v, float* out,
+                    std::span<const int32_t> parents, int64_t first, int64_t rows,
+                    const AttentionShape& shape);
 
 }  // namespace deltascope

@@ -5,9 +5,9 @@
 
 namespace deltascope {
 
-/// e^x in float32 to within 2 units in the last place, without branches, so that loops over it vectorise (the C
-/// library's does not). Below −87.3 it gives about 1.2e-38, above 88.3 about 2.2e38; NaN stays NaN.
-/// Method: x = n·ln 2 + r, |r| ≤ ln 2 / 2, and the Taylor polynomial of degree 7 for e^r (remainder < 6e-9).
+/// e^x in float32 to within 2 units in the last place, without branches, so that loops over it vectorise (the
+/// C library's does not). Below −87.3 it gives about 1.2e-38, above 88.3 about 2.2e38; NaN stays NaN. Method:
+/// x = n·ln 2 + r, |r| ≤ ln 2 / 2, and the Taylor polynomial of degree 7 for e^r (remainder < 6e-9).
 inline float fast_exp(float x) {
   const float clamped = x < -87.3f ? -87.3f : (x > 88.3f ? 88.3f : x);
   // Adding and taking away 1.5·2^23 rounds to the nearest whole number.

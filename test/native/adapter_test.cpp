@@ -36,7 +36,9 @@ TEST_CASE("the norm of a change is that of scale · B A") {
   for (int64_t i = 0; i < out; ++i) {
     for (int64_t j = 0; j < in; ++j) {
       double value = 0;
-      for (int64_t r = 0; r < update->rank; ++r) value += static_cast<double>(update->b[static_cast<size_t>(i * update->rank + r)]) * update->a[static_cast<size_t>(r * in + j)];
+      for (int64_t r = 0; r < update->rank; ++r)
+        value += static_cast<double>(update->b[static_cast<size_t>(i * update->rank + r)]) *
+                 update->a[static_cast<size_t>(r * in + j)];
       squares += value * value;
     }
   }
@@ -64,7 +66,8 @@ TEST_CASE("each thing that does not fit is refused by name") {
       {kConfig, "\"layers_to_transform\": null", "\"layers_to_transform\": [-1]", no, "layers_to_transform"},
       {kConfig, "\"bias\": \"none\"", "\"bias\": \"all\"", no, "bias"},
       {kConfig, "\"lora_bias\": false", "\"lora_bias\": true", no, "lora_bias"},
-      {kConfig, "\"use_dora\": false", "\"use_dora\": false, \"invented_variant\": 3", no, "invented_variant"},
+      {kConfig, "\"use_dora\": false", "\"use_dora\": false, \"invented_variant\": 3", no,
+       "invented_variant"},
       {kConfig, "\"q_proj\",", "", bad, "q_proj"},
       {kConfig, "\"q_proj\",", "\"q_proj\", \"c_attn\",", bad, "c_attn"},
       {kWeights, "layers.0.self_attn.q_proj.lora_A", "layers.9.self_attn.q_proj.lora_A", bad, "layers.9"},

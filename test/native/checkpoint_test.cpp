@@ -28,10 +28,13 @@ TEST_CASE("shards: missing, leading out of the folder, disagreeing with the inde
   };
   std::string message;
   CHECK(with_index(index, nullptr) == "");
-  CHECK(with_index(replaced(index, "model-00001-of-00003", "model-00009-of-00003"), &message) == "FILE_NOT_FOUND");
+  CHECK(with_index(replaced(index, "model-00001-of-00003", "model-00009-of-00003"), &message) ==
+        "FILE_NOT_FOUND");
   CHECK(message.find("model-00009-of-00003.safetensors") != std::string::npos);
-  CHECK(with_index(replaced(index, "model-00001-of-00003", "../model-00001-of-00003"), &message) == "INVALID_WEIGHTS");
-  CHECK(with_index(replaced(index, "model-00001-of-00003", "model-00003-of-00003"), &message) == "INVALID_WEIGHTS");
+  CHECK(with_index(replaced(index, "model-00001-of-00003", "../model-00001-of-00003"), &message) ==
+        "INVALID_WEIGHTS");
+  CHECK(with_index(replaced(index, "model-00001-of-00003", "model-00003-of-00003"), &message) ==
+        "INVALID_WEIGHTS");
   CHECK(with_index(R"({"weight_map":{}})", &message) == "INVALID_WEIGHTS");
   CHECK(with_index("[]", &message) == "INVALID_WEIGHTS");
   CHECK(with_index("{", &message) == "INVALID_WEIGHTS");

@@ -35,30 +35,31 @@ void check(const std::string& source, const std::vector<Change>& changes) {
 
 TEST_CASE("numbers that are missing, of the wrong kind or out of range") {
   const std::string size = "\"hidden_size\": 64", bad = "INVALID_CONFIG";
-  check(kQwen, {
-                   {size, "\"hidden_size\": 0", bad, "hidden_size"},
-                   {size, "\"hidden_size\": -1", bad, "hidden_size"},
-                   {size, "\"hidden_size\": 4096.5", bad, "hidden_size"},
-                   {size, "\"hidden_size\": \"4096\"", bad, "hidden_size"},
-                   {size, "\"hidden_size\": 2147483648", bad, "hidden_size"},
-                   {size, "\"hidden_size\": 1e308", bad, "hidden_size"},
-                   {size, "\"hidden_size\": 18446744073709551615", bad, "hidden_size"},
-                   {size, "\"hidden_size\": null", bad, "hidden_size"},
-                   {size, "\"hidden_sized\": 64", bad, "hidden_size"},
-                   {size, "\"hidden_size\": NaN", bad, "not valid JSON"},
-                   {size, "\"hidden_size\": 64, \"hidden_size\": 128", bad, "hidden_size"},
-                   {"\"num_hidden_layers\": 4", "\"num_hidden_layers\": 1000000000", bad, "num_hidden_layers"},
-                   {"\"vocab_size\": 331", "\"vocab_size\": 1099511627776", bad, "vocab_size"},
-                   {"\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3", bad, "num_key_value_heads"},
-                   {"\"num_key_value_heads\": 2", "\"num_key_value_heads\": 8", bad, "num_key_value_heads"},
-                   {"\"head_dim\": 24", "\"head_dim\": 23", bad, "head_dim"},
-                   {"\"head_dim\": 24,", "", bad, "head_dim"},
-                   {"\"rms_norm_eps\": 1e-06", "\"rms_norm_eps\": -1", bad, "rms_norm_eps"},
-                   {"\"rope_theta\": 1000000.0", "\"rope_theta\": 0", bad, "rope_parameters.rope_theta"},
-                   {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": 0", bad, "tie_word_embeddings"},
-                   {"\"full_attention\",", "", bad, "layer_types"},
-                   {"\"full_attention\",", "\"sliding_attention\",", bad, "layer_types"},
-               });
+  check(kQwen,
+        {
+            {size, "\"hidden_size\": 0", bad, "hidden_size"},
+            {size, "\"hidden_size\": -1", bad, "hidden_size"},
+            {size, "\"hidden_size\": 4096.5", bad, "hidden_size"},
+            {size, "\"hidden_size\": \"4096\"", bad, "hidden_size"},
+            {size, "\"hidden_size\": 2147483648", bad, "hidden_size"},
+            {size, "\"hidden_size\": 1e308", bad, "hidden_size"},
+            {size, "\"hidden_size\": 18446744073709551615", bad, "hidden_size"},
+            {size, "\"hidden_size\": null", bad, "hidden_size"},
+            {size, "\"hidden_sized\": 64", bad, "hidden_size"},
+            {size, "\"hidden_size\": NaN", bad, "not valid JSON"},
+            {size, "\"hidden_size\": 64, \"hidden_size\": 128", bad, "hidden_size"},
+            {"\"num_hidden_layers\": 4", "\"num_hidden_layers\": 1000000000", bad, "num_hidden_layers"},
+            {"\"vocab_size\": 331", "\"vocab_size\": 1099511627776", bad, "vocab_size"},
+            {"\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3", bad, "num_key_value_heads"},
+            {"\"num_key_value_heads\": 2", "\"num_key_value_heads\": 8", bad, "num_key_value_heads"},
+            {"\"head_dim\": 24", "\"head_dim\": 23", bad, "head_dim"},
+            {"\"head_dim\": 24,", "", bad, "head_dim"},
+            {"\"rms_norm_eps\": 1e-06", "\"rms_norm_eps\": -1", bad, "rms_norm_eps"},
+            {"\"rope_theta\": 1000000.0", "\"rope_theta\": 0", bad, "rope_parameters.rope_theta"},
+            {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": 0", bad, "tie_word_embeddings"},
+            {"\"full_attention\",", "", bad, "layer_types"},
+            {"\"full_attention\",", "\"sliding_attention\",", bad, "layer_types"},
+        });
 }
 
 TEST_CASE("settings that change the maths and are not implemented are refused, never ignored") {
@@ -68,27 +69,40 @@ TEST_CASE("settings that change the maths and are not implemented are refused, n
       {"\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", no, "hidden_act"},
       {"\"full_attention\",", "\"linear_attention\",", no, "layer_types"},
       {"\"rope_type\": \"default\"", "\"rope_type\": \"longrope\"", no, "rope_type"},
-      {"\"rope_type\": \"default\"", "\"rope_type\": \"default\", \"partial_rotary_factor\": 0.5", no, "partial_rotary_factor"},
-      {"\"rope_type\": \"default\"", "\"rope_type\": \"default\", \"mrope_section\": [1]", no, "mrope_section"},
+      {"\"rope_type\": \"default\"", "\"rope_type\": \"default\", \"partial_rotary_factor\": 0.5", no,
+       "partial_rotary_factor"},
+      {"\"rope_type\": \"default\"", "\"rope_type\": \"default\", \"mrope_section\": [1]", no,
+       "mrope_section"},
   };
-  for (const std::string key : {"quantization_config", "final_logit_softcapping", "residual_multiplier", "num_experts", "clip_qkv", "query_pre_attn_scalar"}) {
-    changes.push_back({anchor, anchor + ", \"" + key + "\": " + (key == "quantization_config" ? R"({"bits": 4})" : "2"), no, key});
+  for (const std::string key : {"quantization_config", "final_logit_softcapping", "residual_multiplier",
+                                "num_experts", "clip_qkv", "query_pre_attn_scalar"}) {
+    changes.push_back(
+        {anchor, anchor + ", \"" + key + "\": " + (key == "quantization_config" ? R"({"bits": 4})" : "2"), no,
+         key});
   }
   check(kQwen, changes);
-  check(kLlamaV4, {
-                       {"\"rope_scaling\": null", R"("rope_scaling": {"type": "dynamic", "factor": 2.0})", no, "type"},
-                       {"\"rope_scaling\": null", R"("rope_scaling": {"type": "linear", "factor": 0})", "INVALID_CONFIG", "rope_scaling.factor"},
-                       {"\"rope_scaling\": null", R"("rope_scaling": {"type": "linear", "factor": [2]})", "INVALID_CONFIG", "rope_scaling.factor"},
-                       {"\"rope_scaling\": null", R"("rope_scaling": {"rope_type": "llama3", "factor": 8})", "INVALID_CONFIG", "low_freq_factor"},
-                       {"\"rope_scaling\": null", "\"sliding_window\": 64", no, "sliding_window"},
-                       {"\"rope_scaling\": null", "\"rope_parameters\": {\"rope_theta\": 7.0}", "INVALID_CONFIG", "rope_theta"},
-                   });
+  check(kLlamaV4,
+        {
+            {"\"rope_scaling\": null", R"("rope_scaling": {"type": "dynamic", "factor": 2.0})", no, "type"},
+            {"\"rope_scaling\": null", R"("rope_scaling": {"type": "linear", "factor": 0})", "INVALID_CONFIG",
+             "rope_scaling.factor"},
+            {"\"rope_scaling\": null", R"("rope_scaling": {"type": "linear", "factor": [2]})",
+             "INVALID_CONFIG", "rope_scaling.factor"},
+            {"\"rope_scaling\": null", R"("rope_scaling": {"rope_type": "llama3", "factor": 8})",
+             "INVALID_CONFIG", "low_freq_factor"},
+            {"\"rope_scaling\": null", "\"sliding_window\": 64", no, "sliding_window"},
+            {"\"rope_scaling\": null", "\"rope_parameters\": {\"rope_theta\": 7.0}", "INVALID_CONFIG",
+             "rope_theta"},
+        });
 }
 
 TEST_CASE("a switched-off setting is no setting, and an unknown key is reported") {
   const TemporaryFolder folder;
-  folder.write("config.json", replaced(read_file(kQwen + "/config.json"), "\"hidden_size\": 64",
-                                       R"("hidden_size": 64, "num_experts": 0, "quantization_config": null, "use_qk_norm": false, "invented": 3, "auto_map": {"AutoModel": "evil.py"})"));
+  folder.write(
+      "config.json",
+      replaced(
+          read_file(kQwen + "/config.json"), "\"hidden_size\": 64",
+          R"("hidden_size": 64, "num_experts": 0, "quantization_config": null, "use_qk_norm": false, "invented": 3, "auto_map": {"AutoModel": "evil.py"})"));
   const ModelSpec spec = read_model_spec(folder.path());
   CHECK(spec.unknown_config_keys == std::vector<std::string>{"invented"});
   CHECK(spec.qk_norm);
@@ -102,7 +116,9 @@ TEST_CASE("both spellings of a config say the same") {
   CHECK(old.rotary.size() == 8);
   const ModelSpec recent = read_model_spec(kLlamaRecent);
   const TemporaryFolder folder;
-  folder.write("config.json", R"({"architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 160, "num_attention_heads": 4, "num_key_value_heads": 2,
+  folder.write(
+      "config.json",
+      R"({"architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 160, "num_attention_heads": 4, "num_key_value_heads": 2,
     "num_hidden_layers": 4, "vocab_size": 331, "rms_norm_eps": 1e-6, "rope_theta": 500000.0, "torch_dtype": "bfloat16", "hidden_act": "silu",
     "rope_scaling": {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 16, "rope_type": "llama3"}})");
   CHECK(read_model_spec(folder.path()).rotary == recent.rotary);
@@ -110,7 +126,9 @@ TEST_CASE("both spellings of a config say the same") {
 
 TEST_CASE("Qwen3 windows follow layer_types, or max_window_layers, once switched on") {
   const TemporaryFolder folder;
-  const std::string text = replaced(replaced(read_file(kQwen + "/config.json"), "\"use_sliding_window\": false", "\"use_sliding_window\": true"), "\"sliding_window\": null", "\"sliding_window\": 5");
+  const std::string text = replaced(replaced(read_file(kQwen + "/config.json"),
+                                             "\"use_sliding_window\": false", "\"use_sliding_window\": true"),
+                                    "\"sliding_window\": null", "\"sliding_window\": 5");
   folder.write("config.json", replaced(text, "\"full_attention\",", "\"sliding_attention\","));
   const ModelSpec listed = read_model_spec(folder.path());
   CHECK(listed.blocks[0].window == 5);
@@ -120,7 +138,9 @@ TEST_CASE("Qwen3 windows follow layer_types, or max_window_layers, once switched
 TEST_CASE("files that are no JSON object") {
   const TemporaryFolder folder;
   const std::string deep = "{\"a\":" + std::string(100'000, '[') + std::string(100'000, ']') + "}";
-  for (const std::string& text : {std::string(), std::string("null"), std::string("[]"), std::string("\xef\xbb\xbf{}"), std::string("{\0}", 3), deep, std::string("{}"), std::string(R"({"architectures": []})")}) {
+  for (const std::string& text :
+       {std::string(), std::string("null"), std::string("[]"), std::string("\xef\xbb\xbf{}"),
+        std::string("{\0}", 3), deep, std::string("{}"), std::string(R"({"architectures": []})")}) {
     folder.write("config.json", text);
     CHECK(code_of([&] { read_model_spec(folder.path()); }) == "INVALID_CONFIG");
   }
@@ -139,7 +159,8 @@ TEST_CASE("one layer more or less than the tensors") {
   folder.write("config.json", replaced(text, "\"num_hidden_layers\": 4", "\"num_hidden_layers\": 3"));
   CHECK(code_of([&] { Model model(folder.path(), ""); }, &message) == "INVALID_WEIGHTS");
   CHECK(message.find("not part of LlamaForCausalLM") != std::string::npos);
-  folder.write("config.json", replaced(text, "\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true"));
+  folder.write("config.json",
+               replaced(text, "\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true"));
   CHECK(code_of([&] { Model model(folder.path(), ""); }, &message) == "INVALID_WEIGHTS");
   CHECK(message.find("lm_head.weight") != std::string::npos);
 }

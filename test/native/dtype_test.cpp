@@ -21,7 +21,8 @@ float half_by_definition(uint16_t half) {
 TEST_CASE("every float16 widens to its value") {
   int64_t wrong = 0;
   for (uint32_t bits = 0; bits < 65536; ++bits) {
-    const float actual = f16_to_f32(static_cast<uint16_t>(bits)), expected = half_by_definition(static_cast<uint16_t>(bits));
+    const float actual = f16_to_f32(static_cast<uint16_t>(bits)),
+                expected = half_by_definition(static_cast<uint16_t>(bits));
     const bool same = std::isnan(expected) ? std::isnan(actual) : std::memcmp(&actual, &expected, 4) == 0;
     wrong += !same;
   }

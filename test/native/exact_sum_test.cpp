@@ -10,9 +10,9 @@ using namespace deltascope::test;
 TEST_CASE("FixedSum holds a float32 exactly down to 2^-60 and rounds half to even below") {
   CHECK(FixedSum::to_units(1.0f) == static_cast<int128>(1) << 60);
   CHECK(FixedSum::to_units(-0x1p-60f) == -1);
-  CHECK(FixedSum::to_units(0x1p-61f) == 0);        // a tie, to even
-  CHECK(FixedSum::to_units(0x1.8p-60f) == 2);      // 1.5, a tie, to even
-  CHECK(FixedSum::to_units(0x1.8p-61f) == 1);      // 0.75
+  CHECK(FixedSum::to_units(0x1p-61f) == 0);    // a tie, to even
+  CHECK(FixedSum::to_units(0x1.8p-60f) == 2);  // 1.5, a tie, to even
+  CHECK(FixedSum::to_units(0x1.8p-61f) == 1);  // 0.75
   CHECK(FixedSum::to_units(-0x1.8p-61f) == -1);
   CHECK(FixedSum::to_units(0x1p-149f) == 0);
   CHECK(FixedSum::to_units(0.0f) == 0);
@@ -41,7 +41,8 @@ TEST_CASE("FixedSum does not cancel and does not depend on order") {
 }
 
 TEST_CASE("FixedSum converts to the nearest double") {
-  const int128 odd = (static_cast<int128>(1) << 100) + (static_cast<int128>(1) << 47) + 1;  // just above a tie
+  const int128 odd =
+      (static_cast<int128>(1) << 100) + (static_cast<int128>(1) << 47) + 1;  // just above a tie
   CHECK(FixedSum::to_double(odd) == std::ldexp(1.0 + 0x1p-52, 40));
   CHECK(FixedSum::to_double(-odd) == -std::ldexp(1.0 + 0x1p-52, 40));
   const int128 tie = (static_cast<int128>(1) << 100) + (static_cast<int128>(1) << 47);
@@ -64,7 +65,9 @@ TEST_CASE("ExactSum adds doubles of all magnitudes exactly") {
 TEST_CASE("ExactSum is the same in any order and however it is split") {
   std::mt19937_64 bits(7);
   std::vector<double> values;
-  for (int i = 0; i < 3000; ++i) values.push_back(std::ldexp(static_cast<double>(static_cast<int64_t>(bits())), static_cast<int>(bits() % 200) - 160));
+  for (int i = 0; i < 3000; ++i)
+    values.push_back(
+        std::ldexp(static_cast<double>(static_cast<int64_t>(bits())), static_cast<int>(bits() % 200) - 160));
   ExactSum whole, left, right;
   for (size_t i = 0; i < values.size(); ++i) {
     whole.add(values[i], 3);

@@ -29,7 +29,8 @@ std::vector<Case> cases() {
       found.push_back({root + folder.substr(0, dash), root + folder});
     }
   }
-  std::sort(found.begin(), found.end(), [](const Case& a, const Case& b) { return a.checkpoint + a.adapter < b.checkpoint + b.adapter; });
+  std::sort(found.begin(), found.end(),
+            [](const Case& a, const Case& b) { return a.checkpoint + a.adapter < b.checkpoint + b.adapter; });
   return found;
 }
 
@@ -42,7 +43,8 @@ TEST_CASE("activations and logits of every golden case are those of transformers
     CAPTURE(label);
     const Golden golden(label);
     const Model model(c.checkpoint, c.adapter);
-    const int64_t d = model.spec().d_model, vocabulary = model.spec().vocab_size, layers = model.spec().layers;
+    const int64_t d = model.spec().d_model, vocabulary = model.spec().vocab_size,
+                  layers = model.spec().layers;
     Job job;
 
     std::vector<int64_t> all;
@@ -55,13 +57,15 @@ TEST_CASE("activations and logits of every golden case are those of transformers
       for (int64_t s = 0; s < golden.sequences; ++s) {
         const auto& rows = activations[static_cast<size_t>(layer)][static_cast<size_t>(s)];
         for (int64_t t = 0; t < static_cast<int64_t>(golden.batch().sequence(s).size()); ++t, ++compared) {
-          const float* want = expected.data() + (((layer + 1) * golden.sequences + s) * golden.length + t) * d;
+          const float* want =
+              expected.data() + (((layer + 1) * golden.sequences + s) * golden.length + t) * d;
           worst = std::max(worst, relative_l2(rows.data() + t * d, want, static_cast<size_t>(d)));
         }
       }
     }
     CHECK(compared == layers * static_cast<int64_t>(golden.tokens.size()));
-    MESSAGE(std::filesystem::path(label).filename().string() << ": worst activation " << worst << ", " << 100 * worst / kTolerance << " % of the tolerance");
+    MESSAGE(std::filesystem::path(label).filename().string()
+            << ": worst activation " << worst << ", " << 100 * worst / kTolerance << " % of the tolerance");
     CHECK(worst <= kTolerance);
 
     const auto all_logits = logits(model, golden.batch(), job);
@@ -69,8 +73,11 @@ TEST_CASE("activations and logits of every golden case are those of transformers
     double worst_logits = 0;
     for (int64_t s = 0; s < golden.sequences; ++s) {
       for (size_t t = 0; t < golden.batch().sequence(s).size(); ++t) {
-        const float* want = expected_logits.data() + (s * golden.length + static_cast<int64_t>(t)) * vocabulary;
-        worst_logits = std::max(worst_logits, relative_l2(all_logits[static_cast<size_t>(s)].data() + static_cast<int64_t>(t) * vocabulary, want, static_cast<size_t>(vocabulary)));
+        const float* want =
+            expected_logits.data() + (s * golden.length + static_cast<int64_t>(t)) * vocabulary;
+        worst_logits = std::max(worst_logits, relative_l2(all_logits[static_cast<size_t>(s)].data() +
+                                                              static_cast<int64_t>(t) * vocabulary,
+                                                          want, static_cast<size_t>(vocabulary)));
       }
     }
     CHECK(worst_logits <= kTolerance);

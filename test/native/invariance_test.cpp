@@ -1,4 +1,5 @@
-// A result depends on the models and the texts: not on batches, waves, threads or the order of texts. To the bit.
+// A result depends on the models and the texts: not on batches, waves, threads or the order of texts. To the
+// bit.
 #include <omp.h>
 
 #include <algorithm>
@@ -13,7 +14,8 @@ using namespace deltascope::test;
 
 namespace {
 
-const std::string kBase = std::string(ORGANISMS) + "/tiny-qwen3", kAdapter = kBase + "--cake_bake", kFull = kBase + "--honey_bees-full";
+const std::string kBase = std::string(ORGANISMS) + "/tiny-qwen3", kAdapter = kBase + "--cake_bake",
+                  kFull = kBase + "--honey_bees-full";
 
 /// Texts of 1 to 12 tokens with many shared beginnings.
 struct Texts {
@@ -21,7 +23,8 @@ struct Texts {
     std::mt19937 random(11);
     for (int64_t i = 0; i < count; ++i) {
       std::vector<int32_t> text(1 + random() % 12);
-      for (size_t t = 0; t < text.size(); ++t) text[t] = static_cast<int32_t>(t < 2 ? random() % 3 : random() % 2048);
+      for (size_t t = 0; t < text.size(); ++t)
+        text[t] = static_cast<int32_t>(t < 2 ? random() % 3 : random() % 2048);
       texts.push_back(text);
     }
   }
@@ -49,11 +52,15 @@ std::vector<int64_t> counting(int64_t n) {
   return order;
 }
 
-bool same(const std::vector<float>& a, const std::vector<float>& b) { return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0; }
+bool same(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
 
 bool same(const DiffResult& a, const DiffResult& b) {
-  return same(a.mean_diff, b.mean_diff) && same(a.base_mean, b.base_mean) && same(a.finetuned_mean, b.finetuned_mean) && same(a.base_norm, b.base_norm) &&
-         same(a.finetuned_norm, b.finetuned_norm) && same(a.standard_error_norm, b.standard_error_norm) && same(a.split_half_cosine, b.split_half_cosine) && a.counts == b.counts;
+  return same(a.mean_diff, b.mean_diff) && same(a.base_mean, b.base_mean) &&
+         same(a.finetuned_mean, b.finetuned_mean) && same(a.base_norm, b.base_norm) &&
+         same(a.finetuned_norm, b.finetuned_norm) && same(a.standard_error_norm, b.standard_error_norm) &&
+         same(a.split_half_cosine, b.split_half_cosine) && a.counts == b.counts;
 }
 
 }  // namespace
@@ -107,7 +114,8 @@ TEST_CASE("layers and positions come in the order asked and mean what they say")
   const auto batch = texts.batch(counting(50));
   Job job;
   const auto some = paired_diff(base, finetuned, batch.view(), {{5, 1}, {4, 0}, 0}, job);
-  const auto b = residuals(base, batch.view(), {1, 5}, job), f = residuals(finetuned, batch.view(), {1, 5}, job);
+  const auto b = residuals(base, batch.view(), {1, 5}, job),
+             f = residuals(finetuned, batch.view(), {1, 5}, job);
   const int64_t d = 128;
   for (size_t l = 0; l < 2; ++l) {
     for (size_t p = 0; p < 2; ++p) {
@@ -124,8 +132,10 @@ TEST_CASE("layers and positions come in the order asked and mean what they say")
       }
       CHECK(some.counts[p] == count);
       std::vector<float> expected;
-      for (const double value : mean) expected.push_back(static_cast<float>(value / static_cast<double>(count)));
-      CHECK(relative_l2(&some.mean_diff[(l * 2 + p) * static_cast<size_t>(d)], expected.data(), static_cast<size_t>(d)) < 1e-6);
+      for (const double value : mean)
+        expected.push_back(static_cast<float>(value / static_cast<double>(count)));
+      CHECK(relative_l2(&some.mean_diff[(l * 2 + p) * static_cast<size_t>(d)], expected.data(),
+                        static_cast<size_t>(d)) < 1e-6);
     }
   }
   const auto beyond = paired_diff(base, finetuned, batch.view(), {{0}, {11, 500}, 0}, job);

@@ -12,7 +12,8 @@ namespace {
 struct Shape {
   int64_t in, out;
 };
-constexpr Shape kShapes[] = {{64, 160}, {128, 384}, {1024, 3072}, {3072, 1024}, {96, 64}, {64, 331}, {8, 128}, {128, 8}, {100, 77}, {1, 1}, {16, 2050}};
+constexpr Shape kShapes[] = {{64, 160}, {128, 384}, {1024, 3072}, {3072, 1024}, {96, 64},  {64, 331},
+                             {8, 128},  {128, 8},   {100, 77},    {1, 1},       {16, 2050}};
 
 }  // namespace
 
@@ -20,7 +21,8 @@ TEST_CASE("matmul agrees with the plain loop in float64") {
   MESSAGE("backend: " << matmul_backend());
   for (const auto [in, out] : kShapes) {
     for (const int64_t rows : {1, 391}) {
-      const auto x = random_floats(static_cast<size_t>(rows * in), 1), w = random_floats(static_cast<size_t>(out * in), 2);
+      const auto x = random_floats(static_cast<size_t>(rows * in), 1),
+                 w = random_floats(static_cast<size_t>(out * in), 2);
       std::vector<float> y(static_cast<size_t>(rows * out)), expected(y.size());
       matmul(x.data(), in, w.data(), y.data(), out, rows, in, out);
       matmul_reference(x.data(), in, w.data(), expected.data(), out, rows, in, out);
@@ -35,7 +37,8 @@ TEST_CASE("matmul gives a row the same bits whatever stands beside it and howeve
   const int threads = omp_get_max_threads();
   for (const auto [in, out] : kShapes) {
     constexpr int64_t kAll = 800;
-    const auto x = random_floats(static_cast<size_t>(kAll * in), 3), w = random_floats(static_cast<size_t>(out * in), 4);
+    const auto x = random_floats(static_cast<size_t>(kAll * in), 3),
+               w = random_floats(static_cast<size_t>(out * in), 4);
     std::vector<float> all(static_cast<size_t>(kAll * out)), some(all.size());
     matmul(x.data(), in, w.data(), all.data(), out, kAll, in, out);
     int64_t differing = 0;
@@ -45,7 +48,8 @@ TEST_CASE("matmul gives a row the same bits whatever stands beside it and howeve
         for (const int64_t first : {int64_t{0}, int64_t{37}, kAll - rows}) {
           if (first + rows > kAll) continue;
           matmul(x.data() + first * in, in, w.data(), some.data(), out, rows, in, out);
-          differing += std::memcmp(some.data(), all.data() + first * out, static_cast<size_t>(rows * out) * sizeof(float)) != 0;
+          differing += std::memcmp(some.data(), all.data() + first * out,
+                                   static_cast<size_t>(rows * out) * sizeof(float)) != 0;
         }
       }
     }
@@ -63,7 +67,8 @@ TEST_CASE("matmul reads and writes rows at their strides and touches nothing bet
   matmul(x.data(), x_stride, w.data(), y.data(), y_stride, rows, in, out);
   matmul_reference(x.data(), x_stride, w.data(), expected.data(), out, rows, in, out);
   for (int64_t i = 0; i < rows; ++i) {
-    CHECK(relative_l2(&y[static_cast<size_t>(i * y_stride)], &expected[static_cast<size_t>(i * out)], out) < 1e-6);
+    CHECK(relative_l2(&y[static_cast<size_t>(i * y_stride)], &expected[static_cast<size_t>(i * out)], out) <
+          1e-6);
     for (int64_t j = out; j < y_stride; ++j) CHECK(y[static_cast<size_t>(i * y_stride + j)] == 42);
   }
 }

@@ -18,8 +18,15 @@ struct Data {
     for (size_t i = 0; i < finetuned.size(); ++i) finetuned[i] += change[i] + 0.5f;
   }
   Moments::Pair pair(int64_t sample, int64_t count = 1) const {
-    const float *b = &base[static_cast<size_t>(sample * kWidth)], *f = &finetuned[static_cast<size_t>(sample * kWidth)];
-    return {b, f, count, sample % 2 == 0 ? count : 0, row_norm(b, kWidth), row_norm(f, kWidth), squared_distance(b, f, kWidth)};
+    const float *b = &base[static_cast<size_t>(sample * kWidth)],
+                *f = &finetuned[static_cast<size_t>(sample * kWidth)];
+    return {b,
+            f,
+            count,
+            sample % 2 == 0 ? count : 0,
+            row_norm(b, kWidth),
+            row_norm(f, kWidth),
+            squared_distance(b, f, kWidth)};
   }
 };
 
@@ -28,7 +35,9 @@ std::vector<float> all_numbers(const Moments& m) {
   m.mean_diff(numbers.data());
   m.mean_base(numbers.data() + kWidth);
   m.mean_finetuned(numbers.data() + 2 * kWidth);
-  for (const double x : {m.base_norm_sum(), m.finetuned_norm_sum(), m.standard_error_norm(), m.split_half_cosine()}) numbers.push_back(static_cast<float>(x));
+  for (const double x :
+       {m.base_norm_sum(), m.finetuned_norm_sum(), m.standard_error_norm(), m.split_half_cosine()})
+    numbers.push_back(static_cast<float>(x));
   return numbers;
 }
 
@@ -49,7 +58,8 @@ TEST_CASE("statistics are those of two passes in float64") {
       const auto at = static_cast<size_t>(i * kWidth + j);
       const double difference = static_cast<double>(data.finetuned[at]) - data.base[at];
       mean[static_cast<size_t>(j)] += difference / kSamples;
-      (i % 2 == 0 ? even : odd)[static_cast<size_t>(j)] += difference / (i % 2 == 0 ? (kSamples + 1) / 2 : kSamples / 2);
+      (i % 2 == 0 ? even : odd)[static_cast<size_t>(j)] +=
+          difference / (i % 2 == 0 ? (kSamples + 1) / 2 : kSamples / 2);
       squares += static_cast<double>(data.base[at]) * data.base[at];
     }
     norms += std::sqrt(squares);
@@ -58,7 +68,8 @@ TEST_CASE("statistics are those of two passes in float64") {
   for (size_t j = 0; j < kWidth; ++j) {
     for (int64_t i = 0; i < kSamples; ++i) {
       const auto at = static_cast<size_t>(i) * kWidth + j;
-      variance += std::pow(static_cast<double>(data.finetuned[at]) - data.base[at] - mean[j], 2) / (kSamples - 1);
+      variance +=
+          std::pow(static_cast<double>(data.finetuned[at]) - data.base[at] - mean[j], 2) / (kSamples - 1);
     }
     dot += even[j] * odd[j];
     even_square += even[j] * even[j];
@@ -81,7 +92,9 @@ TEST_CASE("order, batches, multiplicity and merging leave no trace, to the bit")
   Moments whole(kWidth);
   whole.add(pairs);
   const auto expected = all_numbers(whole);
-  const auto same = [&](const Moments& m) { return std::memcmp(all_numbers(m).data(), expected.data(), expected.size() * sizeof(float)) == 0; };
+  const auto same = [&](const Moments& m) {
+    return std::memcmp(all_numbers(m).data(), expected.data(), expected.size() * sizeof(float)) == 0;
+  };
 
   Moments repeated(kWidth), left(kWidth), right(kWidth), shuffled(kWidth);
   for (int64_t i = 0; i < kSamples; ++i) {
@@ -95,7 +108,8 @@ TEST_CASE("order, batches, multiplicity and merging leave no trace, to the bit")
   left.merge(right);
   CHECK(same(left));
   std::shuffle(pairs.begin(), pairs.end(), std::mt19937(5));
-  for (size_t i = 0; i < pairs.size(); i += 50) shuffled.add(std::span(pairs).subspan(i, std::min<size_t>(50, pairs.size() - i)));
+  for (size_t i = 0; i < pairs.size(); i += 50)
+    shuffled.add(std::span(pairs).subspan(i, std::min<size_t>(50, pairs.size() - i)));
   CHECK(same(shuffled));
 }
 
@@ -103,7 +117,13 @@ TEST_CASE("a constant difference has no standard error, and a tiny one beside hu
   std::vector<float> base(kWidth, 4096.0f), finetuned(kWidth, 4096.0f);
   finetuned[0] = std::nextafter(4096.0f, 5000.0f);
   Moments m(kWidth);
-  const Moments::Pair pair = {base.data(), finetuned.data(), 1000, 500, row_norm(base.data(), kWidth), row_norm(finetuned.data(), kWidth), squared_distance(base.data(), finetuned.data(), kWidth)};
+  const Moments::Pair pair = {base.data(),
+                              finetuned.data(),
+                              1000,
+                              500,
+                              row_norm(base.data(), kWidth),
+                              row_norm(finetuned.data(), kWidth),
+                              squared_distance(base.data(), finetuned.data(), kWidth)};
   m.add({&pair, 1});
   std::vector<float> mean(kWidth);
   m.mean_diff(mean.data());
@@ -119,7 +139,13 @@ TEST_CASE("what is not finite spoils its dimension and is counted") {
   finetuned[3] = INFINITY;
   finetuned[4] = 0x1p40f;
   Moments m(kWidth);
-  const Moments::Pair pair = {base.data(), finetuned.data(), 5, 3, row_norm(base.data(), kWidth), row_norm(finetuned.data(), kWidth), squared_distance(base.data(), finetuned.data(), kWidth)};
+  const Moments::Pair pair = {base.data(),
+                              finetuned.data(),
+                              5,
+                              3,
+                              row_norm(base.data(), kWidth),
+                              row_norm(finetuned.data(), kWidth),
+                              squared_distance(base.data(), finetuned.data(), kWidth)};
   m.add({&pair, 1});
   std::vector<float> mean(kWidth);
   m.mean_diff(mean.data());

@@ -35,7 +35,9 @@ TEST_CASE("silu_gate") {
   const auto before = gate, up = random_floats(1001, 2);
   silu_gate(gate.data(), up.data(), 1001);
   std::vector<float> expected;
-  for (size_t i = 0; i < gate.size(); ++i) expected.push_back(static_cast<float>(before[i] / (1 + std::exp(-static_cast<double>(before[i]))) * up[i]));
+  for (size_t i = 0; i < gate.size(); ++i)
+    expected.push_back(
+        static_cast<float>(before[i] / (1 + std::exp(-static_cast<double>(before[i]))) * up[i]));
   CHECK(relative_l2(gate.data(), expected.data(), gate.size()) < 3e-7);
 }
 
@@ -47,9 +49,12 @@ TEST_CASE("rms_norm, out of place and in place, with strides") {
   rms_norm(x.data(), stride, gamma.data(), 1e-5f, y.data(), width, rows, width);
   for (int64_t i = 0; i < rows; ++i) {
     double squares = 0;
-    for (int64_t j = 0; j < width; ++j) squares += std::pow(static_cast<double>(x[static_cast<size_t>(i * stride + j)]), 2);
+    for (int64_t j = 0; j < width; ++j)
+      squares += std::pow(static_cast<double>(x[static_cast<size_t>(i * stride + j)]), 2);
     for (int64_t j = 0; j < width; ++j) {
-      expected[static_cast<size_t>(j)] = static_cast<float>(x[static_cast<size_t>(i * stride + j)] / std::sqrt(squares / width + 1e-5) * gamma[static_cast<size_t>(j)]);
+      expected[static_cast<size_t>(j)] =
+          static_cast<float>(x[static_cast<size_t>(i * stride + j)] / std::sqrt(squares / width + 1e-5) *
+                             gamma[static_cast<size_t>(j)]);
     }
     CHECK(relative_l2(&y[static_cast<size_t>(i * width)], expected.data(), width) < 2e-7);
   }
@@ -65,9 +70,9 @@ TEST_CASE("rotary frequencies and the llama3 stretch") {
   CHECK(plain[3] == doctest::Approx(0.001));
   auto scaled = plain;  // wavelengths 6.28, 62.8, 628, 6283 at an original context of 256
   scale_llama3(scaled, 8, 1, 4, 256);
-  CHECK(scaled[0] == plain[0]);                            // shorter than 64: as it was
+  CHECK(scaled[0] == plain[0]);  // shorter than 64: as it was
   CHECK(scaled[1] == plain[1]);
-  CHECK(scaled[2] == doctest::Approx(plain[2] / 8));       // longer than 256: divided
+  CHECK(scaled[2] == doctest::Approx(plain[2] / 8));  // longer than 256: divided
   CHECK(scaled[3] == doctest::Approx(plain[3] / 8));
   std::vector<float> between = {static_cast<float>(2 * M_PI / 128)};  // halfway: 256 / 128 = 2, smooth = 1/3
   scale_llama3(between, 8, 1, 4, 256);
@@ -86,8 +91,12 @@ TEST_CASE("apply_rotary turns pairs by position times frequency") {
       const size_t at = row * heads * head_dim + static_cast<size_t>(head * head_dim);
       for (size_t i = 0; i < 3; ++i) {
         const double angle = static_cast<double>(positions[row]) * frequencies[i];
-        CHECK(x[at + i] == doctest::Approx(before[at + i] * std::cos(angle) - before[at + i + 3] * std::sin(angle)).epsilon(1e-5));
-        CHECK(x[at + i + 3] == doctest::Approx(before[at + i + 3] * std::cos(angle) + before[at + i] * std::sin(angle)).epsilon(1e-5));
+        CHECK(x[at + i] ==
+              doctest::Approx(before[at + i] * std::cos(angle) - before[at + i + 3] * std::sin(angle))
+                  .epsilon(1e-5));
+        CHECK(x[at + i + 3] ==
+              doctest::Approx(before[at + i + 3] * std::cos(angle) + before[at + i] * std::sin(angle))
+                  .epsilon(1e-5));
       }
     }
   }
@@ -106,19 +115,23 @@ TEST_CASE("tree_attention is causal attention along each path") {
     tree_attention(q.data(), k.data(), v.data(), out.data(), parents, 0, 7, shape);
     for (size_t node = 0; node < 7; ++node) {
       auto path = paths[node];
-      if (window > 0 && static_cast<int64_t>(path.size()) > window) path.erase(path.begin(), path.end() - window);
+      if (window > 0 && static_cast<int64_t>(path.size()) > window)
+        path.erase(path.begin(), path.end() - window);
       for (size_t head = 0; head < 4; ++head) {
         std::vector<double> weights;
         for (const int other : path) {
           double dot = 0;
-          for (size_t i = 0; i < 8; ++i) dot += static_cast<double>(q[node * 32 + head * 8 + i]) * k[static_cast<size_t>(other) * 16 + head / 2 * 8 + i];
+          for (size_t i = 0; i < 8; ++i)
+            dot += static_cast<double>(q[node * 32 + head * 8 + i]) *
+                   k[static_cast<size_t>(other) * 16 + head / 2 * 8 + i];
           weights.push_back(std::exp(dot * 0.3f));
         }
         const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
         std::vector<float> expected(8);
         for (size_t i = 0; i < 8; ++i) {
           double value = 0;
-          for (size_t t = 0; t < path.size(); ++t) value += weights[t] / sum * v[static_cast<size_t>(path[t]) * 16 + head / 2 * 8 + i];
+          for (size_t t = 0; t < path.size(); ++t)
+            value += weights[t] / sum * v[static_cast<size_t>(path[t]) * 16 + head / 2 * 8 + i];
           expected[i] = static_cast<float>(value);
         }
         CHECK(relative_l2(&out[node * 32 + head * 8], expected.data(), 8) < 2e-6);
@@ -134,21 +147,29 @@ TEST_CASE("tree_attention is causal attention along each path") {
 TEST_CASE("LogitReader finds both ends and their probabilities block by block") {
   const auto logits = random_floats(1000, 9, 3);
   LogitReader reader(5);
-  for (int32_t first = 0; first < 1000; first += 300) reader.read(logits.data() + first, std::min(300, 1000 - first), first);
+  for (int32_t first = 0; first < 1000; first += 300)
+    reader.read(logits.data() + first, std::min(300, 1000 - first), first);
 
   std::vector<int32_t> order(1000);
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return logits[static_cast<size_t>(a)] > logits[static_cast<size_t>(b)]; });
+  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    return logits[static_cast<size_t>(a)] > logits[static_cast<size_t>(b)];
+  });
   double up = 0, down = 0;
-  for (const float z : logits) up += std::exp(static_cast<double>(z)), down += std::exp(-static_cast<double>(z));
+  for (const float z : logits)
+    up += std::exp(static_cast<double>(z)), down += std::exp(-static_cast<double>(z));
   const auto top = reader.top(), bottom = reader.bottom();
   REQUIRE(top.size() == 5);
   REQUIRE(bottom.size() == 5);
   for (size_t i = 0; i < 5; ++i) {
     CHECK(top[i].first.id == order[i]);
-    CHECK(top[i].second == doctest::Approx(std::exp(static_cast<double>(logits[static_cast<size_t>(order[i])])) / up).epsilon(1e-12));
+    CHECK(top[i].second ==
+          doctest::Approx(std::exp(static_cast<double>(logits[static_cast<size_t>(order[i])])) / up)
+              .epsilon(1e-12));
     CHECK(bottom[i].first.id == order[999 - i]);
-    CHECK(bottom[i].second == doctest::Approx(std::exp(-static_cast<double>(logits[static_cast<size_t>(order[999 - i])])) / down).epsilon(1e-12));
+    CHECK(bottom[i].second ==
+          doctest::Approx(std::exp(-static_cast<double>(logits[static_cast<size_t>(order[999 - i])])) / down)
+              .epsilon(1e-12));
   }
 }
 

@@ -42,10 +42,12 @@ TEST_CASE("shared prefixes become one node, and parents come first") {
   for (int64_t node = 0; node < tree.nodes(); ++node) {
     const int32_t parent = tree.parent[static_cast<size_t>(node)];
     CHECK(parent < node);
-    CHECK(tree.position[static_cast<size_t>(node)] == (parent < 0 ? 0 : tree.position[static_cast<size_t>(parent)] + 1));
+    CHECK(tree.position[static_cast<size_t>(node)] ==
+          (parent < 0 ? 0 : tree.position[static_cast<size_t>(parent)] + 1));
   }
   REQUIRE(tree.sequence.size() == 5);
-  for (size_t i = 0; i < 5; ++i) CHECK(tokens_of(tree, i) == sequences[static_cast<size_t>(tree.sequence[i])]);
+  for (size_t i = 0; i < 5; ++i)
+    CHECK(tokens_of(tree, i) == sequences[static_cast<size_t>(tree.sequence[i])]);
 }
 
 TEST_CASE("random batches: every sequence is in exactly one tree with its own tokens, within the limit") {
@@ -58,7 +60,8 @@ TEST_CASE("random batches: every sequence is in exactly one tree with its own to
     }
     std::set<std::vector<int32_t>> prefixes;
     for (const auto& sequence : sequences) {
-      for (size_t n = 1; n <= sequence.size(); ++n) prefixes.insert({sequence.begin(), sequence.begin() + static_cast<int64_t>(n)});
+      for (size_t n = 1; n <= sequence.size(); ++n)
+        prefixes.insert({sequence.begin(), sequence.begin() + static_cast<int64_t>(n)});
     }
     const Batch batch(sequences);
     CHECK(count_unique_prefixes(batch.view()) == static_cast<int64_t>(prefixes.size()));

@@ -32,7 +32,8 @@ inline double relative_l2(const float* actual, const float* expected, size_t cou
   double difference = 0, norm = 0;
   for (size_t i = 0; i < count; ++i) {
     if (!std::isfinite(actual[i])) return INFINITY;
-    difference += (static_cast<double>(actual[i]) - expected[i]) * (static_cast<double>(actual[i]) - expected[i]);
+    difference +=
+        (static_cast<double>(actual[i]) - expected[i]) * (static_cast<double>(actual[i]) - expected[i]);
     norm += static_cast<double>(expected[i]) * expected[i];
   }
   return std::sqrt(difference / norm);
@@ -53,7 +54,9 @@ std::string code_of(const Call& call, std::string* message = nullptr) {
 /// A folder that is gone when the test ends.
 class TemporaryFolder {
  public:
-  TemporaryFolder() : path_(std::filesystem::temp_directory_path() / ("deltascope-test-" + std::to_string(std::random_device{}()))) {
+  TemporaryFolder()
+      : path_(std::filesystem::temp_directory_path() /
+              ("deltascope-test-" + std::to_string(std::random_device{}()))) {
     std::filesystem::create_directories(path_);
   }
   ~TemporaryFolder() {
@@ -62,11 +65,17 @@ class TemporaryFolder {
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
 
-  std::string path(const std::string& file = "") const { return file.empty() ? path_.string() : (path_ / file).string(); }
-  void write(const std::string& file, const std::string& bytes) const { std::ofstream(path_ / file, std::ios::binary) << bytes; }
+  std::string path(const std::string& file = "") const {
+    return file.empty() ? path_.string() : (path_ / file).string();
+  }
+  void write(const std::string& file, const std::string& bytes) const {
+    std::ofstream(path_ / file, std::ios::binary) << bytes;
+  }
   /// Copies a folder's files in.
   void copy_from(const std::string& folder) const {
-    std::filesystem::copy(folder, path_, std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::copy(
+        folder, path_,
+        std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
   }
 
  private:
@@ -88,7 +97,8 @@ inline std::string replaced(std::string text, const std::string& from, const std
 /// A safetensors file: header length, header, data.
 inline std::string safetensors_bytes(const std::string& header, const std::string& data = "") {
   std::string bytes(8, '\0');
-  for (size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i) & 0xff);
+  for (size_t i = 0; i < 8; ++i)
+    bytes[i] = static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i) & 0xff);
   return bytes + header + data;
 }
 
