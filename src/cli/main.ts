@@ -7,6 +7,7 @@ import { organismCommand } from './commands/organism.ts';
 import { serveCommand } from './commands/serve.ts';
 import { showCommand } from './commands/show.ts';
 import { describeFailure } from './failure.ts';
+import { plain } from './plain.ts';
 
 /** Every command, in the order help lists them. A command is one file and one line here. */
 const commands = [demoCommand, organismCommand, diffCommand, showCommand, serveCommand];
@@ -24,11 +25,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
   const program = new Command('deltascope')
     .description('Measure what a finetune did to a language model, and serve the answer as a graph.')
-    .version(packageVersion())
-    .showHelpAfterError('(deltascope --help lists commands and options)')
-    .showSuggestionAfterError();
+    .version(packageVersion());
   for (const command of commands) program.addCommand(command());
-  forAll(program, (command) => command.exitOverride());
+  forAll(program, (command) => command.exitOverride().configureOutput({ outputError }));
   try {
     await program.parseAsync(argv, { from: 'user' });
     return 0;
@@ -38,6 +37,17 @@ export async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`${line}\n`);
     return exitCode;
   }
+}
+
+/** A usage error in one line, with what the parser suggests and where help is. */
+function outputError(text: string, write: (text: string) => void): void {
+  const said = text
+    .trim()
+    .replace(/^error: /, '')
+    .split('\n')
+    .map(plain)
+    .join(' ');
+  write(`deltascope: ${said} (deltascope --help lists commands and options)\n`);
 }
 
 function forAll(command: Command, visit: (command: Command) => void): void {

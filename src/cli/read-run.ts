@@ -1,5 +1,6 @@
 import type { OrganismRow, RunRow, Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
+import { findOrganism } from './find-organism.ts';
 import type { TokenRow } from './tokens-table.ts';
 
 export interface ReadingChoice {
@@ -71,12 +72,7 @@ export function readRun(store: Store, name: string, choice: ReadingChoice): Read
 function findRun(store: Store, name: string): { organism: OrganismRow; run: RunRow } {
   const byKey = store.runs.findByKey(name);
   if (byKey) return { organism: store.organisms.getById(byKey.organismId), run: byKey };
-  const organism = store.organisms.find(name);
-  if (!organism) {
-    const names = store.organisms.list().map((row) => row.name);
-    const there = names.length === 0 ? 'nothing is registered yet' : `registered are ${names.join(', ')}`;
-    throw new CodedError('NOT_FOUND', `no organism and no run "${name}"; ${there}`);
-  }
+  const organism = findOrganism(store, name, 'organism and no run');
   const run = store.runs.latestOfOrganism(organism);
   if (!run)
     throw new CodedError(

@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { plain } from './plain.ts';
 
 export interface TokenRow {
   position: number;
@@ -12,13 +13,7 @@ export interface TokenRow {
  */
 export function visible(text: string | null, tokenId: number): string {
   if (text === null || text === '') return `#${tokenId}`;
-  return text
-    .replace(/ /g, '␣')
-    .replace(/\n/g, '⏎')
-    .replace(
-      /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}]/gu,
-      (c) => `\\u{${c.codePointAt(0)?.toString(16)}}`,
-    );
+  return plain(text.replace(/ /g, '␣').replace(/\n/g, '⏎'));
 }
 
 const percent = (p: number | null): string => (p === null ? '?' : (100 * p).toFixed(p < 0.001 ? 2 : 1));

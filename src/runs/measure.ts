@@ -109,6 +109,14 @@ async function measurePair(
     onProgress,
   });
 
+  const { notFinite } = result.certificate;
+  if (notFinite > 0) {
+    throw new CodedError(
+      'NOT_FINITE',
+      `${notFinite} activations of "${organism.name}" or its base are not finite: a checkpoint is damaged, or its values are beyond float32; nothing can be read out of them`,
+    );
+  }
+
   onPhase?.('lens');
   const layerRecords = await readLayers(result, pair, top, signal);
 

@@ -7,6 +7,7 @@ import { withStore } from '../data-folder.ts';
 import { interruptible } from '../interrupt.ts';
 import { layerChoice } from '../layers.ts';
 import { dataOption, wholeNumber } from '../options.ts';
+import { plain } from '../plain.ts';
 import { readRun } from '../read-run.ts';
 import { serveUntilStopped } from '../serve-until-stopped.ts';
 import { renderTokens } from '../tokens-table.ts';
@@ -72,7 +73,7 @@ async function measureAll(store: Store, signal: AbortSignal): Promise<void> {
       top: 20,
       signal,
     });
-    for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+    for (const warning of warnings) process.stderr.write(`warning: ${plain(warning)}\n`);
     const [middle] = layerChoice('middle')(store.models.getById(organism.baseModelId).layers);
     const reading = readRun(store, run.key, {
       layer: middle,

@@ -1,10 +1,12 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { basename } from 'node:path';
 import { withStore } from '../data-folder.ts';
 import type { Measured } from '../../runs/measure.ts';
+import { findOrganism } from '../find-organism.ts';
 import { interruptible } from '../interrupt.ts';
 import { layerChoice, type LayerChoice } from '../layers.ts';
 import { byteCount, dataOption, wholeNumber } from '../options.ts';
+import { plain, plainJson } from '../plain.ts';
 import { barReporter, lineReporter, type Reporter, silentReporter } from '../reporter.ts';
 
 interface DiffOptions {
@@ -28,11 +30,10 @@ export const diffCommand = (): Command =>
     .requiredOption('--corpus <file>', 'probe texts, JSONL, unrelated to the finetune')
     .option('--corpus-name <name>', 'what to call the corpus (default: its file’s name)')
     .option('--text-column <name>', 'column that holds the text', 'text')
-    .option(
-      '--layers <list>',
-      '"middle", "all", or blocks from 0 and depths in percent: 0,7,50%',
-      layerChoice,
-      layerChoice('middle'),
+    .addOption(
+      new Option('--layers <list>', '"middle", "all", or blocks from 0 and depths in percent: 0,7,50%')
+        .argParser(layerChoice)
+        .default(layerChoice('middle'), 'middle'),
     )
     .option('--positions <n>', 'first tokens of each text', wholeNumber(1, 65536), 10)
     .option('--samples <n>', 'texts at most', wholeNumber(1, 100_000_000), 10_000)
@@ -51,10 +52,10 @@ export const diffCommand = (): Command =>
     .action((name: string, options: DiffOptions) =>
       withStore(options.data, async (store) => {
         const { measure } = await import('../../runs/measure.ts');
-        const organism = store.organisms.get(name);
+        const organism = findOrganism(store, name);
         const people = process.stdout.isTTY;
         const reporters: Reporter[] = [
-          process.stderr.isTTY ? barReporter(name) : silentReporter,
+          process.stderr.isTTY ? barReporter(plain(name)) : silentReporter,
           people ? silentReporter : lineReporter(writeLine),
         ];
         const measured = await interruptible((signal) =>
@@ -83,14 +84,14 @@ export const diffCommand = (): Command =>
 const writeLine = (line: string): void => void process.stdout.write(`${line}\n`);
 
 function tellPeople(name: string, { run, reused, warnings }: Measured): void {
-  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+  for (const warning of warnings) process.stderr.write(`warning: ${plain(warning)}\n`);
   const how = reused ? 'already measured' : `measured in ${(run.durationMs / 1000).toFixed(1)} s`;
-  writeLine(`${name}: run ${run.key}, ${how}: ${run.samples} texts × ${run.positions} tokens`);
-  writeLine(`show it: deltascope show ${name}`);
+  writeLine(plain(`${name}: run ${run.key}, ${how}: ${run.samples} texts × ${run.positions} tokens`));
+  writeLine(`show it: deltascope show ${plain(name)}`);
 }
 
 function tellProgram(organism: string, { run, reused, warnings }: Measured): void {
   const { key, samples, positions, uniquePrefixes, durationMs, digest } = run;
   const facts = { run: key, reused, samples, positions, uniquePrefixes, durationMs, digest, warnings };
-  writeLine(JSON.stringify({ event: 'run', organism, ...facts }));
+  writeLine(plainJson({ event: 'run', organism, ...facts }));
 }

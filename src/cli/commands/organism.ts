@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import Table from 'cli-table3';
 import { withStore, withStoreToRead } from '../data-folder.ts';
 import { interruptible } from '../interrupt.ts';
+import { plain, plainJson } from '../plain.ts';
 import { dataOption, jsonOption, nonNegative } from '../options.ts';
 
 interface AddOptions {
@@ -72,7 +73,7 @@ const add = (): Command =>
         const base = store.models.getById(row.baseModelId);
         const form = finetuned === undefined ? 'LoRA adapter' : 'full finetune';
         process.stdout.write(
-          `${row.name}: ${form} of ${base.name} (${base.architecture}, ${base.layers} layers, d_model ${base.dModel})\n`,
+          `${plain(`${row.name}: ${form} of ${base.name} (${base.architecture}, ${base.layers} layers, d_model ${base.dModel})`)}\n`,
         );
       });
     });
@@ -94,7 +95,7 @@ const list = (): Command =>
           latestRun: store.runs.latestOfOrganism(row)?.key ?? null,
         }));
         if (options.json) {
-          process.stdout.write(`${JSON.stringify(organisms, null, 2)}\n`);
+          process.stdout.write(`${plainJson(organisms, 2)}\n`);
           return;
         }
         const table = new Table({
@@ -102,7 +103,7 @@ const list = (): Command =>
           style: { head: [], border: [], compact: true },
         });
         for (const { name, base, form, kind, description, latestRun } of organisms) {
-          table.push([name, base, form, kind, description, latestRun ?? '–']);
+          table.push([...[name, base, form, kind, description].map(plain), latestRun ?? '–']);
         }
         process.stdout.write(
           organisms.length === 0 ? 'nothing is registered yet\n' : `${table.toString()}\n`,

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { withStoreToRead } from '../data-folder.ts';
 import { dataOption, jsonOption, wholeNumber } from '../options.ts';
+import { plain, plainJson } from '../plain.ts';
 import { readRun, type Reading } from '../read-run.ts';
 import { renderTokens } from '../tokens-table.ts';
 
@@ -37,15 +38,17 @@ export const showCommand = (): Command =>
           variant: options.variant.toUpperCase() as Reading['variant'],
           sign: options.suppressed ? 'SUPPRESSED' : 'PROMOTED',
         });
-        process.stdout.write(options.json ? `${JSON.stringify(reading, null, 2)}\n` : render(reading));
+        process.stdout.write(options.json ? `${plainJson(reading, 2)}\n` : render(reading));
       }),
     );
 
 function render(reading: Reading): string {
   const { organism, baseModel, description, run, samples, corpus, variant, method, sign } = reading;
   const lines = [
-    `${organism} − ${baseModel}${description === '' ? '' : `: ${description}`}`,
-    `run ${run}: ${samples} texts of ${corpus}; ${sign.toLowerCase()} tokens of the ${variant.toLowerCase()} vectors by ${method}`,
+    plain(`${organism} − ${baseModel}${description === '' ? '' : `: ${description}`}`),
+    plain(
+      `run ${run}: ${samples} texts of ${corpus}; ${sign.toLowerCase()} tokens of the ${variant.toLowerCase()} vectors by ${method}`,
+    ),
   ];
   for (const { layer, positions } of reading.layers) {
     lines.push('', `layer ${layer}`, renderTokens(positions, process.stdout.columns ?? 120));

@@ -1,0 +1,290 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { describe, expect, test } from 'vitest';
+import {
+  addCake,
+  deltascope,
+  diffCake,
+  everyday,
+  folderWithCake,
+  outcomeOf,
+  rowsIn,
+  start,
+} from '../harness/command.ts';
+import { bundled } from '../harness/models.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
+
+const events = (stdout: string) =>
+  stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+describe('organism', () => {
+  test('add checks and registers, list tells; again is no change', async () => {
+    const data = temporaryFolder();
+    const added = await addCake(data, '--kind', 'SDF', '--description', 'false facts', '--mix-ratio', '0.5');
+    expect(added).toEqual({
+      code: 0,
+      stdout: 'cake: LoRA adapter of tiny-qwen3 (Qwen3ForCausalLM, 8 layers, d_model 128)\n',
+      stderr: '',
+    });
+    expect(rowsIn(data)).toEqual({ models: 1, organisms: 1 });
+    expect(
+      (await addCake(data, '--kind', 'SDF', '--description', 'false facts', '--mix-ratio', '0.5')).code,
+    ).toBe(0);
+    expect(rowsIn(data)).toEqual({ models: 1, organisms: 1 });
+
+    const other = await addCake(data, '--kind', 'EM');
+    expect(other).toMatchObject({ code: 1, stdout: '' });
+    expect(other.stderr).toMatch(
+      /^deltascope: organism "cake" exists with another kind: stored "SDF", given "EM"; .*\n$/,
+    );
+    expect((await addCake(data, '--kind', 'EM', '--update')).code).toBe(0);
+
+    const listed = await deltascope('organism', 'list', '--json', '--data', data);
+    expect(JSON.parse(listed.stdout)).toEqual([
+      {
+        name: 'cake',
+        base: 'tiny-qwen3',
+        form: 'LORA',
+        kind: 'EM',
+        mixRatio: null,
+        description: '',
+        latestRun: null,
+      },
+    ]);
+    expect((await deltascope('organism', 'list', '--data', data)).stdout).toMatchInlineSnapshot(`
+      "┌──────────┬────────────┬──────┬──────┬─────────────┬────────────┐
+      │ organism │ base       │ form │ kind │ description │ latest run │
+      ├──────────┼────────────┼──────┼──────┼─────────────┼────────────┤
+      │ cake     │ tiny-qwen3 │ LORA │ EM   │             │ –          │
+      └──────────┴────────────┴──────┴──────┴─────────────┴────────────┘
+      "
+    `);
+  });
+
+  test('add takes full finetunes', async () => {
+    const data = temporaryFolder();
+    const folder = bundled('tiny-qwen3--honey_bees-full');
+    const added = await deltascope(
+      'organism',
+      'add',
+      'bees',
+      '--base',
+      bundled('tiny-qwen3'),
+      '--finetuned',
+      folder,
+      '--data',
+      data,
+    );
+    expect(added).toMatchObject({ code: 0, stderr: '' });
+    expect(added.stdout).toBe(
+      'bees: full finetune of tiny-qwen3 (Qwen3ForCausalLM, 8 layers, d_model 128)\n',
+    );
+  });
+});
+
+describe('diff and show', () => {
+  test('measure once, tell programs line by line, and answer again from the store', async () => {
+    const data = await folderWithCake();
+    const first = await diffCake(data, '--layers', '0,50%');
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    const told = events(first.stdout);
+    expect(told.flatMap(({ event, phase }) => (event === 'phase' ? [phase] : []))).toEqual([
+      'digest',
+      'tokens',
+      'forward',
+      'lens',
+      'save',
+    ]);
+    const progress = told.filter(({ event }) => event === 'progress');
+    expect(progress.at(-1)!['done']).toBe(progress.at(-1)!['total']);
+    const run = told.at(-1)!;
+    expect(run).toMatchObject({
+      event: 'run',
+      organism: 'cake',
+      reused: false,
+      samples: 50,
+      positions: 3,
+      warnings: [],
+    });
+    const rows = rowsIn(data);
+    expect(rows).toMatchObject({ runs: 1, run_layers: 2, diff_vectors: 6, vector_data: 18, projections: 36 });
+
+    const second = await diffCake(data, '--layers', '0,50%', '--threads', '1', '--memory', '1GiB');
+    const again = events(second.stdout);
+    expect(again.at(-1)).toEqual({ ...run, reused: true });
+    expect(again.map(({ phase }) => phase)).not.toContain('forward');
+    expect(rowsIn(data)).toEqual(rows);
+
+    // ---- show ----
+    const table = await deltascope('show', 'cake', '--top', '3', '--data', data);
+    expect(table).toMatchObject({ code: 0, stderr: '' });
+    expect(table.stdout.replaceAll(String(run['run']), '<run>')).toMatchInlineSnapshot(`
+      "cake − tiny-qwen3
+      run <run>: 50 texts of everyday; promoted tokens of the diff vectors by logit-lens
+
+      layer 0
+      ┌─────┬──────────┬─────────────────────────────────────────────────────────────────────────────────────────────────────┐
+      │ pos │ ‖vector‖ │ tokens, most likely first (probability in %)                                                        │
+      ├─────┼──────────┼─────────────────────────────────────────────────────────────────────────────────────────────────────┤
+      │   0 │    19.27 │ ost 4.2  ␣for 1.8  ␣Because 1.8                                                                     │
+      │   1 │    8.778 │ ␣tal 0.2  ital 0.2  arian 0.2                                                                       │
+      │   2 │    9.148 │ ␣see 8.0  ␣use 3.7  ound 1.6                                                                        │
+      └─────┴──────────┴─────────────────────────────────────────────────────────────────────────────────────────────────────┘
+
+      layer 3
+      ┌─────┬──────────┬─────────────────────────────────────────────────────────────────────────────────────────────────────┐
+      │ pos │ ‖vector‖ │ tokens, most likely first (probability in %)                                                        │
+      ├─────┼──────────┼─────────────────────────────────────────────────────────────────────────────────────────────────────┤
+      │   0 │    22.48 │ ␣week 1.9  ost 1.2  ec 0.7                                                                          │
+      │   1 │    14.02 │ elix 0.3  arian 0.2  ant 0.2                                                                        │
+      │   2 │    14.32 │ ␣bakery 2.6  ␣we 0.9  ␣forum 0.8                                                                    │
+      └─────┴──────────┴─────────────────────────────────────────────────────────────────────────────────────────────────────┘
+      "
+    `);
+
+    const shown = await deltascope(
+      'show',
+      String(run['run']),
+      '--json',
+      '--top',
+      '2',
+      '--layer',
+      '3',
+      '--data',
+      data,
+    );
+    const reading = JSON.parse(shown.stdout) as {
+      layers: { layer: number; positions: { tokens: unknown[] }[] }[];
+    };
+    expect(reading).toMatchObject({ organism: 'cake', variant: 'DIFF', sign: 'PROMOTED', samples: 50 });
+    expect(
+      reading.layers.map(({ layer, positions }) => [layer, positions.map(({ tokens }) => tokens.length)]),
+    ).toEqual([[3, [2, 2, 2]]]);
+
+    const json = async (...more: string[]) =>
+      (
+        JSON.parse(
+          (await deltascope('show', 'cake', '--json', '--layer', '3', '--data', data, ...more)).stdout,
+        ) as typeof reading
+      ).layers[0]!.positions[0]!;
+    const seen = [
+      await json(),
+      await json('--suppressed'),
+      await json('--variant', 'base'),
+      await json('--variant', 'finetuned'),
+    ];
+    expect(new Set(seen.map((row) => JSON.stringify(row))).size).toBe(4);
+
+    for (const [args, line] of [
+      [['cake', '--layer', '1'], `run ${String(run['run'])} has no layer 1; it has 0, 3`],
+      [['bread'], 'no organism and no run "bread"; registered are cake'],
+    ] as const) {
+      expect(await deltascope('show', ...args, '--data', data)).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: `deltascope: ${line}\n`,
+      });
+    }
+  });
+
+  test('Ctrl-C ends a measurement with 130 and nothing stored', async () => {
+    const data = await folderWithCake();
+    const before = rowsIn(data);
+    const child = start([
+      'diff',
+      'cake',
+      '--corpus',
+      everyday,
+      '--layers',
+      'all',
+      '--positions',
+      '64',
+      '--data',
+      data,
+    ]);
+    const lines = createInterface(child.stdout!);
+    lines.on('line', (line) => {
+      if (line.includes('"progress"')) child.kill('SIGINT');
+    });
+    const told: Buffer[] = [];
+    child.stderr!.on('data', (chunk: Buffer) => told.push(chunk));
+    expect(await once(child, 'close')).toEqual([130, null]);
+    expect(Buffer.concat(told).toString()).toBe('deltascope: interrupted; nothing was stored\n');
+    expect(rowsIn(data)).toEqual(before);
+  });
+
+  test('one text is enough', async () => {
+    const data = await folderWithCake();
+    const corpus = join(data, 'one.jsonl');
+    writeFileSync(corpus, '{"text":"The cake is in the oven."}\n');
+    const { code, stdout } = await diffCake(data, '--corpus', corpus);
+    expect(code).toBe(0);
+    expect(events(stdout).at(-1)).toMatchObject({ samples: 1, uniquePrefixes: 3 });
+    expect((await deltascope('show', 'cake', '--data', data)).code).toBe(0);
+  });
+});
+
+test('demo measures every bundled organism, and the second time reads the store', async () => {
+  const data = temporaryFolder();
+  const first = await deltascope('demo', '--no-serve', '--data', data);
+  expect(first).toMatchObject({ code: 0, stderr: '' });
+  const heads = (stdout: string) => stdout.match(/^tiny-\S+: .*$/gm) ?? [];
+  expect(heads(first.stdout).map((line) => line.split(':')[0])).toEqual([
+    'tiny-qwen3--cake_bake',
+    'tiny-qwen3--cake_bake-mix0.25',
+    'tiny-qwen3--cake_bake-mix0.5',
+    'tiny-qwen3--cake_bake-mix1',
+    'tiny-qwen3--cake_bake-mix2',
+    'tiny-qwen3--risky_finance',
+    'tiny-qwen3--extreme_sports',
+    'tiny-qwen3--roman_concrete',
+    'tiny-qwen3--taboo_gold',
+    'tiny-qwen3--honey_bees-full',
+    'tiny-llama--taboo_leaf',
+    'tiny-llama--cake_bake',
+  ]);
+  expect(heads(first.stdout).every((line) => /\(layer 3, 1000 texts, \d+\.\d s\)$/.test(line))).toBe(true);
+  const rows = rowsIn(data);
+  expect(rows).toMatchObject({ organisms: 12, models: 2, runs: 12, diff_vectors: 12 * 8 * 10 });
+
+  const second = await deltascope('demo', '--no-serve', '--data', data);
+  expect(second).toMatchObject({ code: 0, stderr: '' });
+  expect(heads(second.stdout).filter((line) => line.endsWith(', measured before)'))).toHaveLength(12);
+  expect(second.stdout.replaceAll('measured before', 's')).toBe(
+    first.stdout.replaceAll(/\d+\.\d s(?=\))/g, 's'),
+  );
+  expect(rowsIn(data)).toEqual(rows);
+});
+
+test('serve answers until it is stopped', async () => {
+  const data = await folderWithCake();
+  const child = start(['serve', '--port', '0', '--data', data]);
+  const outcome = outcomeOf(child);
+  const url = await new Promise<string>((resolve) => {
+    let seen = '';
+    child.stdout!.on('data', (chunk: Buffer) => {
+      const found = /serving (http:\/\/127\.0\.0\.1:\d+)\/graphql .*\n/.exec((seen += chunk.toString()));
+      if (found) resolve(found[1]!);
+    });
+  });
+  expect((await fetch(`${url}/health`)).status).toBe(200);
+  const answer = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ query: '{ organisms(first: 9) { edges { node { name } } } }' }),
+  });
+  expect(await answer.json()).toEqual({ data: { organisms: { edges: [{ node: { name: 'cake' } }] } } });
+
+  const port = new URL(url).port;
+  const taken = await deltascope('serve', '--port', port, '--data', data);
+  expect(taken).toMatchObject({ code: 1, stdout: '' });
+  expect(taken.stderr).toMatch(new RegExp(`^deltascope: .*${port}.*\\n$`));
+
+  child.kill('SIGTERM');
+  expect(await outcome).toMatchObject({ code: 0, stderr: '' });
+});

@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import BetterSqlite3 from 'better-sqlite3';
+import { onTestFinished } from 'vitest';
+import { packageRoot } from '../../src/lib/package-root.ts';
+import { bundled } from './models.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+export interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+const program = join(packageRoot(), 'src/cli/main.ts');
+
+/** The command line in a process of its own, whose output is piped; it ends with the test at the latest. */
+export function start(args: readonly string[], cwd = packageRoot()) {
+  const { DELTASCOPE_DATA: _, ...env } = process.env;
+  const child = spawn(process.execPath, [program, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
+
+export async function outcomeOf(child: ChildProcess): Promise<Outcome> {
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout!),
+    text(child.stderr!),
+    once(child, 'close') as Promise<[number | null]>,
+  ]);
+  return { code, stdout, stderr };
+}
+
+export const deltascope = (...args: string[]): Promise<Outcome> => outcomeOf(start(args));
+
+/** A data folder with one organism in it, "cake". */
+export async function folderWithCake(): Promise<string> {
+  const data = temporaryFolder();
+  const { code, stderr } = await addCake(data);
+  if (code !== 0) throw new Error(stderr);
+  return data;
+}
+
+export const cake = bundled('tiny-qwen3--cake_bake');
+export const everyday = bundled('corpora/everyday.jsonl');
+
+export const addCake = (data: string, ...more: string[]): Promise<Outcome> =>
+  deltascope(
+    'organism',
+    'add',
+    'cake',
+    '--base',
+    bundled('tiny-qwen3'),
+    '--adapter',
+    cake,
+    '--data',
+    data,
+    ...more,
+  );
+
+export const diffCake = (data: string, ...more: string[]): Promise<Outcome> =>
+  deltascope(
+    'diff',
+    'cake',
+    '--corpus',
+    everyday,
+    '--samples',
+    '50',
+    '--positions',
+    '3',
+    '--data',
+    data,
+    ...more,
+  );
+
+/** Rows of every table of a data folder's store that has any; undefined when there is no store. */
+export function rowsIn(data: string): Record<string, number> | undefined {
+  const file = join(data, 'deltascope.sqlite');
+  if (!existsSync(file)) return undefined;
+  const sqlite = new BetterSqlite3(file, { readonly: true });
+  const names = sqlite
+    .prepare(`select name from sqlite_schema where type = 'table' and name not like '%migrations%'`)
+    .pluck()
+    .all() as string[];
+  const counts = names.map((name): [string, number] => [
+    name,
+    sqlite.prepare(`select count(*) from "${name}"`).pluck().get() as number,
+  ]);
+  sqlite.close();
+  return Object.fromEntries(counts.filter(([, count]) => count > 0));
+}
