@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 
@@ -8,7 +8,7 @@ const storeFile = (folder: string): string => join(resolve(folder), 'deltascope.
 /** Gives the store of a data folder, for writing, to some work, and closes it after; the folder is made when it is missing. */
 export async function withStore<T>(folder: string, work: (store: Store) => T | Promise<T>): Promise<T> {
   try {
-    mkdirSync(resolve(folder), { recursive: true });
+    makeFolder(resolve(folder));
     accessSync(resolve(folder), constants.W_OK | constants.X_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -19,6 +19,13 @@ export async function withStore<T>(folder: string, work: (store: Store) => T | P
     );
   }
   return open(folder, false, work);
+}
+
+/** mkdir -p. Node's own never ends where a folder exists but takes no new ones, as in /proc. */
+function makeFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (!existsSync(dirname(folder))) makeFolder(dirname(folder));
+  mkdirSync(folder);
 }
 
 /** The same for reading only: nothing is created. */
