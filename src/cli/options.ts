@@ -20,16 +20,18 @@ export const nonNegative = (text: string): number => {
   return value;
 };
 
+const mostBytes = 2 ** 52; // far beyond any machine, and exact in a number
 const units: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
 /** "800M", "2GiB", "1073741824": bytes, units of 1,024. */
 export function byteCount(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text) ?? [];
   const factor = units[(unit ?? '').toLowerCase()];
-  if (number === undefined || factor === undefined) {
+  const bytes = Math.floor(Number(number) * (factor ?? NaN));
+  if (!(bytes >= 1 && bytes <= mostBytes)) {
     throw new InvalidArgumentError('A size is expected, like 800M or 2GiB.');
   }
-  return Math.floor(Number(number) * factor);
+  return bytes;
 }
 
 /** Where the store lies; the same option on every command that needs it. */

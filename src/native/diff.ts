@@ -3,7 +3,9 @@ import { compute, type ComputeOptions } from './compute.ts';
 import { handleOf, type Model } from './model.ts';
 import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
 
-const mostPositions = 2 ** 20; // as the engine has it
+// As the engine has them.
+const mostPositions = 2 ** 20;
+const mostBytes = 2 ** 52;
 
 export interface DiffOptions<P extends number | readonly number[]> extends ComputeOptions {
   /** Decoder blocks, 0-based. The middle one, trunc(0.5 · (layers − 1)), by default. */
@@ -87,9 +89,14 @@ export async function diff<P extends number | readonly number[] = number>(
   }
   const list: readonly number[] =
     typeof positions === 'number' ? Array.from({ length: positions }, (_, p) => p) : positions;
-  const { memoryBudget = 0 } = options;
-  if (!Number.isSafeInteger(memoryBudget) || memoryBudget < 0 || memoryBudget > 2 ** 52) {
-    throw invalid(`memoryBudget is ${String(memoryBudget)}; a whole number of bytes is expected`);
+  const { memoryBudget } = options;
+  if (
+    memoryBudget !== undefined &&
+    !(Number.isSafeInteger(memoryBudget) && memoryBudget >= 1 && memoryBudget <= mostBytes)
+  ) {
+    throw invalid(
+      `memoryBudget is ${String(memoryBudget)}; a whole number of bytes from 1 to ${mostBytes} is expected`,
+    );
   }
 
   const layerArray = wholeNumbers('layers', layers);
@@ -102,7 +109,7 @@ export async function diff<P extends number | readonly number[] = number>(
       offsets,
       layerArray,
       positionArray,
-      memoryBudget,
+      memoryBudget ?? 0, // the engine's own default
       job,
       progress,
     ),

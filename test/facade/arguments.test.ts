@@ -127,6 +127,7 @@ describe('other options of a diff that are refused:', () => {
     ['a negative position', { positions: [-1] }, /^positions holds -1; /],
     ['a position far out', { positions: [2 ** 20] }, /^positions holds 1048576; /],
     ['text for positions', { positions: 'all' }, /^positions must be a list/],
+    ['a budget of nothing', { memoryBudget: 0 }, /^memoryBudget is 0; a whole number of bytes from 1/],
     ['a negative budget', { memoryBudget: -1 }, /^memoryBudget is -1/],
     ['a budget that is no number', { memoryBudget: '1GiB' }, /^memoryBudget is 1GiB/],
     ['a budget beyond any machine', { memoryBudget: 2 ** 53 - 1 }, /^memoryBudget is 9007199254740991/],

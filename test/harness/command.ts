@@ -5,7 +5,9 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import BetterSqlite3 from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
+import { openStore } from '../../src/db/index.ts';
 import { packageRoot } from '../../src/lib/package-root.ts';
+import { addOrganism } from '../../src/runs/organism.ts';
 import { bundled } from './models.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -36,11 +38,20 @@ export async function outcomeOf(child: ChildProcess): Promise<Outcome> {
 
 export const deltascope = (...args: string[]): Promise<Outcome> => outcomeOf(start(args));
 
-/** A data folder with one organism in it, "cake". */
+/** A data folder with one organism in it, "cake", registered in this process to save one. */
 export async function folderWithCake(): Promise<string> {
   const data = temporaryFolder();
-  const { code, stderr } = await addCake(data);
-  if (code !== 0) throw new Error(stderr);
+  const store = openStore(join(data, 'deltascope.sqlite'));
+  await addOrganism(store, {
+    name: 'cake',
+    base: bundled('tiny-qwen3'),
+    baseName: 'tiny-qwen3',
+    path: cake,
+    form: 'LORA',
+    kind: 'OTHER',
+    description: '',
+  });
+  store.close();
   return data;
 }
 
