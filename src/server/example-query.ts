@@ -1,47 +1,45 @@
 /** What GraphiQL shows first: from the organisms down to the tokens of the first positions, and back to the ground truth. */
-export const exampleQuery = /* GraphQL */ `
-  # Top tokens that each finetune promotes, and what it was trained on.
-  {
-    organisms(first: 5) {
-      totalCount
-      edges {
-        node {
-          name
-          latestRun {
-            key
-            samples
-            layers(first: 1) {
-              edges {
-                node {
-                  layer
-                  diffVectors(first: 3) {
-                    edges {
-                      node {
-                        position
-                        norm
-                        splitHalfCosine
-                        diff {
-                          npyUrl
-                        }
-                        projections(variant: DIFF, sign: PROMOTED) {
-                          edges {
-                            node {
-                              method
-                              tokens(first: 10) {
-                                edges {
-                                  node {
-                                    rank
-                                    text
-                                    probability
-                                    projection {
-                                      diffVector {
-                                        layer {
-                                          run {
-                                            organism {
-                                              groundTruth
-                                              baseModel {
-                                                name
-                                              }
+export const exampleQuery = /* GraphQL */ `# Top tokens that each finetune promotes, and what it was trained on.
+{
+  organisms(first: 5) {
+    totalCount
+    edges {
+      node {
+        name
+        latestRun {
+          key
+          samples
+          layers(first: 1) {
+            edges {
+              node {
+                layer
+                diffVectors(first: 3) {
+                  edges {
+                    node {
+                      position
+                      norm
+                      splitHalfCosine
+                      diff {
+                        npyUrl
+                      }
+                      projections(variant: DIFF, sign: PROMOTED) {
+                        edges {
+                          node {
+                            method
+                            tokens(first: 10) {
+                              edges {
+                                node {
+                                  rank
+                                  text
+                                  probability
+                                  projection {
+                                    diffVector {
+                                      layer {
+                                        run {
+                                          organism {
+                                            groundTruth
+                                            baseModel {
+                                              name
                                             }
                                           }
                                         }
@@ -64,4 +62,5 @@ export const exampleQuery = /* GraphQL */ `
       }
     }
   }
+}
 `;
