@@ -1,5 +1,5 @@
 /** What GraphiQL shows first: from the organisms down to the tokens of the first positions, and back to the ground truth. */
-export const exampleQuery = /* GraphQL */ `# Top tokens that each finetune promotes, and what it was trained on.
+export const exampleQuery = `# Top tokens that each finetune promotes, and what it was trained on.
 {
   organisms(first: 5) {
     totalCount
