@@ -7,7 +7,8 @@ async function help(...command: string[]): Promise<string> {
   return stdout;
 }
 
-test('deltascope', async () => expect(await help()).toMatchInlineSnapshot(`
+test('deltascope', async () =>
+  expect(await help()).toMatchInlineSnapshot(`
   "Usage: deltascope [options] [command]
 
   Measure what a finetune did to a language model, and serve the answer as a
@@ -32,7 +33,8 @@ test('deltascope', async () => expect(await help()).toMatchInlineSnapshot(`
     help [command]                    display help for command
   "
 `));
-test('demo', async () => expect(await help('demo')).toMatchInlineSnapshot(`
+test('demo', async () =>
+  expect(await help('demo')).toMatchInlineSnapshot(`
   "Usage: deltascope demo [options]
 
   measure the bundled organisms, print what their vectors say, and serve the graph
@@ -45,7 +47,8 @@ test('demo', async () => expect(await help('demo')).toMatchInlineSnapshot(`
     -h, --help       display help for command
   "
 `));
-test('organism', async () => expect(await help('organism')).toMatchInlineSnapshot(`
+test('organism', async () =>
+  expect(await help('organism')).toMatchInlineSnapshot(`
   "Usage: deltascope organism [options] [command]
 
   register finetuned models, each with its base
@@ -60,7 +63,8 @@ test('organism', async () => expect(await help('organism')).toMatchInlineSnapsho
     help [command]        display help for command
   "
 `));
-test('organism add', async () => expect(await help('organism', 'add')).toMatchInlineSnapshot(`
+test('organism add', async () =>
+  expect(await help('organism', 'add')).toMatchInlineSnapshot(`
   "Usage: deltascope organism add [options] <name>
 
   check a finetuned model and its base by opening both, and register them
@@ -90,7 +94,8 @@ test('organism add', async () => expect(await help('organism', 'add')).toMatchIn
     deltascope organism add cake --base models/Qwen3-1.7B --adapter models/cake-lora --kind SDF
   "
 `));
-test('organism list', async () => expect(await help('organism', 'list')).toMatchInlineSnapshot(`
+test('organism list', async () =>
+  expect(await help('organism', 'list')).toMatchInlineSnapshot(`
   "Usage: deltascope organism list [options]
 
   list what is registered
@@ -102,7 +107,8 @@ test('organism list', async () => expect(await help('organism', 'list')).toMatch
     -h, --help       display help for command
   "
 `));
-test('diff', async () => expect(await help('diff')).toMatchInlineSnapshot(`
+test('diff', async () =>
+  expect(await help('diff')).toMatchInlineSnapshot(`
   "Usage: deltascope diff [options] <organism>
 
   measure an organism: mean activation difference on the first tokens of unrelated
@@ -130,7 +136,8 @@ test('diff', async () => expect(await help('diff')).toMatchInlineSnapshot(`
   On a terminal: a progress bar and a summary. Otherwise JSON lines on standard output, the last one with "event": "run".
   "
 `));
-test('show', async () => expect(await help('show')).toMatchInlineSnapshot(`
+test('show', async () =>
+  expect(await help('show')).toMatchInlineSnapshot(`
   "Usage: deltascope show [options] <organism-or-run>
 
   print the top tokens per position of an organism’s latest run, or of one run
@@ -152,7 +159,8 @@ test('show', async () => expect(await help('show')).toMatchInlineSnapshot(`
     -h, --help         display help for command
   "
 `));
-test('serve', async () => expect(await help('serve')).toMatchInlineSnapshot(`
+test('serve', async () =>
+  expect(await help('serve')).toMatchInlineSnapshot(`
   "Usage: deltascope serve [options]
 
   serve the graph, with GraphiQL, and the vectors on this machine
