@@ -85,7 +85,7 @@ const spoiled: Spoiled[] = [
     set({ architectures: ['GPT2LMHeadModel'] }),
     'MODEL_UNSUPPORTED',
     'architectures',
-    /GPT2LMHeadModel.*supported: LlamaForCausalLM, Qwen3ForCausalLM/,
+    /GPT2LMHeadModel.*supported: .*LlamaForCausalLM, .*Qwen3ForCausalLM/,
   ],
   [
     'a classifier',
