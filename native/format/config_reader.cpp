@@ -135,7 +135,7 @@ void ConfigReader::ignore(const std::vector<std::string_view>& keys) {
 std::vector<std::string> ConfigReader::unread() const {
   std::vector<std::string> keys;
   for (const auto& [key, value] : object_.items()) {
-    if (!value.is_null() && !read_.contains(key)) keys.push_back(prefix_ + key);
+    if (!value.is_null() && !read_.contains(key)) keys.push_back(key);
   }
   return keys;
 }

@@ -24,6 +24,8 @@ class ConfigReader {
   static ConfigReader open(const std::string& path, Code code);
 
   bool has(const std::string& key) const;
+  /// Whether the key is there at all, be it as null.
+  bool names(const std::string& key) const { return object_.contains(key); }
 
   int64_t integer(const std::string& key, int64_t low, int64_t high);
   int64_t integer_or(const std::string& key, int64_t low, int64_t high, int64_t otherwise);
@@ -49,6 +51,8 @@ class ConfigReader {
   /// For a setting that is well-formed and not implemented.
   [[noreturn]] void unsupported(const std::string& key, const std::string& supported) const;
 
+  /// A key with the objects it stands in, e.g. "text_config.hidden_size".
+  std::string field(const std::string& key) const { return prefix_ + key; }
   const std::string& file() const { return file_; }
 
  private:

@@ -7,6 +7,7 @@
 #include "core/errors.h"
 #include "models/forward.h"
 #include "models/head.h"
+#include "ops/activation.h"
 
 namespace deltascope {
 namespace {
@@ -116,7 +117,8 @@ std::vector<std::vector<float>> logits(const Model& model, const TokenBatch& tok
     const auto observe = [&](int64_t, std::span<const float* const> streams) {
       for (int64_t from = 0; from < tree.nodes(); from += kHeadRows) {
         const int64_t rows = std::min(kHeadRows, tree.nodes() - from);
-        const auto write = [&](const float* block, int64_t count, int32_t first) {
+        const auto write = [&](float* block, int64_t count, int32_t first) {
+          if (model.spec().logit_softcap > 0) soft_cap(block, rows * count, model.spec().logit_softcap);
           for (int64_t row = 0; row < rows; ++row) {
             for (const auto& [sequence, at] : uses[static_cast<size_t>(from + row)]) {
               std::copy_n(block + row * count, count, result[sequence].data() + at * vocabulary + first);

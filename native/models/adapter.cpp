@@ -1,6 +1,7 @@
 #include "models/adapter.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -13,6 +14,7 @@ namespace deltascope {
 namespace {
 
 constexpr int64_t kMaxRank = 1 << 16;
+constexpr int64_t kMaxLayers = 4096;
 
 /// Fields of a LoRA config that say something about training or bookkeeping only.
 const std::vector<std::string_view> kHarmless = {"auto_mapping",        "base_model_name_or_path",
@@ -27,12 +29,31 @@ struct AdapterConfig {
   int64_t rank = 0;
   double alpha = 0;
   bool rank_stabilised = false;
+  bool any_target = false;  // "all-linear", or an expression: the file itself says which modules it adapts
   std::vector<std::string> targets;
+  std::vector<std::pair<std::string, int64_t>> ranks;  // rank_pattern
+  std::vector<std::pair<std::string, double>> alphas;  // alpha_pattern
+  std::vector<int64_t> layers;                         // layers_to_transform; empty: all
 };
 
 bool is_off(const nlohmann::json& value) {
   return value.is_null() || (value.is_boolean() && !value.get<bool>()) ||
          ((value.is_object() || value.is_array() || value.is_string()) && value.empty());
+}
+
+/// rank_pattern and alpha_pattern: module names, each with its number. PEFT reads the names as expressions;
+/// one that is more than a name is refused, since what it matches decides the numbers.
+template <typename Read>
+void read_pattern(ConfigReader& config, const std::string& key, const Read& read) {
+  auto pattern = config.object(key);
+  if (!pattern) return;
+  for (const std::string& module : pattern->unread()) {
+    const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '.'; };
+    if (!std::all_of(module.begin(), module.end(), plain)) {
+      pattern->unsupported(module, "plain module names");
+    }
+    read(*pattern, module);
+  }
 }
 
 AdapterConfig read_config(const std::string& folder) {
@@ -44,10 +65,36 @@ AdapterConfig read_config(const std::string& folder) {
   result.alpha = config.real("lora_alpha", 0);
   if (result.alpha > 1e6) config.fail("lora_alpha", "a number of at most 1e6");
   result.rank_stabilised = config.boolean_or("use_rslora", false);
-  if (!config.raw("target_modules").is_array())
-    config.unsupported("target_modules", "a list of module names");
-  result.targets = config.strings("target_modules");
-  if (result.targets.empty()) config.fail("target_modules", "at least one module name");
+  if (config.raw("target_modules").is_string()) {
+    result.any_target = true;
+  } else {
+    result.targets = config.strings("target_modules");
+    if (result.targets.empty()) config.fail("target_modules", "at least one module name");
+  }
+  read_pattern(config, "rank_pattern", [&](ConfigReader& pattern, const std::string& module) {
+    result.ranks.emplace_back(module, pattern.integer(module, 1, kMaxRank));
+  });
+  read_pattern(config, "alpha_pattern", [&](ConfigReader& pattern, const std::string& module) {
+    result.alphas.emplace_back(module, pattern.real(module, 0));
+  });
+  const auto& only = config.raw("layers_to_transform");
+  if (only.is_array()) {
+    for (const auto& layer : only) {
+      const bool ok = layer.is_number_integer() && layer >= 0 && layer < kMaxLayers;
+      if (!ok) config.fail("layers_to_transform", "a list of layer numbers");
+      result.layers.push_back(layer.get<int64_t>());
+    }
+    if (result.layers.empty()) config.fail("layers_to_transform", "at least one layer");
+  } else if (!only.is_null()) {
+    result.layers = {config.integer("layers_to_transform", 0, kMaxLayers)};
+  }
+  // Says where in a module's path the layer's number stands; ours always stands in "layers.N.".
+  if (config.has("layers_pattern") && config.raw("layers_pattern") != "layers") {
+    const auto& pattern = config.raw("layers_pattern");
+    if (!(pattern.is_array() && pattern.size() == 1 && pattern[0] == "layers")) {
+      config.unsupported("layers_pattern", "\"layers\"");
+    }
+  }
   if (config.string_or("bias", "none") != "none") config.unsupported("bias", "\"none\"");
 
   config.ignore(kHarmless);
@@ -65,15 +112,20 @@ struct AdapterKey {
   bool is_a;
 };
 
-std::optional<AdapterKey> parse_key(std::string_view key, int64_t layers) {
-  constexpr std::string_view kPrefix = "base_model.model.model.layers.";
-  if (!key.starts_with(kPrefix)) return std::nullopt;
-  key.remove_prefix(kPrefix.size());
+std::optional<AdapterKey> parse_key(std::string_view key, const ModelSpec& spec) {
+  // Adapters of a larger model name its text part as that version of transformers did.
+  const auto has_prefix = [&](const std::string& prefix) {
+    return key.starts_with("base_model.model." + prefix + "layers.");
+  };
+  const auto prefix = std::find_if(spec.tensor_prefixes.begin(), spec.tensor_prefixes.end(), has_prefix);
+  if (prefix == spec.tensor_prefixes.end()) return std::nullopt;
+  key.remove_prefix(("base_model.model." + *prefix + "layers.").size());
   int64_t layer = 0;
   size_t digits = 0;
-  while (digits < key.size() && digits < 6 && key[digits] >= '0' && key[digits] <= '9')
+  while (digits < key.size() && digits < 6 && key[digits] >= '0' && key[digits] <= '9') {
     layer = layer * 10 + (key[digits++] - '0');
-  if (digits == 0 || layer >= layers || (digits > 1 && key[0] == '0')) return std::nullopt;
+  }
+  if (digits == 0 || layer >= spec.layers || (digits > 1 && key[0] == '0')) return std::nullopt;
   key.remove_prefix(digits);
   for (const Role role : kRoles) {
     const std::string stem = "." + std::string(module_path(role)) + ".lora_";
@@ -83,12 +135,23 @@ std::optional<AdapterKey> parse_key(std::string_view key, int64_t layers) {
   return std::nullopt;
 }
 
-/// A target names a module when it is its whole path or the path's end after a dot, as PEFT reads a list.
-bool is_target(const std::vector<std::string>& targets, int64_t layer, Role role) {
-  const std::string path = "model.layers." + std::to_string(layer) + "." + module_path(role);
-  return std::any_of(targets.begin(), targets.end(), [&](const std::string& target) {
-    return path == target || path.ends_with("." + target);
-  });
+/// A name stands for a module when it is its whole path or the path's end after a dot, as PEFT reads a list.
+bool names_module(const std::string& name, int64_t layer, Role role, const ModelSpec& spec) {
+  const std::string end = "layers." + std::to_string(layer) + "." + module_path(role);
+  return std::any_of(spec.tensor_prefixes.begin(), spec.tensor_prefixes.end(),
+                     [&](const std::string& prefix) {
+                       return prefix + end == name || (prefix + end).ends_with("." + name);
+                     });
+}
+
+/// The number that a pattern gives a module, or the one that all others have.
+template <typename T>
+T matching(const std::vector<std::pair<std::string, T>>& pattern, T otherwise, int64_t layer, Role role,
+           const ModelSpec& spec) {
+  for (const auto& [name, value] : pattern) {
+    if (names_module(name, layer, role, spec)) return value;
+  }
+  return otherwise;
 }
 
 std::vector<float> read_matrix(Checkpoint& file, const std::string& path, const std::string& tensor,
@@ -157,17 +220,26 @@ Adapter::Adapter(const std::string& folder, const ModelSpec& spec) {
 
   std::map<std::pair<int64_t, Role>, std::array<std::string, 2>> found;  // (layer, role) -> names of A and B
   for (const auto& entry : file.tensors()) {
-    const auto key = parse_key(entry.first, spec.layers);
+    const auto key = parse_key(entry.first, spec);
     if (!key) {
       throw Error(Code::invalid_adapter,
                   path + ": tensor " + entry.first + " matches no module of " + spec.architecture + " with " +
                       std::to_string(spec.layers) + " layers",
                   {{"file", path}, {"tensor", entry.first}});
     }
-    if (!is_target(config.targets, key->layer, key->role)) {
+    const auto named = [&](const std::string& target) {
+      return names_module(target, key->layer, key->role, spec);
+    };
+    if (!config.any_target && std::none_of(config.targets.begin(), config.targets.end(), named)) {
       throw Error(Code::invalid_adapter,
                   path + ": tensor " + entry.first + " is not among target_modules of adapter_config.json",
                   {{"file", path}, {"tensor", entry.first}, {"field", "target_modules"}});
+    }
+    const auto& layers = config.layers;
+    if (!layers.empty() && std::find(layers.begin(), layers.end(), key->layer) == layers.end()) {
+      throw Error(Code::invalid_adapter,
+                  path + ": tensor " + entry.first + " is not in layers_to_transform of adapter_config.json",
+                  {{"file", path}, {"tensor", entry.first}, {"field", "layers_to_transform"}});
     }
     found[{key->layer, key->role}][key->is_a ? 0 : 1] = entry.first;
   }
@@ -175,7 +247,7 @@ Adapter::Adapter(const std::string& folder, const ModelSpec& spec) {
     throw Error(Code::invalid_adapter, path + " adapts no module of the base model", {{"file", path}});
   for (const std::string& target : config.targets) {
     const bool used = std::any_of(found.begin(), found.end(), [&](const auto& entry) {
-      return is_target({target}, entry.first.first, entry.first.second);
+      return names_module(target, entry.first.first, entry.first.second, spec);
     });
     if (!used) {
       throw Error(Code::invalid_adapter, path + ": no tensor for target module " + target,
@@ -196,16 +268,17 @@ Adapter::Adapter(const std::string& folder, const ModelSpec& spec) {
     }
     const auto [out, in] = linear_shape(spec, role);
     auto update = std::make_unique<LowRank>();
-    update->rank = config.rank;
-    const double divisor = config.rank_stabilised ? std::sqrt(static_cast<double>(config.rank))
-                                                  : static_cast<double>(config.rank);
-    update->scale = static_cast<float>(config.alpha / divisor);
-    update->a = read_matrix(file, path, names[0], config.rank, in);
-    update->b = read_matrix(file, path, names[1], out, config.rank);
+    update->rank = matching(config.ranks, config.rank, layer, role, spec);
+    const double alpha = matching(config.alphas, config.alpha, layer, role, spec);
+    const double divisor = config.rank_stabilised ? std::sqrt(static_cast<double>(update->rank))
+                                                  : static_cast<double>(update->rank);
+    update->scale = static_cast<float>(alpha / divisor);
+    update->a = read_matrix(file, path, names[0], update->rank, in);
+    update->b = read_matrix(file, path, names[1], out, update->rank);
     const double change = static_cast<double>(update->scale) * product_norm(*update, out, in);
     modules_.push_back({module, change});
     largest = std::max(largest, change);
-    parameters_ += config.rank * (in + out);
+    parameters_ += update->rank * (in + out);
     updates_[static_cast<size_t>(layer)][static_cast<size_t>(role)] = std::move(update);
   }
   if (largest == 0) {

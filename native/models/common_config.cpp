@@ -8,6 +8,7 @@ namespace {
 
 constexpr int64_t kMaxWidth = int64_t{1} << 20;
 constexpr int64_t kMaxVocab = int64_t{1} << 24;
+constexpr int64_t kMaxWindow = int64_t{1} << 31;
 
 /// rope_type "default", "linear" or "llama3"; `scaling` is rope_parameters or rope_scaling.
 void scale_frequencies(ConfigReader& scaling, const std::string& type, std::vector<float>& frequencies) {
@@ -27,61 +28,102 @@ void scale_frequencies(ConfigReader& scaling, const std::string& type, std::vect
 
 }  // namespace
 
-std::vector<float> read_rotary(ConfigReader& config, int64_t head_dim, double default_theta) {
-  double theta = config.real_or("rope_theta", 0, default_theta);
-  auto parameters = config.object("rope_parameters");
-  auto scaling = config.object("rope_scaling");
-  if (parameters && parameters->has("rope_theta")) {
-    const double inner = parameters->real("rope_theta", 0);
-    if (config.has("rope_theta") && inner != theta)
-      config.fail("rope_theta", "the value of rope_parameters.rope_theta");
-    theta = inner;
+std::vector<float> rotary_table(double theta, int64_t head_dim) {
+  return rotary_frequencies(theta, head_dim);
+}
+
+std::vector<float> read_rotary_parameters(ConfigReader& parameters, int64_t head_dim, double default_theta) {
+  std::vector<float> frequencies =
+      rotary_frequencies(parameters.real_or("rope_theta", 0, default_theta), head_dim);
+  const std::string type = parameters.string_or("rope_type", parameters.string_or("type", "default"));
+  scale_frequencies(parameters, type, frequencies);
+  if (parameters.real_or("partial_rotary_factor", 0, 1.0) != 1.0) {
+    parameters.unsupported("partial_rotary_factor", "1");
   }
-  std::vector<float> frequencies = rotary_frequencies(theta, head_dim);
-  // transformers 5 may write both spellings; the newer one wins there too.
-  if (auto& source = parameters ? parameters : scaling) {
-    const std::string type = source->string_or("rope_type", source->string_or("type", "default"));
-    scale_frequencies(*source, type, frequencies);
-    if (source->has("partial_rotary_factor") && source->real("partial_rotary_factor", 0) != 1.0) {
-      source->unsupported("partial_rotary_factor", "1");
-    }
-    if (type == "llama3" || type == "linear")
-      source->ignore({"rope_theta", "factor", "original_max_position_embeddings"});
-    source->ignore({"rope_theta", "rope_type", "type"});
-    for (const std::string& key : source->unread()) {
-      // Everything in here is about the rotation; a field that is not understood is not passed over.
-      throw Error(Code::model_unsupported,
-                  source->file() + ": " + key + " is not supported with rope_type " + type,
-                  {{"file", source->file()}, {"field", key}});
-    }
+  parameters.ignore({"rope_type", "type"});
+  if (type == "linear") parameters.ignore({"original_max_position_embeddings"});
+  for (const std::string& key : parameters.unread()) {
+    // Everything in here is about the rotation; a field that is not understood is not passed over.
+    throw Error(Code::model_unsupported,
+                parameters.file() + ": " + parameters.field(key) + " is not supported with rope_type " + type,
+                {{"file", parameters.file()}, {"field", parameters.field(key)}});
   }
   return frequencies;
 }
 
-void read_common(ConfigReader& config, ModelSpec& spec) {
+std::vector<float> read_rotary(ConfigReader& config, int64_t head_dim, double default_theta) {
+  const bool outside = config.has("rope_theta");
+  const double theta = config.real_or("rope_theta", 0, default_theta);
+  auto recent = config.object("rope_parameters"), old = config.object("rope_scaling");
+  // A file may carry both spellings; the newer one wins in transformers too, but they must not contradict
+  // each other.
+  if (recent && outside && recent->has("rope_theta") && recent->real("rope_theta", 0) != theta) {
+    config.fail("rope_theta", "the value of rope_parameters.rope_theta");
+  }
+  if (auto& source = recent ? recent : old) return read_rotary_parameters(*source, head_dim, theta);
+  return rotary_frequencies(theta, head_dim);
+}
+
+bool read_layer_types(ConfigReader& config, ModelSpec& spec, int64_t window) {
+  if (!config.has("layer_types")) return false;
+  const auto types = config.strings("layer_types");
+  if (static_cast<int64_t>(types.size()) != spec.layers) config.fail("layer_types", "one entry a layer");
+  for (size_t i = 0; i < types.size(); ++i) {
+    const bool sliding = types[i] == "sliding_attention";
+    if (!sliding && types[i] != "full_attention") {
+      config.unsupported("layer_types", "full_attention, sliding_attention");
+    }
+    if (sliding && window == 0) {
+      config.fail("layer_types", "full_attention everywhere while no sliding window is set");
+    }
+    spec.blocks[i].window = sliding ? window : 0;
+  }
+  return true;
+}
+
+void read_qwen_windows(ConfigReader& config, ModelSpec& spec) {
+  const bool on = config.boolean_or("use_sliding_window", false);
+  const int64_t from = config.integer_or("max_window_layers", 0, 1 << 20, 28);
+  const int64_t size = config.integer_or("sliding_window", 1, kMaxWindow, on ? 4096 : 0);
+  const int64_t window = on ? size : 0;
+  if (read_layer_types(config, spec, window)) return;
+  for (int64_t i = from; i < spec.layers; ++i) spec.blocks[static_cast<size_t>(i)].window = window;
+}
+
+void read_sizes(ConfigReader& config, ModelSpec& spec, const Defaults& defaults) {
+  const auto integer = [&](const char* key, int64_t high, int64_t otherwise) {
+    return otherwise == 0 ? config.integer(key, 1, high) : config.integer_or(key, 1, high, otherwise);
+  };
   spec.layers = config.integer("num_hidden_layers", 1, 4096);
   spec.d_model = config.integer("hidden_size", 1, kMaxWidth);
   spec.d_mlp = config.integer("intermediate_size", 1, kMaxWidth);
-  spec.heads = config.integer("num_attention_heads", 1, 65536);
-  spec.kv_heads = config.integer_or("num_key_value_heads", 1, 65536, spec.heads);
-  spec.vocab_size = config.integer("vocab_size", 1, kMaxVocab);
-  spec.norm_eps = static_cast<float>(config.real("rms_norm_eps", 0));
+  spec.heads = integer("num_attention_heads", 65536, defaults.heads);
+  spec.kv_heads =
+      integer("num_key_value_heads", 65536, defaults.kv_heads == 0 ? spec.heads : defaults.kv_heads);
+  spec.vocab_size = integer("vocab_size", kMaxVocab, defaults.vocab_size);
+  const double eps = defaults.norm_eps == 0 ? config.real("rms_norm_eps", 0)
+                                            : config.real_or("rms_norm_eps", 0, defaults.norm_eps);
+  spec.norm_eps = static_cast<float>(eps);
   if (spec.heads % spec.kv_heads != 0) {
     config.fail("num_key_value_heads",
                 "a divisor of num_attention_heads (" + std::to_string(spec.heads) + ")");
   }
-  if (!config.has("head_dim") && spec.d_model % spec.heads != 0) {
+  if (!config.has("head_dim") && defaults.head_dim == 0 && spec.d_model % spec.heads != 0) {
     config.fail("num_attention_heads",
                 "a divisor of hidden_size (" + std::to_string(spec.d_model) + "), or a head_dim");
   }
-  spec.head_dim = config.integer_or("head_dim", 2, 65536, spec.d_model / spec.heads);
+  const int64_t derived = defaults.head_dim == 0 ? spec.d_model / spec.heads : defaults.head_dim;
+  spec.head_dim = config.integer_or("head_dim", 2, 65536, derived);
   if (spec.head_dim % 2 != 0) config.fail("head_dim", "an even number");
   spec.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(spec.head_dim)));
-  const std::string activation = config.string_or("hidden_act", "silu");
-  if (activation != "silu") config.unsupported("hidden_act", "silu");
-  spec.tied_head = config.boolean_or("tie_word_embeddings", false);
-  spec.rotary = read_rotary(config, spec.head_dim, 10000.0);
+  spec.tied_head = config.boolean_or("tie_word_embeddings", defaults.tied_head);
   spec.blocks.assign(static_cast<size_t>(spec.layers), BlockSpec{});
+}
+
+void read_common(ConfigReader& config, ModelSpec& spec, const Defaults& defaults) {
+  read_sizes(config, spec, defaults);
+  if (config.string_or("hidden_act", "silu") != "silu") config.unsupported("hidden_act", "silu");
+  spec.rotary = {read_rotary(config, spec.head_dim, defaults.rope_theta)};
 }
 
 }  // namespace deltascope

@@ -18,7 +18,12 @@ struct Family {
 };
 
 extern const Family kLlama;
+extern const Family kMistral;
+extern const Family kQwen2;
 extern const Family kQwen3;
+extern const Family kGemma2;
+extern const Family kGemma3;
+extern const Family kGemma3Multimodal;
 
 /// All families, in the order the documentation lists them.
 std::span<const Family* const> families();
@@ -27,10 +32,42 @@ std::span<const Family* const> families();
 /// that is known to change the maths. Throws FILE_NOT_FOUND, INVALID_CONFIG, MODEL_UNSUPPORTED.
 ModelSpec read_model_spec(const std::string& folder);
 
-/// The fields that all Llama-like configs share: sizes, heads, norm epsilon, rotary settings.
-void read_common(ConfigReader& config, ModelSpec& spec);
+/// Refuses every key left over that is known to change the maths, and notes the ones it does not know.
+void refuse_unread(ConfigReader& config, ModelSpec& spec);
+
+/// What a family's configuration class fills in for a field that config.json leaves out; 0: the field is
+/// required.
+struct Defaults {
+  int64_t heads = 0;
+  int64_t kv_heads = 0;  // 0: as many as heads
+  int64_t head_dim = 0;  // 0: hidden_size / heads
+  int64_t vocab_size = 0;
+  double norm_eps = 0;
+  double rope_theta = 10000;
+  bool tied_head = false;
+};
+
+/// Sizes, heads, norm epsilon, attention scale: the fields that all Llama-like configs share.
+void read_sizes(ConfigReader& config, ModelSpec& spec, const Defaults& defaults = {});
+
+/// read_sizes, silu, and one rotary table.
+void read_common(ConfigReader& config, ModelSpec& spec, const Defaults& defaults = {});
 
 /// Rotary frequencies from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (4).
 std::vector<float> read_rotary(ConfigReader& config, int64_t head_dim, double default_theta);
+
+/// Frequencies without any scaling.
+std::vector<float> rotary_table(double theta, int64_t head_dim);
+
+/// Frequencies from one set of parameters: rope_theta, rope_type and what it needs; all of them must be
+/// understood.
+std::vector<float> read_rotary_parameters(ConfigReader& parameters, int64_t head_dim, double default_theta);
+
+/// Windows of the blocks that `layer_types` lists as sliding_attention; false when there is no such list.
+bool read_layer_types(ConfigReader& config, ModelSpec& spec, int64_t window);
+
+/// Windows as Qwen has them: only when use_sliding_window is on, and then by layer_types or from
+/// max_window_layers.
+void read_qwen_windows(ConfigReader& config, ModelSpec& spec);
 
 }  // namespace deltascope

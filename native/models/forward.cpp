@@ -80,13 +80,18 @@ int64_t Forward::bytes_per_node() const {
 
 void embed(const Model& model, const PrefixTree& tree, float* out) {
   const int64_t width = model.spec().d_model;
+  const float scale = model.spec().embedding_scale;
   const TensorInfo& table = model.embedding();
   const auto bytes = model.checkpoint().bytes(table);
   const auto row_bytes = static_cast<size_t>(width * size_of(table.dtype));
 #pragma omp parallel for schedule(static)
   for (int64_t node = 0; node < tree.nodes(); ++node) {
     const auto row = static_cast<size_t>(tree.token[static_cast<size_t>(node)]);
-    convert_to_f32(bytes.subspan(row * row_bytes, row_bytes), table.dtype, out + node * width, width);
+    float* x = out + node * width;
+    convert_to_f32(bytes.subspan(row * row_bytes, row_bytes), table.dtype, x, width);
+    if (scale != 1.0f) {
+      for (int64_t j = 0; j < width; ++j) x[j] *= scale;
+    }
   }
 }
 
@@ -111,8 +116,10 @@ void Forward::run_block(const Model& model, const LayerWeights& weights, int64_t
   Scratch& s = *scratch_;
   const int64_t d = spec.d_model, q_width = spec.heads * spec.head_dim,
                 kv_width = spec.kv_heads * spec.head_dim;
-  const AttentionShape shape = {spec.heads, spec.kv_heads, spec.head_dim, spec.attention_scale,
-                                spec.blocks[static_cast<size_t>(layer)].window};
+  const BlockSpec& own = spec.blocks[static_cast<size_t>(layer)];
+  const std::vector<float>& rotary = spec.rotary[own.rotary];
+  const AttentionShape shape = {spec.heads,           spec.kv_heads,          spec.head_dim,
+                                spec.attention_scale, spec.attention_softcap, own.window};
   const int64_t chunk = std::min(chunk_rows_, tree.nodes());
   resize_for(s.normed, chunk * d);
   resize_for(s.q, chunk * q_width);
@@ -132,7 +139,13 @@ void Forward::run_block(const Model& model, const LayerWeights& weights, int64_t
     float *x = residual + first * d, *k = s.keys.data() + first * kv_width,
           *v = s.values.data() + first * kv_width;
 
-    rms_norm(x, d, weights.input_norm(), spec.norm_eps, s.normed.data(), d, rows, d);
+    const auto add_to_residual = [&](const float* norm) {
+      float* y = s.projected.data();
+      if (norm != nullptr) rms_norm(y, d, norm, spec.norm_eps, y, d, rows, d);
+      add(x, d, y, d, rows, d);
+    };
+
+    rms_norm(x, d, weights.norm_before_attention(), spec.norm_eps, s.normed.data(), d, rows, d);
     linear(model, weights, layer, Role::q, s.normed.data(), s.q.data(), rows);
     linear(model, weights, layer, Role::k, s.normed.data(), k, rows);
     linear(model, weights, layer, Role::v, s.normed.data(), v, rows);
@@ -142,20 +155,24 @@ void Forward::run_block(const Model& model, const LayerWeights& weights, int64_t
       rms_norm(k, spec.head_dim, weights.k_norm(), spec.norm_eps, k, spec.head_dim, rows * spec.kv_heads,
                spec.head_dim);
     }
-    apply_rotary(s.q.data(), q_width, positions, spec.heads, spec.head_dim, spec.rotary);
-    apply_rotary(k, kv_width, positions, spec.kv_heads, spec.head_dim, spec.rotary);
+    apply_rotary(s.q.data(), q_width, positions, spec.heads, spec.head_dim, rotary);
+    apply_rotary(k, kv_width, positions, spec.kv_heads, spec.head_dim, rotary);
     tree_attention(s.q.data(), s.keys.data(), s.values.data(), s.attended.data(), tree.parent, first, rows,
                    shape);
     linear(model, weights, layer, Role::o, s.attended.data(), s.projected.data(), rows);
-    add(x, d, s.projected.data(), d, rows, d);
+    add_to_residual(weights.norm_after_attention());
 
     job.throw_if_cancelled();
-    rms_norm(x, d, weights.post_attention_norm(), spec.norm_eps, s.normed.data(), d, rows, d);
+    rms_norm(x, d, weights.norm_before_mlp(), spec.norm_eps, s.normed.data(), d, rows, d);
     linear(model, weights, layer, Role::gate, s.normed.data(), s.gate.data(), rows);
     linear(model, weights, layer, Role::up, s.normed.data(), s.up.data(), rows);
-    silu_gate(s.gate.data(), s.up.data(), rows * spec.d_mlp);
+    if (spec.activation == Activation::gelu_tanh) {
+      gelu_tanh_gate(s.gate.data(), s.up.data(), rows * spec.d_mlp);
+    } else {
+      silu_gate(s.gate.data(), s.up.data(), rows * spec.d_mlp);
+    }
     linear(model, weights, layer, Role::down, s.gate.data(), s.projected.data(), rows);
-    add(x, d, s.projected.data(), d, rows, d);
+    add_to_residual(weights.norm_after_mlp());
   }
 }
 

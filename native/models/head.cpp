@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/layer_weights.h"
 #include "ops/convert.h"
 #include "ops/matmul.h"
 #include "ops/rms_norm.h"
@@ -15,13 +16,13 @@ constexpr int64_t kLensRows = 384;
 }  // namespace
 
 void unembed(const Model& model, const float* vectors, int64_t rows,
-             const std::function<void(const float* logits, int64_t count, int32_t first)>& read, Job& job) {
+             const std::function<void(float* logits, int64_t count, int32_t first)>& read, Job& job) {
   const ModelSpec& spec = model.spec();
   const Checkpoint& checkpoint = model.checkpoint();
   const int64_t d = spec.d_model;
   checkpoint.require_unchanged();
-  std::vector<float> gamma(static_cast<size_t>(d)), normed(static_cast<size_t>(rows * d));
-  convert_to_f32(checkpoint.bytes(model.final_norm()), model.final_norm().dtype, gamma.data(), d);
+  const std::vector<float> gamma = norm_factors(model, &model.final_norm());
+  std::vector<float> normed(static_cast<size_t>(rows * d));
   rms_norm(vectors, d, gamma.data(), spec.norm_eps, normed.data(), d, rows, d);
 
   const TensorInfo& head = model.head();

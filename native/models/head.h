@@ -11,10 +11,11 @@
 namespace deltascope {
 
 /// Final norm, then the unembedding, block of vocabulary by block: `read` gets [rows, count] float32 logits
-/// (dense) of the ids first, first + 1, …, in the order of ids. The final logit soft cap is not applied.
+/// (dense) of the ids first, first + 1, …, in the order of ids. The final logit soft cap is
+/// not applied; `read` may change the block.
 /// vectors: [rows, d_model] float32.
 void unembed(const Model& model, const float* vectors, int64_t rows,
-             const std::function<void(const float* logits, int64_t count, int32_t first)>& read, Job& job);
+             const std::function<void(float* logits, int64_t count, int32_t first)>& read, Job& job);
 
 /// What one vector says through the final norm and unembedding (nostalgebraist 2020, "logit lens").
 struct LensReading {

@@ -6,7 +6,7 @@ namespace {
 
 void read(ConfigReader& config, ModelSpec& spec) {
   read_common(config, spec);
-  spec.attention_bias = config.boolean_or("attention_bias", false);
+  spec.qkv_bias = spec.o_bias = config.boolean_or("attention_bias", false);
   spec.mlp_bias = config.boolean_or("mlp_bias", false);
 }
 

@@ -30,11 +30,15 @@ class Model {
 
   /// The names below are found and shape-checked by the constructor.
   struct BlockTensors {
-    const TensorInfo *input_norm, *post_attention_norm, *q_norm, *k_norm;
+    // Null where the architecture has no such norm.
+    const TensorInfo *norm_before_attention, *norm_after_attention, *norm_before_mlp, *norm_after_mlp;
+    const TensorInfo *q_norm, *k_norm;
     const TensorInfo* weight[kRoleCount];
     const TensorInfo* bias[kRoleCount];
   };
   const BlockTensors& block(int64_t layer) const { return blocks_[static_cast<size_t>(layer)]; }
+  /// Where the decoder's tensors stand in the checkpoint, e.g. "model.".
+  const std::string& tensor_prefix() const { return prefix_; }
   const TensorInfo& embedding() const { return *embedding_; }
   const TensorInfo& final_norm() const { return *final_norm_; }
   const TensorInfo& head() const { return *head_; }
@@ -42,6 +46,7 @@ class Model {
  private:
   ModelSpec spec_;
   Checkpoint checkpoint_;
+  std::string prefix_;
   std::unique_ptr<Adapter> adapter_;
   std::vector<BlockTensors> blocks_;
   const TensorInfo *embedding_ = nullptr, *final_norm_ = nullptr, *head_ = nullptr;

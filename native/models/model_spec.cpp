@@ -41,8 +41,8 @@ LinearShape linear_shape(const ModelSpec& spec, Role role) {
 }
 
 bool has_bias(const ModelSpec& spec, Role role) {
-  const bool mlp = role == Role::gate || role == Role::up || role == Role::down;
-  return mlp ? spec.mlp_bias : spec.attention_bias;
+  if (role == Role::gate || role == Role::up || role == Role::down) return spec.mlp_bias;
+  return role == Role::o ? spec.o_bias : spec.qkv_bias;
 }
 
 }  // namespace deltascope

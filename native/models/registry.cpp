@@ -7,7 +7,8 @@
 namespace deltascope {
 namespace {
 
-constexpr std::array kFamilies = {&kLlama, &kQwen3};
+constexpr std::array kFamilies = {&kLlama,  &kMistral, &kQwen2,           &kQwen3,
+                                  &kGemma2, &kGemma3,  &kGemma3Multimodal};
 
 /// Without effect on inference.
 const std::vector<std::string_view> kHarmless = {"architectures",
@@ -93,6 +94,7 @@ const std::vector<std::string_view> kChangesMaths = {"add_cross_attention",
                                                      "swin_norm",
                                                      "text_config",
                                                      "token_type_embeddings",
+                                                     "use_bidirectional_attention",
                                                      "use_mrope",
                                                      "use_parallel_residual",
                                                      "use_qk_norm",
@@ -127,6 +129,17 @@ std::string known_architectures() {
 
 std::span<const Family* const> families() { return kFamilies; }
 
+void refuse_unread(ConfigReader& config, ModelSpec& spec) {
+  config.ignore(kHarmless);
+  for (const std::string& key : config.unread()) {
+    if (!contains(kChangesMaths, key)) {
+      spec.unknown_config_keys.push_back(config.field(key));
+    } else if (!is_off(key, config.raw(key))) {
+      config.unsupported(key, "leaving it out, or switching it off, for " + spec.architecture);
+    }
+  }
+}
+
 ModelSpec read_model_spec(const std::string& folder) {
   if (!is_directory(folder))
     throw Error(Code::file_not_found, "no such folder: " + folder, {{"file", folder}});
@@ -147,14 +160,7 @@ ModelSpec read_model_spec(const std::string& folder) {
 
   (*family)->read(config, spec);
 
-  config.ignore(kHarmless);
-  for (const std::string& key : config.unread()) {
-    if (!contains(kChangesMaths, key)) {
-      spec.unknown_config_keys.push_back(key);
-    } else if (!is_off(key, config.raw(key))) {
-      config.unsupported(key, "leaving it out, or switching it off, for " + spec.architecture);
-    }
-  }
+  refuse_unread(config, spec);
   return spec;
 }
 

@@ -1,6 +1,7 @@
 #include "ops/activation.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/simd.h"
 #include "ops/vector_math.h"
@@ -8,18 +9,41 @@
 namespace deltascope {
 namespace {
 
+constexpr int64_t kPiece = 1 << 14;
+
 DELTASCOPE_SIMD void silu_gate_here(float* gate, const float* up, int64_t count) {
 #pragma omp simd
   for (int64_t i = 0; i < count; ++i) gate[i] = gate[i] / (1.0f + fast_exp(-gate[i])) * up[i];
 }
 
+// ½ (1 + tanh y) = 1 / (1 + e^(−2y))
+DELTASCOPE_SIMD void gelu_tanh_gate_here(float* gate, const float* up, int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) {
+    const float z = gate[i];
+    const float y = 0.797884561f * (z + 0.044715f * z * z * z);
+    gate[i] = z / (1.0f + fast_exp(-2.0f * y)) * up[i];
+  }
+}
+
 }  // namespace
 
 void silu_gate(float* gate, const float* up, int64_t count) {
-  constexpr int64_t kPiece = 1 << 14;
 #pragma omp parallel for schedule(static)
   for (int64_t begin = 0; begin < count; begin += kPiece)
     silu_gate_here(gate + begin, up + begin, std::min(kPiece, count - begin));
+}
+
+void gelu_tanh_gate(float* gate, const float* up, int64_t count) {
+#pragma omp parallel for schedule(static)
+  for (int64_t begin = 0; begin < count; begin += kPiece) {
+    gelu_tanh_gate_here(gate + begin, up + begin, std::min(kPiece, count - begin));
+  }
+}
+
+void soft_cap(float* x, int64_t count, float cap) {
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; ++i) x[i] = cap * std::tanh(x[i] / cap);
 }
 
 }  // namespace deltascope

@@ -12,14 +12,15 @@ namespace {
 
 /// One head of one row. path: [length] node indices from the root side down. scores: [length], scratch.
 DELTASCOPE_SIMD void attend(const float* q, const float* k, const float* v, float* out, const int32_t* path,
-                            int64_t length, int64_t kv_stride, int64_t head_dim, float scale, float* scores) {
+                            int64_t length, int64_t kv_stride, int64_t head_dim, float scale, float softcap,
+                            float* scores) {
   float highest = -INFINITY;
   for (int64_t t = 0; t < length; ++t) {
     const float* key = k + path[t] * kv_stride;
     float dot = 0;
 #pragma omp simd reduction(+ : dot)
     for (int64_t i = 0; i < head_dim; ++i) dot += q[i] * key[i];
-    scores[t] = dot * scale;
+    scores[t] = softcap > 0 ? softcap * std::tanh(dot * scale / softcap) : dot * scale;
     highest = scores[t] > highest ? scores[t] : highest;
   }
 #pragma omp simd
@@ -61,7 +62,7 @@ void tree_attention(const float* q, const float* k, const float* v, float* out,
         const int64_t kv = head / group * shape.head_dim;
         const int64_t at = row * width + head * shape.head_dim;
         attend(q + at, k + kv, v + kv, result.data(), path.data(), static_cast<int64_t>(path.size()),
-               kv_width, shape.head_dim, shape.scale, scores.data());
+               kv_width, shape.head_dim, shape.scale, shape.softcap, scores.data());
         std::copy(result.begin(), result.end(), out + at);
       }
     }

@@ -11,6 +11,7 @@ struct AttentionShape {
   int64_t kv_heads = 0;  // divides heads: grouped-query attention
   int64_t head_dim = 0;
   float scale = 1;     // multiplies every score
+  float softcap = 0;   // a score s becomes cap · tanh(s / cap); 0: none
   int64_t window = 0;  // a token sees itself and window − 1 before it; 0: all before it
 };
 

@@ -62,8 +62,14 @@ TEST_CASE("each thing that does not fit is refused by name") {
       {kConfig, "\"use_dora\": false", "\"use_dora\": true", no, "use_dora"},
       {kConfig, "\"fan_in_fan_out\": false", "\"fan_in_fan_out\": true", no, "fan_in_fan_out"},
       {kConfig, "\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]", no, "modules_to_save"},
-      {kConfig, "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 4}", no, "rank_pattern"},
-      {kConfig, "\"layers_to_transform\": null", "\"layers_to_transform\": [-1]", no, "layers_to_transform"},
+      {kConfig, "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 4}", bad, "q_proj.lora_A"},
+      {kConfig, "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 0}", bad, "rank_pattern.q_proj"},
+      {kConfig, "\"rank_pattern\": {}", "\"rank_pattern\": {\"(a+)+$\": 4}", no, "rank_pattern.(a+)+$"},
+      {kConfig, "\"alpha_pattern\": {}", "\"alpha_pattern\": {\"q_proj\": -1}", bad, "alpha_pattern.q_proj"},
+      {kConfig, "\"layers_to_transform\": null", "\"layers_to_transform\": [-1]", bad, "layers_to_transform"},
+      {kConfig, "\"layers_to_transform\": null", "\"layers_to_transform\": [0, 1]", bad,
+       "layers_to_transform"},
+      {kConfig, "\"layers_to_transform\": null", "\"layers_to_transform\": 2", bad, "layers_to_transform"},
       {kConfig, "\"bias\": \"none\"", "\"bias\": \"all\"", no, "bias"},
       {kConfig, "\"lora_bias\": false", "\"lora_bias\": true", no, "lora_bias"},
       {kConfig, "\"use_dora\": false", "\"use_dora\": false, \"invented_variant\": 3", no,
@@ -117,4 +123,27 @@ TEST_CASE("files that are not there") {
 TEST_CASE("an adapter of another base does not fit") {
   const std::string other = std::string(FIXTURES) + "/golden/llama-rope3-untied-bf16";
   CHECK(code_of([&] { Model model(other, kAdapter); }) == "INVALID_ADAPTER");
+}
+
+TEST_CASE(
+    "patterns give modules their own alpha, and a target that is no list leaves the choice to the file") {
+  const Model plain(kBase, kAdapter);
+  const TemporaryFolder folder;
+  folder.copy_from(kAdapter);
+  std::string text = read_file(kAdapter + "/" + kConfig);
+  text = replaced(text, "\"alpha_pattern\": {}",
+                  "\"alpha_pattern\": {\"q_proj\": 32, \"model.layers.1.mlp.up_proj\": 8}");
+  text = replaced(text, "\"rank_pattern\": {}", "\"rank_pattern\": {\"self_attn.k_proj\": 8}");
+  const size_t begin = text.find("\"target_modules\""), end = text.find(']', begin);
+  text.replace(begin, end + 1 - begin, "\"target_modules\": \"all-linear\"");
+  folder.write(kConfig, text);
+  const Model patterned(kBase, folder.path());
+  const auto scale = [](const Model& model, int64_t layer, Role role) {
+    return model.adapter()->find(layer, role)->scale;
+  };
+  CHECK(scale(plain, 1, Role::q) == 2.0f);
+  CHECK(scale(patterned, 1, Role::q) == 4.0f);
+  CHECK(scale(patterned, 1, Role::up) == 1.0f);
+  CHECK(scale(patterned, 2, Role::up) == 2.0f);
+  CHECK(scale(patterned, 1, Role::k) == 2.0f);
 }

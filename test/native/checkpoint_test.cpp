@@ -1,5 +1,7 @@
 #include "format/checkpoint.h"
 
+#include <nlohmann/json.hpp>
+
 #include "models/activations.h"
 #include "models/model.h"
 #include "support.h"
@@ -84,4 +86,44 @@ TEST_CASE("two openings of one folder share files, copies do not") {
   const Checkpoint a(kTied), b(kTied), c(folder.path());
   CHECK(a.same_files(b));
   CHECK_FALSE(a.same_files(c));
+}
+
+TEST_CASE(
+    "the text half of a multimodal Gemma 3 is the text model, under either prefix, its vision tower left "
+    "unread") {
+  const std::string source = std::string(FIXTURES) + "/golden/gemma3-text-bf16";
+  const std::string whole = read_file(source + "/model.safetensors"),
+                    config = read_file(source + "/config.json");
+  uint64_t header_bytes = 0;
+  std::memcpy(&header_bytes, whole.data(), 8);
+  const auto header = nlohmann::json::parse(whole.substr(8, header_bytes));
+  const std::string data = whole.substr(8 + header_bytes);
+  const Golden golden(source);
+  Job job;
+  const auto expected = residuals(Model(source, ""), golden.batch(), {6}, job);
+
+  for (const std::string prefix : {"model.language_model.", "language_model.model."}) {
+    nlohmann::json renamed;
+    for (const auto& [tensor, entry] : header.items()) {
+      renamed[tensor.starts_with("model.") ? prefix + tensor.substr(6) : tensor] = entry;
+    }
+    const std::string tower = prefix.starts_with("model.") ? "model.vision_tower.x" : "vision_tower.x";
+    renamed[tower] = {{"dtype", "U8"}, {"shape", {3}}, {"data_offsets", {data.size(), data.size() + 3}}};
+    const TemporaryFolder folder;
+    folder.write("model.safetensors", safetensors_bytes(renamed.dump(), data + "abc"));
+    nlohmann::json outer = {{"architectures", {"Gemma3ForConditionalGeneration"}},
+                            {"model_type", "gemma3"},
+                            {"vision_config", {{"hidden_size", 8}}},
+                            {"image_token_index", 330}};
+    outer["text_config"] = nlohmann::json::parse(config);
+    folder.write("config.json", outer.dump());
+    const auto actual = residuals(Model(folder.path(), ""), golden.batch(), {6}, job);
+    CHECK(actual == expected);
+
+    outer["text_config"]["num_experts"] = 4;
+    folder.write("config.json", outer.dump());
+    std::string message;
+    CHECK(refusal(folder, &message) == "MODEL_UNSUPPORTED");
+    CHECK(message.find("text_config.num_experts") != std::string::npos);
+  }
 }

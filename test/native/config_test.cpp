@@ -113,7 +113,8 @@ TEST_CASE("both spellings of a config say the same") {
   const ModelSpec old = read_model_spec(kLlamaV4);
   CHECK(old.declared_dtype == "float16");
   CHECK(old.head_dim == 16);
-  CHECK(old.rotary.size() == 8);
+  REQUIRE(old.rotary.size() == 1);
+  CHECK(old.rotary[0].size() == 8);
   const ModelSpec recent = read_model_spec(kLlamaRecent);
   const TemporaryFolder folder;
   folder.write(
@@ -163,4 +164,51 @@ TEST_CASE("one layer more or less than the tensors") {
                replaced(text, "\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true"));
   CHECK(code_of([&] { Model model(folder.path(), ""); }, &message) == "INVALID_WEIGHTS");
   CHECK(message.find("lm_head.weight") != std::string::npos);
+}
+
+TEST_CASE("Gemma 2 without its caps has the caps of its class, and null means none") {
+  const std::string source = std::string(FIXTURES) + "/golden/gemma2-softcap-bf16-v4config";
+  const TemporaryFolder folder;
+  const std::string text = read_file(source + "/config.json");
+  folder.write("config.json", replaced(text, "\"attn_logit_softcapping\": 5.0,", ""));
+  CHECK(read_model_spec(folder.path()).attention_softcap == 50);
+  folder.write("config.json",
+               replaced(text, "\"attn_logit_softcapping\": 5.0", "\"attn_logit_softcapping\": null"));
+  CHECK(read_model_spec(folder.path()).attention_softcap == 0);
+  const ModelSpec spec = read_model_spec(source);
+  CHECK(spec.blocks[0].window == 4);
+  CHECK(spec.blocks[1].window == 0);
+  CHECK(spec.embedding_scale == 8);
+}
+
+TEST_CASE("Gemma 3 reads both spellings of its two rotary tables and of its windows") {
+  const std::string source = std::string(FIXTURES) + "/golden/gemma3-text-bf16";
+  const ModelSpec recent = read_model_spec(source);
+  REQUIRE(recent.rotary.size() == 2);
+  const TemporaryFolder folder;
+  folder.write(
+      "config.json",
+      R"({"architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text", "hidden_size": 64, "intermediate_size": 160,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 24, "num_hidden_layers": 7, "vocab_size": 331, "query_pre_attn_scalar": 20,
+    "rope_theta": 1000000.0, "rope_local_base_freq": 10000.0, "rope_scaling": null, "sliding_window": 4, "sliding_window_pattern": 6,
+    "hidden_activation": "gelu_pytorch_tanh", "torch_dtype": "bfloat16", "attn_logit_softcapping": null, "final_logit_softcapping": null})");
+  const ModelSpec old = read_model_spec(folder.path());
+  CHECK(old.rotary == recent.rotary);
+  CHECK(old.tied_head);
+  for (size_t i = 0; i < 7; ++i) {
+    CHECK(old.blocks[i].window == recent.blocks[i].window);
+    CHECK(old.blocks[i].rotary == (i == 5 ? 0 : 1));
+  }
+}
+
+TEST_CASE("a Mistral window: left out it is the class's, null is none") {
+  const std::string text = read_file(std::string(FIXTURES) + "/golden/mistral-bf16/config.json");
+  const TemporaryFolder folder;
+  const auto window = [&](const std::string& config) {
+    folder.write("config.json", config);
+    return read_model_spec(folder.path()).blocks[0].window;
+  };
+  CHECK(window(text) == 0);
+  CHECK(window(replaced(text, "\"sliding_window\": null", "\"sliding_window\": 7")) == 7);
+  CHECK(window(replaced(text, ",\n  \"sliding_window\": null", "")) == 4096);
 }

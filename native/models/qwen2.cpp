@@ -1,0 +1,17 @@
+// Qwen 2 and 2.5, dense: biases on q, k and v, none on o. Source: transformers' Qwen2ForCausalLM.
+#include "models/family.h"
+
+namespace deltascope {
+namespace {
+
+void read(ConfigReader& config, ModelSpec& spec) {
+  read_common(config, spec);
+  spec.qkv_bias = true;
+  read_qwen_windows(config, spec);
+}
+
+}  // namespace
+
+const Family kQwen2 = {"qwen2", {"Qwen2ForCausalLM"}, read};
+
+}  // namespace deltascope
