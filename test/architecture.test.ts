@@ -17,7 +17,8 @@ const levels = [
   'server',
   'cli',
 ];
-const mayReadEnvironment = ['server', 'cli'];
+/** native sets how OpenMP's threads wait, which can be said in no other way. */
+const mayReadEnvironment = ['native', 'server', 'cli'];
 
 /** Folders of native/ and whose headers they include. */
 const includes: Record<string, string> = {

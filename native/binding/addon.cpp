@@ -70,7 +70,8 @@ Napi::Value ranked(Napi::Env env, const std::vector<LensReading>& readings,
 /// One per environment: a worker thread has its own.
 class Addon : public Napi::Addon<Addon> {
  public:
-  Addon(Napi::Env, Napi::Object exports) {
+  Addon(Napi::Env env, Napi::Object exports) {
+    env.AddCleanupHook([this] { queue_.stop(); });
     DefineAddon(exports, {
                              InstanceMethod("engine", &Addon::engine),
                              InstanceMethod("newJob", &Addon::new_job),

@@ -33,7 +33,7 @@ Napi::Error to_javascript(Napi::Env env, const Error& error) {
 
 JobQueue::JobQueue() : worker_([this] { run(); }) {}
 
-JobQueue::~JobQueue() {
+void JobQueue::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -41,8 +41,10 @@ JobQueue::~JobQueue() {
     if (running_) running_->cancelled = true;
   }
   wake_.notify_all();
-  worker_.join();
+  if (worker_.joinable()) worker_.join();
 }
+
+JobQueue::~JobQueue() { stop(); }
 
 Napi::Value JobQueue::submit(Napi::Env env, std::shared_ptr<Job> job, Napi::Value progress, int threads,
                              Work work) {

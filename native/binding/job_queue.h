@@ -28,6 +28,10 @@ class JobQueue {
   JobQueue();
   ~JobQueue();
 
+  /// Cancels what is left and joins. Must run before the environment closes its thread-safe functions for good (an
+  /// environment cleanup hook): the destructor alone comes while one is held, and the worker may be waiting for it.
+  void stop();
+
   /// Queues work. `job` is the caller's handle for cancelling; `progress`, if a function, is called with
   /// (done, total) on the JavaScript thread. `threads`: OpenMP's setting for this job.
   Napi::Value submit(Napi::Env env, std::shared_ptr<Job> job, Napi::Value progress, int threads, Work work);

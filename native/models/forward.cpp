@@ -56,17 +56,18 @@ Forward::Forward(std::vector<const Model*> models)
 Forward::~Forward() = default;
 
 int64_t Forward::fixed_bytes() const {
-  int64_t bytes = 0;
+  int64_t bytes = 0, weights = 0;
   for (const Model* model : models_) {
     const ModelSpec& spec = model->spec();
     const int64_t heads = spec.heads * spec.head_dim;
     // normed, q, attended, projected, gate, up, and a low-rank pair.
     const int64_t row = 2 * spec.d_model + 2 * heads + 2 * spec.d_mlp + max_rank(*model) +
                         std::max({spec.d_model, heads, spec.d_mlp});
+    const int64_t block = LayerWeights::bytes(spec);
+    weights = shares_weights_ ? block : weights + block;
     bytes = std::max(bytes, chunk_rows_ * row * static_cast<int64_t>(sizeof(float)));
   }
-  const int64_t copies = shares_weights_ ? 1 : static_cast<int64_t>(models_.size());
-  return bytes + copies * LayerWeights::bytes(models_.front()->spec());
+  return bytes + weights;
 }
 
 int64_t Forward::bytes_per_node() const {

@@ -54,6 +54,11 @@ export function readRun(store: Store, name: string, choice: ReadingChoice): Read
           { method, variant, sign },
           { first: 1 },
         ).rows;
+        if (!projection) {
+          const there = store.projections.ofDiffVector.page(vector, {}, everything).rows;
+          const names = [...new Set(there.map((row) => row.method))].join(', ');
+          throw new CodedError('NOT_FOUND', `run ${run.key} was not read by "${method}", only by ${names}`);
+        }
         const norms = {
           DIFF: vector.norm,
           BASE: vector.baseMeanNorm,
@@ -62,7 +67,7 @@ export function readRun(store: Store, name: string, choice: ReadingChoice): Read
         return {
           position: vector.position,
           norm: norms[variant],
-          tokens: projection ? store.tokens.ofProjection.page(projection, {}, { first: top }).rows : [],
+          tokens: store.tokens.ofProjection.page(projection, {}, { first: top }).rows,
         };
       }),
     })),

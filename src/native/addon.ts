@@ -115,6 +115,8 @@ export function addon(): Addon {
       `the engine is not built (${file} is missing); run ./dev build`,
     );
   }
+  // OpenMP's threads would spin while they wait, which starves whatever else runs here; its library reads this once, now.
+  process.env['OMP_WAIT_POLICY'] ??= 'passive';
   try {
     loaded = createRequire(import.meta.url)(file) as Addon;
     return loaded;

@@ -1,10 +1,11 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { runKey, type LayerRecord, type OrganismRow, type RunRow, type Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
 import { packageVersion } from '../lib/package-root.ts';
 import { logitLens, type VectorSet } from '../methods/index.ts';
-import { diff, type DiffResult, type Progress } from '../native/index.ts';
+import { type Certificate, diff, type DiffResult, type Progress } from '../native/index.ts';
 import { selectTexts, type Selection } from './corpus.ts';
 import { folderDigest } from './digest.ts';
 import { type Pair, withPair } from './organism.ts';
@@ -121,7 +122,8 @@ async function measurePair(
   const layerRecords = await readLayers(result, pair, top, signal);
 
   onPhase?.('save');
-  const certificate = certificateOf(result, selection);
+  const warnings = [...result.certificate.warnings, ...tokenizerWarnings(pair)];
+  const certificate = certificateOf({ ...result.certificate, warnings }, selection);
   const run = store.transaction(() => {
     const corpusRow = store.corpora.add(
       {
@@ -157,7 +159,7 @@ async function measurePair(
       layers: layerRecords,
     });
   });
-  return { run, reused: false, warnings: result.certificate.warnings };
+  return { run, reused: false, warnings };
 }
 
 /** The digest on disk now, which must be the registered one: a result must never carry the name of another model. */
@@ -223,13 +225,21 @@ async function readLayers(
 }
 
 /** What the store keeps of the certificate: nothing that differs between two equal measurements. */
-function certificateOf(result: DiffResult<number>, selection: Selection): JsonObject {
-  const { waves: _, device: __, ...certificate } = result.certificate;
+function certificateOf(full: Certificate, selection: Selection): JsonObject {
+  const { waves: _, device: __, ...certificate } = full;
   const { rowsRead, skippedEmpty, skippedShort } = selection;
   // Through JSON once: the engine's plain objects become JSON values.
   return JSON.parse(
     JSON.stringify({ ...certificate, selection: { rowsRead, skippedEmpty, skippedShort } }),
   ) as JsonObject;
+}
+
+/** A full finetune may come with a tokenizer of its own, which is not used: ids and texts are the base's. */
+function tokenizerWarnings({ base, finetuned }: Pair): string[] {
+  if (finetuned.folder === base.folder || !existsSync(join(finetuned.folder, 'tokenizer.json'))) return [];
+  return finetuned.tokenizer.digest === base.tokenizer.digest
+    ? []
+    : ['the finetuned model has another tokenizer; the base model’s is used for both'];
 }
 
 function warningsOf(run: RunRow): string[] {
