@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runKey, type LayerRecord, type OrganismRow, type RunRow, type Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
@@ -236,8 +236,9 @@ function certificateOf(full: Certificate, selection: Selection): JsonObject {
 
 /** A full finetune may come with a tokenizer of its own, which is not used: ids and texts are the base's. */
 function tokenizerWarnings({ base, finetuned }: Pair): string[] {
-  if (finetuned.folder === base.folder || !existsSync(join(finetuned.folder, 'tokenizer.json'))) return [];
-  return finetuned.tokenizer.digest === base.tokenizer.digest
+  const own = join(finetuned.folder, 'tokenizer.json');
+  if (finetuned.folder === base.folder || !existsSync(own)) return [];
+  return readFileSync(own).equals(readFileSync(join(base.folder, 'tokenizer.json')))
     ? []
     : ['the finetuned model has another tokenizer; the base model’s is used for both'];
 }

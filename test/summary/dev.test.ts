@@ -23,7 +23,7 @@ test('an unknown command is a usage error that names the known ones', () => {
   expect(dev(['tset'])).toEqual({
     status: 2,
     stdout: '',
-    stderr: "dev: no command 'tset'; there are demo, test, check, build, setup and help\n",
+    stderr: "dev: no command 'tset'; there are demo, run, test, check, build, setup and help\n",
   });
 });
 
