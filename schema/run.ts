@@ -58,7 +58,10 @@ builder.node(RunRef, {
     computeDtype: t.exposeString('computeDtype', {
       description: 'Type of the forward pass: float32 or bfloat16.',
     }),
-    accumulateDtype: t.exposeString('accumulateDtype', { description: 'Type of the sums behind the means.' }),
+    accumulateDtype: t.exposeString('accumulateDtype', {
+      description:
+        'Type of the sums behind the means; int128 is fixed point in units of 2^-60, in which sums are exact.',
+    }),
     storeDtype: t.exposeString('storeDtype', { description: 'Type of the stored vectors.' }),
     engineVersion: t.exposeString('engineVersion', {
       description: 'Version of the engine that measured it.',

@@ -149,7 +149,7 @@ async function measurePair(
       tokensDigest: selection.tokensDigest,
       seed: null,
       computeDtype: 'float32',
-      accumulateDtype: 'exact',
+      accumulateDtype: 'int128',
       storeDtype: 'float32',
       engineVersion: packageVersion(),
       device: pair.base.spec.device,
