@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import type { OrganismRow, Store } from '../db/index.ts';
+import type { ModelRow, OrganismRow, Store } from '../db/index.ts';
+import { CodedError } from '../lib/coded-error.ts';
 import { Model } from '../native/index.ts';
 import { folderDigest } from './digest.ts';
 
@@ -47,7 +48,7 @@ export async function withPair<T>(
 
 /**
  * Checks an organism by opening both its models, and puts it and its base into the store: both, or neither.
- * @throws NativeError when a model does not open; ConflictError when a name stands for something else
+ * @throws NativeError when a model does not open; CodedError CONFLICT when a name stands for something else
  */
 export async function addOrganism(
   store: Store,
@@ -61,6 +62,7 @@ export async function addOrganism(
   ];
   const update = { update: options.update ?? false };
   return store.transaction(() => {
+    refuseOtherFiles(store, source, { base: baseDigest, organism: digest });
     const model = store.models.add(
       {
         name: source.baseName,
@@ -93,3 +95,37 @@ export async function addOrganism(
     );
   });
 }
+
+/** What has been measured keeps its identity: files may be exchanged under a name only while no result depends on them. */
+function refuseOtherFiles(
+  store: Store,
+  { name, baseName }: OrganismSource,
+  digests: { base: string; organism: string },
+): void {
+  const organism = store.organisms.find(name);
+  const measured = organism !== undefined && store.runs.latestOfOrganism(organism) !== undefined;
+  if (measured) {
+    const { digest } = store.models.getById(organism.baseModelId);
+    const noun =
+      organism.digest !== digests.organism
+        ? `organism "${name}"`
+        : digest !== digests.base && `the base of organism "${name}"`;
+    if (noun) {
+      throw new CodedError(
+        'CONFLICT',
+        `${noun} has other files now, and its runs are of the files registered before; register these under another name`,
+      );
+    }
+  }
+  const model = store.models.find(baseName);
+  if (model && model.digest !== digests.base && hasDependents(store, model, name)) {
+    throw new CodedError(
+      'CONFLICT',
+      `base model "${baseName}" has other files now, and organisms or runs rely on the files registered before; register these under another name (--base-name)`,
+    );
+  }
+}
+
+const hasDependents = (store: Store, base: ModelRow, apartFrom: string): boolean =>
+  store.runs.existOfBaseModel(base) ||
+  store.organisms.ofBaseModel.page(base, {}, { first: 2 }).rows.some(({ name }) => name !== apartFrom);

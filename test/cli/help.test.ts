@@ -84,8 +84,8 @@ test('organism add', async () =>
     --training-corpus <file>  JSONL samples of what it was trained on
     --mix-ratio <number>      pretraining documents mixed in for each finetuning
                               document
-    --update                  replace what is registered under this name; runs
-                              keep the digests they had
+    --update                  replace what is registered under this name; other
+                              files only while nothing is measured on the old ones
     --data <folder>           folder that holds the store (default:
                               "deltascope-data", env: DELTASCOPE_DATA)
     -h, --help                display help for command

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
 import {
   addCake,
+  cake,
   deltascope,
   diffCake,
   everyday,
@@ -13,7 +14,7 @@ import {
   rowsIn,
   start,
 } from '../harness/command.ts';
-import { bundled } from '../harness/models.ts';
+import { bundled, copyOf, editJson } from '../harness/models.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 const events = (stdout: string) =>
@@ -84,6 +85,78 @@ describe('organism', () => {
     expect(added.stdout).toBe(
       'bees: full finetune of tiny-qwen3 (Qwen3ForCausalLM, 8 layers, d_model 128)\n',
     );
+  });
+});
+
+describe('organism add --update', () => {
+  test('exchanges files only while nothing rests on the old ones', async () => {
+    const data = temporaryFolder();
+    const [own, adapter] = [copyOf(bundled('tiny-qwen3')), copyOf(cake)];
+    const add = (name: string, finetune: string, ...more: string[]) =>
+      deltascope(
+        'organism',
+        'add',
+        name,
+        '--base',
+        own,
+        '--base-name',
+        'own',
+        '--adapter',
+        finetune,
+        '--data',
+        data,
+        '--update',
+        ...more,
+      );
+    const retrain = (alpha: number) =>
+      editJson(join(adapter, 'adapter_config.json'), (json) => (json.lora_alpha = alpha));
+    const change = (value: number) =>
+      editJson(join(own, 'config.json'), (json) => (json.initializer_range = value));
+    const refused = (message: string) => ({ code: 1, stdout: '', stderr: `deltascope: ${message}\n` });
+
+    expect((await add('cake', adapter)).code).toBe(0);
+    retrain(31);
+    change(0.1);
+    expect(await add('cake', adapter)).toMatchObject({ code: 0, stderr: '' }); // no runs, nothing else on the base
+
+    expect((await diffCake(data, '--samples', '2')).code).toBe(0);
+    expect(await add('cake', copyOf(adapter), '--kind', 'SDF')).toMatchObject({ code: 0, stderr: '' });
+    const listed = async () => (await deltascope('organism', 'list', '--json', '--data', data)).stdout;
+    const before = await listed();
+    expect(JSON.parse(before)).toMatchObject([{ kind: 'SDF', latestRun: expect.any(String) as string }]);
+
+    retrain(30);
+    expect(await add('cake', adapter)).toEqual(
+      refused(
+        'organism "cake" has other files now, and its runs are of the files registered before; register these under another name',
+      ),
+    );
+    retrain(31);
+    change(0.2);
+    const ofBase = (name: string) =>
+      refused(
+        `${name} has other files now, and its runs are of the files registered before; register these under another name`,
+      );
+    expect(await add('cake', adapter)).toEqual(ofBase('the base of organism "cake"'));
+    expect(await add('cake', adapter, '--base-name', 'new')).toEqual(ofBase('the base of organism "cake"'));
+    expect(await add('bread', cake)).toEqual(
+      refused(
+        'base model "own" has other files now, and organisms or runs rely on the files registered before; register these under another name (--base-name)',
+      ),
+    );
+    expect(await listed()).toBe(before);
+    expect(rowsIn(data)).toMatchObject({ models: 1, organisms: 1 });
+  });
+
+  test('leaves a base alone on which another organism stands, measured or not', async () => {
+    const data = await folderWithCake();
+    const own = copyOf(bundled('tiny-qwen3'));
+    editJson(join(own, 'config.json'), (json) => (json.initializer_range = 0.1));
+    const options = ['--base', own, '--base-name', 'tiny-qwen3', '--adapter', cake, '--data', data];
+    const { code, stderr } = await deltascope('organism', 'add', 'bread', ...options, '--update');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^deltascope: base model "tiny-qwen3" has other files now, .*\n$/);
+    expect(rowsIn(data)).toEqual({ models: 1, organisms: 1 });
   });
 });
 

@@ -30,6 +30,7 @@ export function runStore(
 ) {
   const findByKey = finder(sqlite, runs, 'key = ?');
   const newest = finder(sqlite, runs, 'organism_id = ? order by created_at desc, key desc limit 1');
+  const anyOfBase = finder(sqlite, runs, 'base_model_id = ? limit 1');
   const insert = {
     run: inserter(sqlite, runs),
     layer: inserter(sqlite, runLayers),
@@ -96,6 +97,7 @@ export function runStore(
     /** @throws NotFoundError */
     get,
     latestOfOrganism: (organism: OrganismRow): RunRow | undefined => newest(organism.id),
+    existOfBaseModel: (model: ModelRow): boolean => anyOfBase(model.id) !== undefined,
     /**
      * Writes a finished run, all of it or nothing. A run whose key is there already is returned as it stands.
      * @throws InvalidRunError, NotFoundError
