@@ -6,7 +6,7 @@ import { methodPattern } from './keys.ts';
 import type { ModelRow } from './stores/models.ts';
 import type { ProjectionSign, ProjectionVariant } from './tables/projections.ts';
 
-/** A finished run as the engine hands it over. `spec` is all that decides the result; the run's key is made of it. */
+/** A finished run as the engine hands it over. `spec` is all that decides the result, and whose it is; the run's key is made of it. */
 export interface RunRecord {
   spec: Record<string, JsonValue>;
   organismId: number;
@@ -95,10 +95,11 @@ export function checkRunRecord(record: RunRecord, model: ModelRow): void {
 
 /**
  * SHA-256 of the run's canonical manifest: everything recorded, vectors by their own digests. Left out is what may differ
- * between two equal measurements (device, duration, time) and what is only local (row ids), so two stores can compare.
+ * between two equal measurements (device, duration, time) and what is only local (row ids, the organism's name in `spec`, whose
+ * other members are fields of their own), so two stores can compare.
  */
 export function runDigest(record: RunRecord): string {
-  const local = { organismId: null, corpusId: null, device: null, durationMs: null };
+  const local = { spec: null, organismId: null, corpusId: null, device: null, durationMs: null };
   const manifest = {
     ...record,
     ...local,

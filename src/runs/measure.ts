@@ -4,7 +4,7 @@ import { runKey, type LayerRecord, type OrganismRow, type RunRow, type Store } f
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
 import { packageVersion } from '../lib/package-root.ts';
-import { logitLens, type VectorSet } from '../methods/index.ts';
+import { type Method, methods, type Projection, type VectorSet } from '../methods/index.ts';
 import { type Certificate, diff, type DiffResult, type Progress } from '../native/index.ts';
 import { selectTexts, type Selection } from './corpus.ts';
 import { folderDigest } from './digest.ts';
@@ -64,7 +64,7 @@ async function measurePair(
 ): Promise<Measured> {
   const started = performance.now();
   const { corpus, positions, maxSamples, top, memoryBudget, signal, onPhase, onProgress } = options;
-  const layers = options.layers(pair.base.spec.layers);
+  const layers = checkedLayers(options.layers, pair.base.spec.layers);
 
   onPhase?.('digest');
   const digests = {
@@ -82,19 +82,27 @@ async function measurePair(
     maxSamples,
     signal,
   });
+  const readers = Object.values(methods).map((way): Reader => {
+    return { method: way, parameters: way.parameters.parse({ top }) };
+  });
   const parameters: JsonObject = {
     layers,
     positions,
     maxSamples,
     textColumn: corpus.textColumn,
-    projections: [{ method: logitLens.name, version: logitLens.version, parameters: { top } }],
+    tokenizerDigest: tokenizer.digest,
+    projections: readers.map(({ method: { name, version }, parameters }) => ({
+      method: name,
+      version,
+      parameters,
+    })),
   };
   const spec: JsonObject = {
     ...method,
+    organism: organism.name, // two organisms of the same files have a run each
     ...digests,
     parameters,
     tokensDigest: selection.tokensDigest,
-    tokenizerDigest: tokenizer.digest,
     engineVersion: packageVersion(),
     device: pair.base.spec.device,
   };
@@ -119,12 +127,18 @@ async function measurePair(
   }
 
   onPhase?.('lens');
-  const layerRecords = await readLayers(result, pair, top, signal);
+  const layerRecords = await readLayers(result, pair, readers, signal);
 
   onPhase?.('save');
   const warnings = [...result.certificate.warnings, ...tokenizerWarnings(pair)];
   const certificate = certificateOf({ ...result.certificate, warnings }, selection);
   const run = store.transaction(() => {
+    if (store.organisms.getById(organism.id).digest !== digests.finetunedDigest) {
+      throw new CodedError(
+        'MODEL_CHANGED',
+        `organism "${organism.name}" was registered with other files while it was measured; measure it again`,
+      );
+    }
     const corpusRow = store.corpora.add(
       {
         name: corpus.name,
@@ -162,6 +176,17 @@ async function measurePair(
   return { run, reused: false, warnings };
 }
 
+/** What the engine would refuse too, but only after everything has been read. */
+function checkedLayers(choose: MeasureOptions['layers'], count: number): number[] {
+  const layers = choose(count);
+  const wrong = layers.find((layer) => layer >= count);
+  if (wrong === undefined) return layers;
+  throw new CodedError(
+    'INVALID_ARGUMENT',
+    `layer ${wrong} is not there; the model has layers 0 to ${count - 1}`,
+  );
+}
+
 /** The digest on disk now, which must be the registered one: a result must never carry the name of another model. */
 async function unchangedDigest(
   row: { name: string; path: string; digest: string },
@@ -172,17 +197,23 @@ async function unchangedDigest(
   if (digest !== row.digest) {
     throw new CodedError(
       'MODEL_CHANGED',
-      `the files of ${noun} "${row.name}" in ${row.path} are not the ones that were registered; register it under a new name, or again with --update`,
+      `the files of ${noun} "${row.name}" in ${row.path} are not the ones that were registered; register it under a new name, or again with --update while it has no runs`,
     );
   }
   return digest;
+}
+
+/** A way to read vectors, and how it is asked to. */
+interface Reader {
+  method: Method;
+  parameters: JsonObject;
 }
 
 /** Rows for the store: every vector with its statistics and its readings. */
 async function readLayers(
   result: DiffResult<number>,
   pair: Pair,
-  top: number,
+  readers: readonly Reader[],
   signal: AbortSignal | undefined,
 ): Promise<LayerRecord[]> {
   const { layers, positions, dModel } = result;
@@ -197,7 +228,11 @@ async function readLayers(
       };
     }),
   );
-  const readings = await logitLens.project(sets, { ...pair, signal }, { top });
+  const readings: { reader: Reader; projections: Projection[][] }[] = [];
+  for (const reader of readers) {
+    const { method, parameters } = reader;
+    readings.push({ reader, projections: await method.project(sets, { ...pair, signal }, parameters) });
+  }
   return layers.map((layer, l) => ({
     layer,
     relativeDepth: pair.base.spec.layers === 1 ? 0 : layer / (pair.base.spec.layers - 1),
@@ -213,12 +248,14 @@ async function readLayers(
         diff: DIFF,
         baseMean: BASE,
         finetunedMean: FINETUNED,
-        projections: required(readings[at(l, p)]).map((projection) => ({
-          ...projection,
-          method: logitLens.name,
-          methodVersion: logitLens.version,
-          parameters: { top },
-        })),
+        projections: readings.flatMap(({ reader: { method, parameters }, projections }) =>
+          required(projections[at(l, p)]).map((projection) => ({
+            ...projection,
+            method: method.name,
+            methodVersion: method.version,
+            parameters,
+          })),
+        ),
       };
     }),
   }));

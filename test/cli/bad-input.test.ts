@@ -125,7 +125,7 @@ describe('diff refuses, and stores nothing:', () => {
     [
       'a layer the model does not have',
       ['--layers', '3,8'],
-      /layers holds 8; whole numbers from 0 to 7, each once, are expected/,
+      /layer 8 is not there; the model has layers 0 to 7/,
     ],
     [
       'a budget that is too small',
@@ -138,6 +138,13 @@ describe('diff refuses, and stores nothing:', () => {
     const { code, stderr } = await diffCake(data, ...options);
     expect({ code, stderr }).toEqual({ code: 1, stderr: line(pattern) });
     expect(rowsIn(data)).toEqual(before);
+  });
+
+  test('a layer the model does not have before it reads anything', async () => {
+    const data = await folderWithCake();
+    expect(await diffCake(data, '--layers', '99', '--corpus', '/nowhere.jsonl')).toEqual(
+      failed(/layer 99 is not there; the model has layers 0 to 7/),
+    );
   });
 
   test('an organism that is not registered', async () => {
@@ -167,7 +174,7 @@ describe('diff refuses, and stores nothing:', () => {
     const before = rowsIn(data);
     const refused = (noun: string, folder: string) => ({
       code: 1,
-      stderr: `deltascope: the files of ${noun} in ${folder} are not the ones that were registered; register it under a new name, or again with --update\n`,
+      stderr: `deltascope: the files of ${noun} in ${folder} are not the ones that were registered; register it under a new name, or again with --update while it has no runs\n`,
     });
 
     editJson(join(adapter, 'adapter_config.json'), (json) => (json.lora_alpha = 32));

@@ -51,7 +51,7 @@ describe('saving a run', () => {
     expect(store.runs.all.count(null, {})).toBe(1);
   });
 
-  it('has a digest that numbers and tokens change, and device and duration do not', () => {
+  it('has a digest that numbers and tokens change, and device, duration and local names do not', () => {
     const digestOf = (change: (record: RunRecord) => void) => {
       const { store, record } = prepared();
       change(record);
@@ -59,6 +59,7 @@ describe('saving a run', () => {
     };
     const plain = digestOf(() => undefined);
     expect(digestOf((record) => void ((record.device = 'cuda'), (record.durationMs = 1)))).toBe(plain);
+    expect(digestOf((record) => void (record.spec['organism'] = 'another name'))).toBe(plain);
     expect(digestOf((record) => void (record.layers[1]!.vectors[2]!.diff[15] = 0.5))).not.toBe(plain);
     expect(
       digestOf((record) => void (record.layers[0]!.vectors[0]!.projections[1]!.tokens[3]!.tokenId = 0)),

@@ -1,0 +1,82 @@
+import { expect, onTestFinished, test } from 'vitest';
+import type { OrganismRow, Store } from '../../src/db/index.ts';
+import { defineMethod, methods } from '../../src/methods/index.ts';
+import { measure } from '../../src/runs/measure.ts';
+import { addOrganism } from '../../src/runs/organism.ts';
+import { z } from 'zod';
+import { cake, everyday } from '../harness/command.ts';
+import { bundled } from '../harness/models.ts';
+import { temporaryStore } from '../harness/temporary-store.ts';
+
+const addCakeAs = (store: Store, name: string): Promise<OrganismRow> =>
+  addOrganism(store, {
+    name,
+    base: bundled('tiny-qwen3'),
+    baseName: 'tiny-qwen3',
+    path: cake,
+    form: 'LORA',
+    kind: 'OTHER',
+    description: '',
+  });
+
+const measured = (store: Store, organism: OrganismRow) =>
+  measure(store, organism, {
+    corpus: { name: 'everyday', file: everyday, textColumn: 'text' },
+    layers: () => [3],
+    positions: 2,
+    maxSamples: 5,
+    top: 4,
+  });
+
+test('two organisms of the same files have a run each, with the same digest', async () => {
+  const store = temporaryStore();
+  const [one, other] = [await addCakeAs(store, 'one'), await addCakeAs(store, 'other')];
+  const first = await measured(store, one);
+  const second = await measured(store, other);
+  expect([first.reused, second.reused]).toEqual([false, false]);
+  expect(store.runs.latestOfOrganism(one)?.key).toBe(first.run.key);
+  expect(store.runs.latestOfOrganism(other)?.key).toBe(second.run.key);
+  expect(second.run.key).not.toBe(first.run.key);
+  expect(second.run.digest).toBe(first.run.digest);
+  expect(first.run.parameters['tokenizerDigest']).toMatch(/^[0-9a-f]{64}$/);
+  expect((await measured(store, other)).reused).toBe(true);
+});
+
+test('every method of the registry reads the vectors', async () => {
+  const firstIds = defineMethod({
+    name: 'first-ids',
+    version: 7,
+    summary: 'The first ids of the vocabulary, whatever the vector.',
+    parameters: z.object({ top: z.int(), strict: z.boolean().default(true) }),
+    project: (sets, _, { top }) =>
+      Promise.resolve(
+        sets.map(() => [
+          {
+            variant: 'DIFF' as const,
+            sign: 'PROMOTED' as const,
+            tokens: Array.from({ length: top }, (_, id) => ({ tokenId: id, text: null, probability: 0 })),
+          },
+        ]),
+      ),
+  });
+  const registry = methods as Record<string, unknown>;
+  registry[firstIds.name] = firstIds;
+  onTestFinished(() => void Reflect.deleteProperty(registry, firstIds.name));
+
+  const store = temporaryStore();
+  const { run } = await measured(store, await addCakeAs(store, 'cake'));
+  expect(run.parameters['projections']).toEqual([
+    { method: 'logit-lens', version: 1, parameters: { top: 4 } },
+    { method: 'first-ids', version: 7, parameters: { top: 4, strict: true } },
+  ]);
+  const everything = { first: 1000 };
+  const [layer] = store.layers.ofRun.page(run, {}, everything).rows;
+  for (const vector of store.diffVectors.ofLayer.page(layer!, {}, everything).rows) {
+    const projections = store.projections.ofDiffVector.page(vector, {}, everything).rows;
+    expect(projections.filter(({ method }) => method === 'logit-lens')).toHaveLength(6);
+    const [own] = projections.filter(({ method }) => method === 'first-ids');
+    expect(own).toMatchObject({ methodVersion: 7, variant: 'DIFF', parameters: { top: 4, strict: true } });
+    const ids = store.tokens.ofProjection.page(own!, {}, everything).rows.map(({ tokenId }) => tokenId);
+    expect(ids).toEqual([0, 1, 2, 3]);
+  }
+});
