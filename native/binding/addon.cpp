@@ -44,6 +44,7 @@ Napi::Object describe_model(Napi::Env env, const Model& model) {
     }
     described.Set("parameters", number(adapter->parameters()));
     described.Set("modules", modules);
+    described.Set("baseName", adapter->base_name());
     result.Set("adapter", described);
   } else {
     result.Set("adapter", env.Null());
@@ -97,7 +98,7 @@ class Addon : public Napi::Addon<Addon> {
       entry.Set("name", device.name);
       devices.Set(devices.Length(), entry);
     };
-    add({"cpu", matmul_backend(), 0});
+    add({"cpu", matmul_backend()});
     for (const Device& device : cuda_devices()) add(device);
     for (const Family* family : families()) {
       for (const std::string_view architecture : family->architectures)

@@ -28,8 +28,9 @@ class JobQueue {
   JobQueue();
   ~JobQueue();
 
-  /// Cancels what is left and joins. Must run before the environment closes its thread-safe functions for good (an
-  /// environment cleanup hook): the destructor alone comes while one is held, and the worker may be waiting for it.
+  /// Cancels what is left and joins. Must run before the environment closes its thread-safe functions for
+  /// good (an environment cleanup hook): the destructor alone comes while one is held, and the worker may be
+  /// waiting for it.
   void stop();
 
   /// Queues work. `job` is the caller's handle for cancelling; `progress`, if a function, is called with

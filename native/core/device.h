@@ -9,7 +9,6 @@ namespace deltascope {
 struct Device {
   std::string kind;  // "cpu" or "cuda"
   std::string name;
-  int64_t memory_bytes = 0;  // 0: not asked for
 };
 
 /// CUDA devices that this build can use. Defined by cuda/, or by no_cuda/ in a build without it.

@@ -10,6 +10,8 @@ const char* name(Code code) {
       return "FILE_NOT_FOUND";
     case Code::file_unreadable:
       return "FILE_UNREADABLE";
+    case Code::file_changed:
+      return "FILE_CHANGED";
     case Code::invalid_safetensors:
       return "INVALID_SAFETENSORS";
     case Code::invalid_config:

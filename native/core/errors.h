@@ -13,6 +13,7 @@ enum class Code {
   invalid_argument,     // the call: a layer out of range, an empty batch, a token id beyond the vocabulary
   file_not_found,       // a file or folder that should be there is not
   file_unreadable,      // it is there and the system refuses it
+  file_changed,         // it was written to while it was open
   invalid_safetensors,  // a safetensors file breaks its format
   invalid_config,       // config.json: a field missing, of the wrong type, or out of range
   invalid_weights,      // tensors missing, left unread, or of another shape than the config says

@@ -98,7 +98,7 @@ int64_t nodes_per_wave(const Forward& forward, int64_t statistics_bytes, int64_t
             " bytes is too small; this measurement needs at least " + std::to_string(least),
         {{"field", "memoryBudget"}, {"expected", std::to_string(least)}, {"found", std::to_string(budget)}});
   }
-  return (budget - fixed) / per_node;
+  return std::min((budget - fixed) / per_node, int64_t{INT32_MAX});  // nodes are numbered in 32 bits
 }
 
 }  // namespace

@@ -119,8 +119,8 @@ std::vector<std::string> Checkpoint::unread() const {
   return names;
 }
 
-std::span<const uint8_t> Checkpoint::bytes(const TensorInfo& tensor) const {
-  return shard_of_.at(&tensor)->bytes(tensor);
+bool Checkpoint::read(const TensorInfo& tensor, size_t first, size_t count, void* out) const {
+  return shard_of_.at(&tensor)->file().read(tensor.offset + first, count, out);
 }
 
 void Checkpoint::prefetch(const TensorInfo& tensor) const {

@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <set>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -33,10 +32,12 @@ class Checkpoint {
   /// Names never asked for.
   std::vector<std::string> unread() const;
 
-  std::span<const uint8_t> bytes(const TensorInfo& tensor) const;
+  /// Reads bytes first … first + count of a tensor. False when they are not there any more. Safe from any
+  /// thread.
+  bool read(const TensorInfo& tensor, size_t first, size_t count, void* out) const;
   void prefetch(const TensorInfo& tensor) const;
 
-  /// Throws FILE_UNREADABLE when a shard has been cut since it was opened.
+  /// Throws FILE_CHANGED when a shard was written to or cut since it was opened.
   void require_unchanged() const;
 
   /// Whether both read the very same files.

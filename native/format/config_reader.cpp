@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "format/file_mapping.h"
+#include "format/data_file.h"
 #include "format/strict_json.h"
 
 namespace deltascope {

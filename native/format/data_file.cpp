@@ -1,7 +1,6 @@
-#include "format/file_mapping.h"
+#include "format/data_file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,90 +13,94 @@
 namespace deltascope {
 namespace {
 
-int open_regular(const std::string& path, struct stat* info) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) {
+#ifdef __APPLE__
+timespec modified(const struct stat& info) { return info.st_mtimespec; }
+#else
+timespec modified(const struct stat& info) { return info.st_mtim; }
+#endif
+
+}  // namespace
+
+DataFile::DataFile(const std::string& path) : path_(path) {
+  // Not blocking: a pipe in the place of a file must not hold us.
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor_ < 0) {
     const int why = errno;
     if (why == ENOENT || why == ENOTDIR) {
       throw Error(Code::file_not_found, "no such file: " + path, {{"file", path}});
     }
     throw Error(Code::file_unreadable, "cannot read " + path + ": " + std::strerror(why), {{"file", path}});
   }
-  if (::fstat(descriptor, info) != 0 || !S_ISREG(info->st_mode)) {
-    ::close(descriptor);
+  struct stat info {};
+  if (::fstat(descriptor_, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(descriptor_);
     throw Error(Code::file_unreadable, path + " is not a regular file", {{"file", path}});
   }
-  return descriptor;
-}
-
-}  // namespace
-
-FileMapping::FileMapping(const std::string& path) : path_(path) {
-  struct stat info {};
-  descriptor_ = open_regular(path, &info);
   size_ = static_cast<size_t>(info.st_size);
   device_ = static_cast<uint64_t>(info.st_dev);
   inode_ = static_cast<uint64_t>(info.st_ino);
-  if (size_ == 0) return;
-  void* data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor_, 0);
-  if (data == MAP_FAILED) {
-    const int why = errno;
-    ::close(descriptor_);
-    throw Error(Code::file_unreadable, "cannot map " + path + ": " + std::strerror(why), {{"file", path}});
-  }
-  data_ = static_cast<const uint8_t*>(data);
+  changed_seconds_ = modified(info).tv_sec;
+  changed_nanoseconds_ = modified(info).tv_nsec;
 }
 
-FileMapping::FileMapping(FileMapping&& other) noexcept
+DataFile::DataFile(DataFile&& other) noexcept
     : path_(std::move(other.path_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
-      data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)),
+      size_(other.size_),
       device_(other.device_),
-      inode_(other.inode_) {}
+      inode_(other.inode_),
+      changed_seconds_(other.changed_seconds_),
+      changed_nanoseconds_(other.changed_nanoseconds_) {}
 
-FileMapping::~FileMapping() {
-  if (data_ != nullptr) ::munmap(const_cast<uint8_t*>(data_), size_);
+DataFile::~DataFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void FileMapping::require_unchanged() const {
-  struct stat info {};
-  if (::fstat(descriptor_, &info) != 0 || static_cast<size_t>(info.st_size) < size_) {
-    throw Error(Code::file_unreadable, path_ + " was cut while it was open", {{"file", path_}});
+bool DataFile::read(size_t offset, size_t length, void* out) const {
+  auto* to = static_cast<uint8_t*>(out);
+  while (length > 0) {
+    const ssize_t got = ::pread(descriptor_, to, length, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    to += got;
+    offset += static_cast<size_t>(got);
+    length -= static_cast<size_t>(got);
   }
+  return true;
 }
 
-void FileMapping::prefetch(size_t offset, size_t length) const {
-  if (data_ == nullptr || length == 0) return;
-  const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  const size_t begin = offset / page * page;
-  (void)::madvise(const_cast<uint8_t*>(data_) + begin, offset + length - begin,
-                  MADV_WILLNEED);  // only a hint
+void DataFile::require_unchanged() const {
+  struct stat info {};
+  const bool same = ::fstat(descriptor_, &info) == 0 && static_cast<size_t>(info.st_size) == size_ &&
+                    modified(info).tv_sec == changed_seconds_ &&
+                    modified(info).tv_nsec == changed_nanoseconds_;
+  if (!same)
+    throw Error(Code::file_changed, path_ + " was changed while it was open; open it again",
+                {{"file", path_}});
+}
+
+void DataFile::prefetch(size_t offset, size_t length) const {
+#ifdef POSIX_FADV_WILLNEED
+  (void)::posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(length),
+                        POSIX_FADV_WILLNEED);
+#else
+  (void)offset, (void)length;  // only a hint
+#endif
 }
 
 std::string read_small_file(const std::string& path, size_t limit) {
-  struct stat info {};
-  const int descriptor = open_regular(path, &info);
-  const auto size = static_cast<size_t>(info.st_size);
-  if (size > limit) {
-    ::close(descriptor);
+  const DataFile file(path);
+  if (file.size() > limit) {
     throw Error(
         Code::file_unreadable,
-        path + " has " + std::to_string(size) + " bytes; at most " + std::to_string(limit) + " are read",
-        {{"file", path}, {"expected", std::to_string(limit)}, {"found", std::to_string(size)}});
+        path + " has " + std::to_string(file.size()) + " bytes; at most " + std::to_string(limit) +
+            " are read",
+        {{"file", path}, {"expected", std::to_string(limit)}, {"found", std::to_string(file.size())}});
   }
-  std::string text(size, '\0');
-  size_t done = 0;
-  while (done < size) {
-    const ssize_t got = ::read(descriptor, text.data() + done, size - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    done += static_cast<size_t>(got);
-  }
-  ::close(descriptor);
-  if (done != size)
+  std::string text(file.size(), '\0');
+  if (!file.read(0, text.size(), text.data())) {
     throw Error(Code::file_unreadable, "cannot read " + path + " to its end", {{"file", path}});
+  }
   return text;
 }
 

@@ -135,20 +135,28 @@ std::map<std::string, TensorInfo> parse_safetensors_header(std::string_view head
 }
 
 Safetensors::Safetensors(const std::string& path) : file_(path) {
-  const auto all = file_.bytes();
-  if (all.size() < 8)
-    fail(path, "has " + std::to_string(all.size()) + " bytes; a safetensors file has at least 8");
+  uint8_t length[8];
+  if (file_.size() < 8 || !file_.read(0, 8, length)) {
+    fail(path, "has " + std::to_string(file_.size()) + " bytes; a safetensors file has at least 8");
+  }
   uint64_t header_bytes = 0;
-  for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | all[static_cast<size_t>(i)];
-  if (header_bytes > kMaxHeader || header_bytes > all.size() - 8) {
+  for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | length[i];
+  if (header_bytes > kMaxHeader || header_bytes > file_.size() - 8) {
     fail(path,
          "its header claims " + std::to_string(header_bytes) + " bytes; the file has " +
-             std::to_string(all.size()) + " (cut, or not a safetensors file)",
-         {{"expected", std::to_string(all.size() - 8)}, {"found", std::to_string(header_bytes)}});
+             std::to_string(file_.size()) + " (cut, or not a safetensors file)",
+         {{"expected", std::to_string(file_.size() - 8)}, {"found", std::to_string(header_bytes)}});
   }
-  const std::string_view header(reinterpret_cast<const char*>(all.data()) + 8, header_bytes);
-  tensors_ = parse_safetensors_header(header, all.size() - 8 - header_bytes, path);
+  std::string header(header_bytes, '\0');
+  if (!file_.read(8, header.size(), header.data())) fail(path, "its header cannot be read");
+  tensors_ = parse_safetensors_header(header, file_.size() - 8 - header_bytes, path);
   for (auto& entry : tensors_) entry.second.offset += 8 + header_bytes;
+}
+
+std::vector<uint8_t> Safetensors::contents(const TensorInfo& tensor) const {
+  std::vector<uint8_t> bytes(tensor.bytes);
+  if (!file_.read(tensor.offset, tensor.bytes, bytes.data())) file_.require_unchanged();
+  return bytes;
 }
 
 }  // namespace deltascope

@@ -2,12 +2,12 @@
 
 #include <cstdint>
 #include <map>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/dtype.h"
-#include "format/file_mapping.h"
+#include "format/data_file.h"
 
 namespace deltascope {
 
@@ -25,7 +25,7 @@ struct TensorInfo {
 /// "[2, 3]", for messages.
 std::string describe(const std::vector<int64_t>& shape);
 
-/// A safetensors file, mapped. Every number of its header is checked against the file before anything is
+/// A safetensors file. Every number of its header is checked against the file before anything is
 /// read: header ≤ 16 MiB, ≤ 100,000 tensors, names ≤ 512 printable bytes, rank ≤ 8, dimensions < 2^31, sizes
 /// agree with shapes, and the tensors cover the data exactly, without hole or overlap. Source: the format's
 /// specification, github.com/huggingface/safetensors.
@@ -35,13 +35,12 @@ class Safetensors {
   explicit Safetensors(const std::string& path);
 
   const std::map<std::string, TensorInfo>& tensors() const { return tensors_; }
-  std::span<const uint8_t> bytes(const TensorInfo& tensor) const {
-    return file_.bytes().subspan(tensor.offset, tensor.bytes);
-  }
-  const FileMapping& file() const { return file_; }
+  /// All bytes of a tensor. Throws FILE_CHANGED when they are not there any more.
+  std::vector<uint8_t> contents(const TensorInfo& tensor) const;
+  const DataFile& file() const { return file_; }
 
  private:
-  FileMapping file_;
+  DataFile file_;
   std::map<std::string, TensorInfo> tensors_;
 };
 

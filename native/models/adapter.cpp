@@ -8,6 +8,7 @@
 
 #include "core/errors.h"
 #include "format/config_reader.h"
+#include "models/read_weights.h"
 #include "ops/convert.h"
 
 namespace deltascope {
@@ -17,18 +18,19 @@ constexpr int64_t kMaxRank = 1 << 16;
 constexpr int64_t kMaxLayers = 4096;
 
 /// Fields of a LoRA config that say something about training or bookkeeping only.
-const std::vector<std::string_view> kHarmless = {"auto_mapping",        "base_model_name_or_path",
-                                                 "ensure_weight_tying", "inference_mode",
-                                                 "init_lora_weights",   "lora_dropout",
-                                                 "megatron_core",       "peft_version",
-                                                 "qalora_group_size",   "revision",
-                                                 "task_type",           "loftq_config",
-                                                 "lora_ga_config",      "runtime_config"};
+const std::vector<std::string_view> kHarmless = {
+    "auto_mapping", "ensure_weight_tying", "inference_mode", "lora_dropout",   "megatron_core",
+    "peft_version", "qalora_group_size",   "revision",       "runtime_config", "task_type"};
+
+/// Ways to begin training that leave the base weights alone. The others (pissa, olora, loftq, corda, …)
+/// change the base when PEFT loads the adapter.
+const std::vector<std::string_view> kPlainStarts = {"gaussian", "eva", "orthogonal"};
 
 struct AdapterConfig {
   int64_t rank = 0;
   double alpha = 0;
   bool rank_stabilised = false;
+  std::string base_name;
   bool any_target = false;  // "all-linear", or an expression: the file itself says which modules it adapts
   std::vector<std::string> targets;
   std::vector<std::pair<std::string, int64_t>> ranks;  // rank_pattern
@@ -96,6 +98,14 @@ AdapterConfig read_config(const std::string& folder) {
     }
   }
   if (config.string_or("bias", "none") != "none") config.unsupported("bias", "\"none\"");
+
+  const auto& start = config.raw("init_lora_weights");
+  const bool plain =
+      start.is_null() || start.is_boolean() ||
+      (start.is_string() && std::find(kPlainStarts.begin(), kPlainStarts.end(),
+                                      start.get_ref<const std::string&>()) != kPlainStarts.end());
+  if (!plain) config.unsupported("init_lora_weights", "true, false, gaussian, eva, orthogonal");
+  result.base_name = config.string_or("base_model_name_or_path", "");
 
   config.ignore(kHarmless);
   for (const std::string& key : config.unread()) {
@@ -171,7 +181,7 @@ std::vector<float> read_matrix(Checkpoint& file, const std::string& path, const 
                 {{"file", path}, {"tensor", tensor}});
   }
   std::vector<float> values(static_cast<size_t>(rows * columns));
-  convert_to_f32(file.bytes(*info), info->dtype, values.data(), rows * columns);
+  read_weights(file, *info, 0, rows * columns, values.data());
   if (count_not_finite(values.data(), rows * columns) > 0) {
     throw Error(Code::invalid_adapter, path + ": tensor " + tensor + " holds NaN or infinity",
                 {{"file", path}, {"tensor", tensor}});
@@ -210,6 +220,7 @@ Adapter::Adapter(const std::string& folder, const ModelSpec& spec) {
   if (!is_directory(folder))
     throw Error(Code::file_not_found, "no such folder: " + folder, {{"file", folder}});
   const AdapterConfig config = read_config(folder);
+  base_name_ = config.base_name;
   const std::string path = folder + "/adapter_model.safetensors";
   if (!is_file(path) && is_file(folder + "/adapter_model.bin")) {
     throw Error(Code::file_not_found,

@@ -38,12 +38,15 @@ class Adapter {
   const LowRank* find(int64_t layer, Role role) const;
 
   const std::vector<AdaptedModule>& modules() const { return modules_; }
+  /// The base that adapter_config.json names, "" when it names none: a path or a repository.
+  const std::string& base_name() const { return base_name_; }
   /// Weights in A and B together.
   int64_t parameters() const { return parameters_; }
 
  private:
   std::vector<std::array<std::unique_ptr<LowRank>, kRoleCount>> updates_;  // [layers]
   std::vector<AdaptedModule> modules_;
+  std::string base_name_;
   int64_t parameters_ = 0;
 };
 

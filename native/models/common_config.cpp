@@ -55,13 +55,14 @@ std::vector<float> read_rotary(ConfigReader& config, int64_t head_dim, double de
   const bool outside = config.has("rope_theta");
   const double theta = config.real_or("rope_theta", 0, default_theta);
   auto recent = config.object("rope_parameters"), old = config.object("rope_scaling");
-  // A file may carry both spellings; the newer one wins in transformers too, but they must not contradict
-  // each other.
-  if (recent && outside && recent->has("rope_theta") && recent->real("rope_theta", 0) != theta) {
-    config.fail("rope_theta", "the value of rope_parameters.rope_theta");
+  // Which of two spellings wins has changed between versions of transformers: a file must not say two things.
+  if (recent && old) config.fail("rope_scaling", "nothing beside rope_parameters");
+  auto& source = recent ? recent : old;
+  if (!source) return rotary_frequencies(theta, head_dim);
+  if (outside && source->has("rope_theta") && source->real("rope_theta", 0) != theta) {
+    config.fail("rope_theta", "the value of " + source->field("rope_theta"));
   }
-  if (auto& source = recent ? recent : old) return read_rotary_parameters(*source, head_dim, theta);
-  return rotary_frequencies(theta, head_dim);
+  return read_rotary_parameters(*source, head_dim, theta);
 }
 
 bool read_layer_types(ConfigReader& config, ModelSpec& spec, int64_t window) {

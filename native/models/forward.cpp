@@ -83,17 +83,23 @@ void embed(const Model& model, const PrefixTree& tree, float* out) {
   const int64_t width = model.spec().d_model;
   const float scale = model.spec().embedding_scale;
   const TensorInfo& table = model.embedding();
-  const auto bytes = model.checkpoint().bytes(table);
-  const auto row_bytes = static_cast<size_t>(width * size_of(table.dtype));
-#pragma omp parallel for schedule(static)
-  for (int64_t node = 0; node < tree.nodes(); ++node) {
-    const auto row = static_cast<size_t>(tree.token[static_cast<size_t>(node)]);
-    float* x = out + node * width;
-    convert_to_f32(bytes.subspan(row * row_bytes, row_bytes), table.dtype, x, width);
-    if (scale != 1.0f) {
-      for (int64_t j = 0; j < width; ++j) x[j] *= scale;
+  bool ok = true;
+#pragma omp parallel reduction(&& : ok)
+  {
+    const auto row_bytes = static_cast<size_t>(width * size_of(table.dtype));
+    std::vector<uint8_t> raw(row_bytes);
+#pragma omp for schedule(static)
+    for (int64_t node = 0; node < tree.nodes(); ++node) {
+      const auto row = static_cast<size_t>(tree.token[static_cast<size_t>(node)]);
+      float* x = out + node * width;
+      ok = ok && model.checkpoint().read(table, row * row_bytes, row_bytes, raw.data());
+      convert_to_f32(raw, table.dtype, x, width);
+      if (scale != 1.0f) {
+        for (int64_t j = 0; j < width; ++j) x[j] *= scale;
+      }
     }
   }
+  if (!ok) throw Error(Code::file_changed, "the embedding cannot be read to its end any more");
 }
 
 /// y = W x + bias + scale · B (A x), over dense rows.
@@ -204,6 +210,7 @@ void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const
       ++next;
     }
   }
+  for (const Model* model : models_) model->checkpoint().require_unchanged();
 }
 
 }  // namespace deltascope

@@ -16,7 +16,9 @@ void read_rotaries(ConfigReader& config, ModelSpec& spec) {
     if (!sliding) recent->fail("sliding_attention", "an object");
     spec.rotary = {read_rotary_parameters(*full, spec.head_dim, kGlobalTheta),
                    read_rotary_parameters(*sliding, spec.head_dim, kLocalTheta)};
-    config.ignore({"rope_theta", "rope_local_base_freq", "rope_scaling"});  // the older spelling of the same
+    for (const char* key : {"rope_theta", "rope_local_base_freq", "rope_scaling"}) {
+      if (config.has(key)) config.fail(key, "nothing beside rope_parameters");
+    }
     return;
   }
   spec.rotary = {read_rotary(config, spec.head_dim, kGlobalTheta),

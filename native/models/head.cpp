@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "models/layer_weights.h"
-#include "ops/convert.h"
+#include "models/read_weights.h"
 #include "ops/matmul.h"
 #include "ops/rms_norm.h"
 
@@ -26,15 +26,12 @@ void unembed(const Model& model, const float* vectors, int64_t rows,
   rms_norm(vectors, d, gamma.data(), spec.norm_eps, normed.data(), d, rows, d);
 
   const TensorInfo& head = model.head();
-  const auto bytes = checkpoint.bytes(head);
-  const int64_t row_bytes = d * size_of(head.dtype), block = std::min(kVocabularyBlock, spec.vocab_size);
+  const int64_t block = std::min(kVocabularyBlock, spec.vocab_size);
   std::vector<float> weights(static_cast<size_t>(block * d)), logits(static_cast<size_t>(rows * block));
   for (int64_t first = 0; first < spec.vocab_size; first += block) {
     job.throw_if_cancelled();
     const int64_t count = std::min(block, spec.vocab_size - first);
-    convert_to_f32(
-        bytes.subspan(static_cast<size_t>(first * row_bytes), static_cast<size_t>(count * row_bytes)),
-        head.dtype, weights.data(), count * d);
+    read_weights(checkpoint, head, first * d, count * d, weights.data());
     matmul(normed.data(), d, weights.data(), logits.data(), count, rows, d, count);
     read(logits.data(), count, static_cast<int32_t>(first));
   }

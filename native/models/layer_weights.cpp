@@ -1,6 +1,6 @@
 #include "models/layer_weights.h"
 
-#include "ops/convert.h"
+#include "models/read_weights.h"
 
 namespace deltascope {
 namespace {
@@ -11,7 +11,7 @@ void widen(const Checkpoint& checkpoint, const TensorInfo* tensor, std::vector<f
     return;
   }
   out.resize(static_cast<size_t>(tensor->elements()));
-  convert_to_f32(checkpoint.bytes(*tensor), tensor->dtype, out.data(), tensor->elements());
+  read_weights(checkpoint, *tensor, 0, tensor->elements(), out.data());
 }
 
 }  // namespace

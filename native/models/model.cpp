@@ -11,8 +11,16 @@ namespace {
 
 /// A head beside a tied embedding is tolerated only when it says the same.
 void require_same_head(const Checkpoint& checkpoint, const TensorInfo& embedding, const TensorInfo& head) {
-  const auto a = checkpoint.bytes(embedding), b = checkpoint.bytes(head);
-  if (embedding.dtype != head.dtype || !std::equal(a.begin(), a.end(), b.begin(), b.end())) {
+  bool same = embedding.dtype == head.dtype;
+  constexpr size_t kPiece = 1 << 20;
+  std::vector<uint8_t> a(kPiece), b(kPiece);
+  for (size_t first = 0; same && first < embedding.bytes; first += kPiece) {
+    const size_t count = std::min(kPiece, embedding.bytes - first);
+    same = checkpoint.read(embedding, first, count, a.data()) &&
+           checkpoint.read(head, first, count, b.data()) &&
+           std::equal(a.begin(), a.begin() + static_cast<int64_t>(count), b.begin());
+  }
+  if (!same) {
     throw Error(Code::invalid_weights,
                 "config.json ties the head to the embedding, but lm_head.weight holds other values than it",
                 {{"tensor", "lm_head.weight"}, {"field", "tie_word_embeddings"}});

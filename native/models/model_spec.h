@@ -20,9 +20,8 @@ enum class Activation { silu, gelu_tanh };
 /// Everything the forward pass asks about a model, read from config.json by its family. Shared code reads
 /// these properties and never a family's name.
 struct ModelSpec {
-  std::string architecture;    // as config.json spells it, e.g. "Qwen3ForCausalLM"
-  std::string family;          // e.g. "qwen3"
-  std::string declared_dtype;  // torch name from config.json, "" when it has none
+  std::string architecture;  // as config.json spells it, e.g. "Qwen3ForCausalLM"
+  std::string family;        // e.g. "qwen3"
   int64_t layers = 0;
   int64_t d_model = 0;
   int64_t d_mlp = 0;

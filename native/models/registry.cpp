@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
 
-#include "format/file_mapping.h"
+#include "format/data_file.h"
 #include "models/family.h"
 
 namespace deltascope {
@@ -95,7 +95,7 @@ ModelSpec read_model_spec(const std::string& folder) {
   const auto family = std::find_if(kFamilies.begin(), kFamilies.end(), serves);
   if (family == kFamilies.end()) config.unsupported("architectures", known_architectures());
   spec.family = (*family)->name;
-  spec.declared_dtype = config.string_or("dtype", config.string_or("torch_dtype", ""));
+  config.ignore({"dtype", "torch_dtype"});  // what is computed depends on the tensors' own types
 
   (*family)->read(config, spec);
 

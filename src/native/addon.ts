@@ -24,7 +24,12 @@ export interface NativeSpec {
   dtype: string;
   tiedHead: boolean;
   unknownConfigKeys: string[];
-  adapter: { parameters: number; modules: { module: string; changeNorm: number }[] } | null;
+  /** `baseName`: the base that adapter_config.json names, a path or a repository; '' for none. */
+  adapter: {
+    parameters: number;
+    modules: { module: string; changeNorm: number }[];
+    baseName: string;
+  } | null;
 }
 
 export interface NativeRanking {

@@ -1,5 +1,6 @@
 #include "format/checkpoint.h"
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "models/activations.h"
@@ -69,15 +70,30 @@ TEST_CASE("tensors missing, of another shape or dtype, or not understood") {
   CHECK(message.find("I16") != std::string::npos);
 }
 
-TEST_CASE("a file cut after it was opened is an error, not the end of the process") {
-  const TemporaryFolder folder;
-  folder.copy_from(kTied);
-  const Model model(folder.path(), "");
-  std::filesystem::resize_file(folder.path("model.safetensors"), 4096);
+TEST_CASE(
+    "a file cut or written to after it was opened is an error, not the end of the process or other numbers") {
   const std::vector<int32_t> ids = {1, 2, 3};
   const std::vector<int64_t> offsets = {0, 3};
-  Job job;
-  CHECK(code_of([&] { residuals(model, {ids, offsets}, {3}, job); }) == "FILE_UNREADABLE");
+  const TemporaryFolder folder;
+  folder.copy_from(kTied);
+  const std::string file = folder.path("model.safetensors");
+  const auto run = [&](const Model& model) {
+    Job job;
+    return code_of([&] { residuals(model, {ids, offsets}, {3}, job); });
+  };
+  const Model cut(folder.path(), "");
+  CHECK(run(cut) == "");
+  std::filesystem::resize_file(file, 4096);
+  CHECK(run(cut) == "FILE_CHANGED");
+
+  folder.copy_from(kTied);
+  const Model written(folder.path(), "");
+  CHECK(run(written) == "");
+  std::fstream(file, std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(-8, std::ios::end)
+      .write("changed!", 8);
+  std::filesystem::last_write_time(file, std::filesystem::last_write_time(file) + std::chrono::seconds(2));
+  CHECK(run(written) == "FILE_CHANGED");
 }
 
 TEST_CASE("two openings of one folder share files, copies do not") {

@@ -96,6 +96,28 @@ TEST_CASE("settings that change the maths and are not implemented are refused, n
         });
 }
 
+TEST_CASE("a file that says two things about the rotation is refused, one that says it inside is read") {
+  const std::string text = read_file(kLlamaRecent + "/config.json");
+  const TemporaryFolder folder;
+  std::string message;
+  folder.write("config.json",
+               replaced(text, "\"rope_parameters\"",
+                        R"("rope_scaling": {"rope_type": "linear", "factor": 8.0}, "rope_parameters")"));
+  CHECK(code_of([&] { read_model_spec(folder.path()); }, &message) == "INVALID_CONFIG");
+  CHECK(message.find("rope_scaling") != std::string::npos);
+
+  const std::string old = read_file(kLlamaV4 + "/config.json");
+  const std::string outside = "\"rope_theta\": 10000.0", none = "\"rope_scaling\": null";
+  const std::string inside = R"("rope_scaling": {"rope_type": "default", "rope_theta": 500000.0})";
+  folder.write("config.json", replaced(replaced(old, none, inside), outside, "\"use_cache\": false"));
+  CHECK(code_of([&] { read_model_spec(folder.path()); }) == "INVALID_CONFIG");  // use_cache twice
+  folder.write("config.json", replaced(replaced(old, none, inside), outside, "\"return_dict\": true"));
+  CHECK(read_model_spec(folder.path()).rotary[0][1] < 0.2f);  // 500000^(-1/8); 10000^(-1/8) is 0.32
+  folder.write("config.json", replaced(old, none, inside));
+  CHECK(code_of([&] { read_model_spec(folder.path()); }, &message) == "INVALID_CONFIG");
+  CHECK(message.find("rope_theta") != std::string::npos);
+}
+
 TEST_CASE("a switched-off setting is no setting, and an unknown key is reported") {
   const TemporaryFolder folder;
   folder.write(
@@ -111,7 +133,6 @@ TEST_CASE("a switched-off setting is no setting, and an unknown key is reported"
 
 TEST_CASE("both spellings of a config say the same") {
   const ModelSpec old = read_model_spec(kLlamaV4);
-  CHECK(old.declared_dtype == "float16");
   CHECK(old.head_dim == 16);
   REQUIRE(old.rotary.size() == 1);
   CHECK(old.rotary[0].size() == 8);

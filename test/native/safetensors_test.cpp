@@ -106,7 +106,7 @@ TEST_CASE("a valid file is read, unaligned data and padded header included, and 
   const TensorInfo& b = file.tensors().at("b");
   CHECK(b.shape == std::vector<int64_t>{2, 1});
   float values[2];
-  convert_to_f32(file.bytes(b), b.dtype, values, 2);
+  convert_to_f32(file.contents(b), b.dtype, values, 2);
   CHECK(values[0] == 1.0f);
   CHECK(values[1] == -2.0f);
 
@@ -133,7 +133,7 @@ TEST_CASE("every single flipped byte is either refused by name or read without h
         const Safetensors file(folder.path("changed.safetensors"));
         size_t sum = 0;
         for (const auto& entry : file.tensors()) {
-          for (const uint8_t byte : file.bytes(entry.second)) sum += byte;
+          for (const uint8_t byte : file.contents(entry.second)) sum += byte;
         }
         CHECK(sum < 10'000);
       });

@@ -106,7 +106,7 @@ inline std::string safetensors_bytes(const std::string& header, const std::strin
 struct Golden {
   explicit Golden(const std::string& folder) : file(folder + "/expected.safetensors") {
     const auto& ids = file.tensors().at("input_ids");
-    const auto raw = file.bytes(ids);
+    const auto raw = file.contents(ids);
     sequences = ids.shape[0];
     length = ids.shape[1];
     for (int64_t i = 0; i < sequences; ++i) {
@@ -122,7 +122,7 @@ struct Golden {
   std::vector<float> floats(const std::string& tensor) const {
     const auto& info = file.tensors().at(tensor);
     std::vector<float> values(static_cast<size_t>(info.elements()));
-    convert_to_f32(file.bytes(info), info.dtype, values.data(), info.elements());
+    convert_to_f32(file.contents(info), info.dtype, values.data(), info.elements());
     return values;
   }
 
