@@ -6,6 +6,8 @@ import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
 // As the engine has them.
 const mostPositions = 2 ** 20;
 const mostBytes = 2 ** 52;
+/** Positions that a warning spells out. */
+const namedPositions = 20;
 
 export interface DiffOptions<P extends number | readonly number[]> extends ComputeOptions {
   /** Decoder blocks, 0-based. The middle one, trunc(0.5 · (layers − 1)), by default. */
@@ -124,7 +126,16 @@ export async function diff<P extends number | readonly number[] = number>(
     device: base.spec.device,
     warnings: [],
   };
-  certificate.warnings = warningsOf(certificate, base, finetuned, result.meanDiff);
+  const unreached = list.filter((_, p) => counts[p] === 0);
+  certificate.warnings = [
+    ...unreachedWarning(unreached),
+    ...warningsOf(
+      certificate,
+      base,
+      finetuned,
+      result.meanDiff.filter((_, i) => counts[Math.trunc(i / base.spec.dModel) % list.length] !== 0),
+    ),
+  ];
   return {
     layers: [...layers],
     positions,
@@ -135,16 +146,25 @@ export async function diff<P extends number | readonly number[] = number>(
   };
 }
 
+function unreachedWarning(positions: readonly number[]): string[] {
+  if (positions.length === 0) return [];
+  const more = positions.length > namedPositions ? ` and ${positions.length - namedPositions} more` : '';
+  const names = `${positions.slice(0, namedPositions).join(', ')}${more}`;
+  return [`no text reaches position ${names}; all that is measured there is NaN`];
+}
+
 function warningsOf(
   certificate: Certificate,
   base: Model,
   finetuned: Model,
+  /** Where a text reaches. */
   meanDiff: Float32Array,
 ): string[] {
   const { notFinite, vocabularySizes, unknownConfigKeys } = certificate;
   const warnings: string[] = [];
   if (notFinite > 0) warnings.push(`${notFinite} activations were not finite; the means hold NaN there`);
-  if (meanDiff.every((value) => value === 0)) warnings.push('the two models do not differ on these tokens');
+  if (meanDiff.length > 0 && meanDiff.every((value) => value === 0))
+    warnings.push('the two models do not differ on these tokens');
   if (base.spec.architecture !== finetuned.spec.architecture) {
     warnings.push(`architectures differ: ${base.spec.architecture} and ${finetuned.spec.architecture}`);
   }

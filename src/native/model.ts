@@ -110,7 +110,7 @@ export class Model {
     options: ComputeOptions & { layers: readonly number[] },
   ): Promise<Float32Array[][]> {
     const { ids, offsets } = flatten(tokens);
-    const layers = wholeNumbers('layers', options.layers);
+    const layers = wholeNumbers('layers', given(options).layers);
     const handle = this._handle();
     return compute(options, (job, progress) =>
       addon().residuals(handle, ids, offsets, layers, job, progress),
@@ -129,7 +129,7 @@ export class Model {
    * cap is not applied (nostalgebraist 2020; method of arXiv 2510.13900).
    */
   async logitLens(vectors: Vectors, options: ComputeOptions & { k: number }): Promise<LensReading[]> {
-    const { k } = options;
+    const { k } = given(options);
     const { vocabSize, dModel } = this.spec;
     if (!Number.isSafeInteger(k) || k < 1 || k > vocabSize) {
       throw invalid(`k is ${String(k)}; a whole number from 1 to ${vocabSize} is expected`);
@@ -184,6 +184,9 @@ export class Model {
     }
   }
 }
+
+/** Options that types require and callers who are not compiled leave out: what is missing is then named. */
+const given = <T extends object>(options: T): T => (options as T | undefined) ?? ({} as T);
 
 function flattenVectors(vectors: Vectors, dModel: number): Float32Array {
   if (vectors instanceof Float32Array) {

@@ -6,7 +6,7 @@ import { fileProblem } from '../lib/file-problem.ts';
 import { TokenizerError } from './errors.ts';
 
 export interface Tokenizer {
-  /** Token ids of a text; `special` (default true) adds what the checkpoint adds, such as BOS. A lone surrogate counts as U+FFFD. */
+  /** Token ids of a text; `special` (default true) adds what the checkpoint adds, such as BOS. A lone surrogate counts as U+FFFD. @throws TypeError for anything but a string */
   encode(text: string, options?: { special?: boolean }): number[];
   /**
    * The text of some ids, exactly: special tokens are kept, spaces are not tidied (so `' bake'` and `'bake'` stay apart), and
@@ -55,7 +55,10 @@ export function openTokenizer(folder: string): Tokenizer {
   }
 
   return {
-    encode: (text, { special = true } = {}) => encode(text, special),
+    encode(text: unknown, { special = true } = {}) {
+      if (typeof text !== 'string') throw new TypeError(`encode takes a text, not ${describe(text)}`);
+      return encode(text, special);
+    },
     decode(ids) {
       const known = ids.filter((id) => engine.id_to_token(id) !== undefined);
       return known.length === 0 ? '' : engine.decode(known, { clean_up_tokenization_spaces: false });
@@ -122,5 +125,8 @@ function added(plain: number[], special: number[]): { bosId: number | null; eosI
 
 const invalid = (part: Pick<Part, 'path'>, message: string, cause?: unknown) =>
   new TokenizerError('INVALID_TOKENIZER', part.path, message, { cause });
+
+const describe = (value: unknown): string =>
+  Array.isArray(value) ? 'a list' : typeof value === 'object' && value ? 'an object' : String(value);
 
 const oneLine = (error: unknown): string => (error as Error).message.replace(/\s+/g, ' ');

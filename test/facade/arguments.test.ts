@@ -111,6 +111,20 @@ describe('layers that are refused:', () => {
   });
 });
 
+test('options that are left out are named', async () => {
+  const model = await openModel(bundled('tiny-qwen3'));
+  for (const options of [undefined, null, {}]) {
+    expect(await refusal(() => model.residuals([[1]], any(options)))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'layers must be a list of whole numbers',
+    });
+    expect(await refusal(() => model.logitLens(new Float32Array(128), any(options)))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'k is undefined; a whole number from 1 to 2048 is expected',
+    });
+  }
+});
+
 describe('other options of a diff that are refused:', () => {
   test.each<[string, object, RegExp]>([
     ['no position', { positions: 0 }, /^positions is 0; a whole number from 1/],

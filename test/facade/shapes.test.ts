@@ -191,6 +191,20 @@ describe('diff', () => {
     });
   });
 
+  test('warns of positions that no text reaches', async () => {
+    const [base, finetuned] = await openPair('tiny-qwen3--cake_bake');
+    const unreached = (names: string) =>
+      `no text reaches position ${names}; all that is measured there is NaN`;
+    const result = await diff(base, finetuned, [[1, 2], [3]], { layers: [7], positions: [1, 2, 5] });
+    expect(result.counts).toEqual([1, 0, 0]);
+    expect(result.certificate.warnings).toEqual([unreached('2, 5')]);
+    const equal = await diff(base, base, [[1, 2], [3]], { layers: [0, 7], positions: 23 });
+    expect(equal.certificate.warnings).toEqual([
+      unreached(`${Array.from({ length: 20 }, (_, i) => i + 2).join(', ')} and 1 more`),
+      'the two models do not differ on these tokens',
+    ]);
+  });
+
   test('warns of a pair of two architectures', async () => {
     const [base, finetuned] = [
       await openGolden('llama-tied-f16-v4config'),

@@ -32,6 +32,16 @@ describe('the tiny organisms', () => {
     expect(qwen.encode('')).toEqual([]);
   });
 
+  test('encodes nothing but text', () => {
+    for (const [value, message] of [
+      [5, 'encode takes a text, not 5'],
+      [undefined, 'encode takes a text, not undefined'],
+      [['hi'], 'encode takes a text, not a list'],
+      [{}, 'encode takes a text, not an object'],
+    ] as const)
+      expect(() => qwen.encode(value as never)).toThrow(new TypeError(message));
+  });
+
   test('says which id it puts first and how many ids there are', () => {
     expect([llama.bosId, llama.vocabSize]).toEqual([0, 2048]);
     expect([qwen.bosId, qwen.vocabSize]).toEqual([null, 2048]);
