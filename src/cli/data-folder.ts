@@ -7,6 +7,7 @@ const storeFile = (folder: string): string => join(resolve(folder), 'deltascope.
 
 /** Gives the store of a data folder, for writing, to some work, and closes it after; the folder is made when it is missing. */
 export async function withStore<T>(folder: string, work: (store: Store) => T | Promise<T>): Promise<T> {
+  refuseFile(folder);
   try {
     makeFolder(resolve(folder));
     accessSync(resolve(folder), constants.W_OK | constants.X_OK);
@@ -29,18 +30,28 @@ function makeFolder(folder: string): void {
 }
 
 /** The same for reading only: nothing is created. */
-export const withStoreToRead = <T>(folder: string, work: (store: Store) => T | Promise<T>): Promise<T> =>
-  open(folder, true, work);
+export async function withStoreToRead<T>(folder: string, work: (store: Store) => T | Promise<T>): Promise<T> {
+  refuseFile(folder);
+  return open(folder, true, work);
+}
+
+function refuseFile(folder: string): void {
+  if (existsSync(folder) && statSync(folder).isFile())
+    throw new CodedError('DATA_NOT_A_FOLDER', `--data ${folder} is a file; name a folder`);
+}
 
 async function open<T>(
   folder: string,
   readonly: boolean,
   work: (store: Store) => T | Promise<T>,
 ): Promise<T> {
-  const { openStore } = await import('../db/index.ts'); // only now: help needs no database
-  const store = openStore(storeFile(folder), { readonly });
+  const { explainStoreFailure, openStore } = await import('../db/index.ts'); // only now: help needs no database
+  const file = storeFile(folder);
+  const store = openStore(file, { readonly });
   try {
     return await work(store);
+  } catch (error) {
+    throw explainStoreFailure(error, file);
   } finally {
     store.close();
   }

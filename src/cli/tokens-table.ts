@@ -9,10 +9,10 @@ export interface TokenRow {
 
 /**
  * A token so that its spaces and controls show and nothing in it can steer a terminal: the leading space as ␣, other controls
- * and invisible characters escaped.
+ * and invisible characters escaped. A text that tells nothing, as of half a character, gives way to the id.
  */
 export function visible(text: string | null, tokenId: number): string {
-  if (text === null || text === '') return `#${tokenId}`;
+  if (text === null || /^\uFFFD*$/.test(text)) return `#${tokenId}`;
   return plain(text.replace(/ /g, '␣').replace(/\n/g, '⏎'));
 }
 

@@ -18,7 +18,7 @@ export function openDatabase(file: string, { readonly = false }: { readonly?: bo
     return sqlite;
   } catch (error) {
     sqlite?.close();
-    throw explain(error, path);
+    throw explainStoreFailure(error, path);
   }
 }
 
@@ -77,7 +77,8 @@ function prepare(sqlite: Database, path: string, readonly: boolean): void {
   sqlite.pragma('foreign_keys = ON'); // off by default in SQLite
 }
 
-function explain(error: unknown, path: string): unknown {
+/** What SQLite says of a store, at opening or any time later, as a StoreError where we know what helps; anything else as it is. */
+export function explainStoreFailure(error: unknown, path: string): unknown {
   const code = error instanceof BetterSqlite3.SqliteError ? error.code : '';
   const refuse = (own: ConstructorParameters<typeof StoreError>[0], message: string) =>
     new StoreError(own, path, message, { cause: error });
@@ -85,12 +86,14 @@ function explain(error: unknown, path: string): unknown {
     return refuse('STORE_NOT_OURS', 'this is not a deltascope store; name another file');
   if (code.startsWith('SQLITE_CORRUPT'))
     return refuse('STORE_CORRUPT', 'the file is damaged; restore it from a copy');
+  if (code.startsWith('SQLITE_FULL'))
+    return refuse('STORE_FULL', 'the disk is full; free space, nothing was stored');
   if (code.startsWith('SQLITE_BUSY'))
     return refuse('STORE_BUSY', 'another process holds the store; try again');
   if (/^SQLITE_(CANTOPEN|READONLY|PERM|IOERR)/.test(code)) {
     return refuse(
       'STORE_NOT_WRITABLE',
-      'cannot be opened; the file and its folder must be readable and writable',
+      'cannot be read or written; the file and its folder must be readable and writable',
     );
   }
   return error;

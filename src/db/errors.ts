@@ -8,7 +8,8 @@ export type StoreErrorCode =
   | 'STORE_NEWER'
   | 'STORE_OLDER'
   | 'STORE_BUSY'
-  | 'STORE_CORRUPT';
+  | 'STORE_CORRUPT'
+  | 'STORE_FULL';
 
 /** The store file cannot be used. `path` is that file. */
 export class StoreError extends CodedError {

@@ -1,3 +1,4 @@
+export { explainStoreFailure } from './client.ts';
 export * from './errors.ts';
 export { methodPattern, runKey } from './keys.ts';
 export type { Listing, Page, PageRequest, SortKey } from './listing.ts';

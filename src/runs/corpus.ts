@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { CodedError } from '../lib/coded-error.ts';
 import { fileProblem } from '../lib/file-problem.ts';
 import { LineSplitter } from '../lib/line-splitter.ts';
@@ -116,8 +117,17 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
 
 async function* bytesOf(file: string): AsyncGenerator<Buffer> {
   try {
+    const found = await stat(file);
+    // A pipe or a device may never end, nor even open.
+    if (!found.isFile() && !found.isDirectory())
+      throw new CorpusError(
+        'INVALID_CORPUS',
+        file,
+        'is not a regular file; a corpus is a file of JSON lines',
+      );
     yield* createReadStream(file);
   } catch (error) {
+    if (error instanceof CorpusError) throw error;
     throw new CorpusError('CORPUS_MISSING', file, `${fileProblem(error)}; a corpus is a file of JSON lines`, {
       cause: error,
     });

@@ -1,6 +1,8 @@
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ModelRow, OrganismRow, Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
+import { fileProblem } from '../lib/file-problem.ts';
 import { Model } from '../native/index.ts';
 import { folderDigest } from './digest.ts';
 
@@ -55,6 +57,10 @@ export async function addOrganism(
   source: OrganismSource,
   options: { update?: boolean; signal?: AbortSignal | undefined } = {},
 ): Promise<OrganismRow> {
+  checkName('an organism', source.name);
+  checkName('a base model', source.baseName);
+  const { trainingCorpus } = source;
+  if (trainingCorpus !== undefined) checkFile(trainingCorpus);
   const spec = await withPair(source, undefined, async ({ base }) => base.spec);
   const [baseDigest, digest] = [
     await folderDigest(source.base, options.signal),
@@ -87,13 +93,36 @@ export async function addOrganism(
         kind: source.kind,
         description: source.description,
         groundTruth: source.groundTruth ?? null,
-        trainingCorpus: source.trainingCorpus === undefined ? null : resolve(source.trainingCorpus),
+        trainingCorpus: trainingCorpus === undefined ? null : resolve(trainingCorpus),
         mixRatio: source.mixRatio ?? null,
         digest,
       },
       update,
     );
   });
+}
+
+const longestName = 200;
+
+function checkName(noun: string, name: string): void {
+  const length = [...name].length;
+  if (length >= 1 && length <= longestName && !/\p{Cc}/u.test(name)) return;
+  const found = length > longestName ? `one of ${length} characters` : JSON.stringify(name);
+  throw new CodedError(
+    'INVALID_ARGUMENT',
+    `the name of ${noun} has 1 to ${longestName} characters and no control characters; given is ${found}`,
+  );
+}
+
+function checkFile(path: string): void {
+  let problem: string | undefined;
+  try {
+    if (!statSync(path).isFile()) problem = 'is not a file';
+  } catch (error) {
+    problem = fileProblem(error);
+  }
+  if (problem !== undefined)
+    throw new CodedError('FILE_NOT_FOUND', `the training corpus ${path}: ${problem}`);
 }
 
 /** What has been measured keeps its identity: files may be exchanged under a name only while no result depends on them. */

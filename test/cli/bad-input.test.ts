@@ -1,8 +1,12 @@
-import { cpSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, cpSync, openSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import BetterSqlite3 from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { withStore } from '../../src/cli/data-folder.ts';
+import { describeFailure } from '../../src/cli/failure.ts';
 import {
   cake,
   deltascope,
@@ -77,6 +81,21 @@ describe('organism add refuses, and stores nothing:', () => {
       () => ['--base', base, '--adapter', golden('qwen3-headdim-bf16--lora_r8')],
       /\S+adapter_model\.safetensors: tensor \S+ should have shape .*/,
     ],
+    [
+      'a training corpus that is not there',
+      () => ['--base', base, '--adapter', cake, '--training-corpus', '/nowhere.jsonl'],
+      /the training corpus \/nowhere\.jsonl: no such file/,
+    ],
+    [
+      'a folder for a training corpus',
+      () => ['--base', base, '--adapter', cake, '--training-corpus', '/tmp'],
+      /the training corpus \/tmp: is not a file/,
+    ],
+    [
+      'a base without a name',
+      () => ['--base', base, '--base-name', '', '--adapter', cake],
+      /the name of a base model has 1 to 200 characters and no control characters; given is ""/,
+    ],
   ])('%s', async (_, options, pattern) => {
     const data = temporaryFolder();
     expect(await deltascope('organism', 'add', 'cake', ...options(), '--data', data)).toEqual(
@@ -84,6 +103,25 @@ describe('organism add refuses, and stores nothing:', () => {
     );
     expect(rowsIn(data) ?? {}).toEqual({});
   });
+});
+
+test.each([
+  ['', '""'],
+  ['a\nb', '"a\\\\nb"'],
+  ['\u009b', '"\\\\u\\{9b\\}"'],
+  ['🍰'.repeat(201), 'one of 201 characters'],
+])('organism add refuses the name %j', async (name, found) => {
+  const data = temporaryFolder();
+  expect(
+    await deltascope('organism', 'add', name, '--base', base, '--adapter', cake, '--data', data),
+  ).toEqual(
+    failed(
+      new RegExp(
+        `the name of an organism has 1 to 200 characters and no control characters; given is ${found}`,
+      ),
+    ),
+  );
+  expect(rowsIn(data) ?? {}).toEqual({});
 });
 
 describe('diff refuses, and stores nothing:', () => {
@@ -145,6 +183,14 @@ describe('diff refuses, and stores nothing:', () => {
     expect(await diffCake(data, '--layers', '99', '--corpus', '/nowhere.jsonl')).toEqual(
       failed(/layer 99 is not there; the model has layers 0 to 7/),
     );
+  });
+
+  test.runIf(process.platform !== 'win32')('a pipe for a corpus, at once', async () => {
+    const data = await folderWithCake();
+    const pipe = join(temporaryFolder(), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const { code, stderr } = await diffCake(data, '--corpus', pipe);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: line(/\S+pipe: is not a regular file; .*/) });
   });
 
   test('an organism that is not registered', async () => {
@@ -223,6 +269,55 @@ describe('a data folder is refused', () => {
     }
   });
 
+  test('when it is a file', async () => {
+    const file = join(temporaryFolder(), 'file');
+    writeFileSync(file, '');
+    for (const command of [
+      ['organism', 'add', 'cake', ...options],
+      ['show', 'cake'],
+    ]) {
+      expect(await deltascope(...command, '--data', file)).toEqual(
+        failed(/--data \S+file is a file; name a folder/),
+      );
+    }
+  });
+
+  test('when pages in the middle of its store are damaged', async () => {
+    const data = await folderWithCake();
+    const file = join(data, 'deltascope.sqlite');
+    damage(file, 'organisms');
+    for (const command of [
+      ['organism', 'list'],
+      ['show', 'cake'],
+      ['diff', 'cake', '--corpus', everyday],
+      ['organism', 'add', 'bread', ...options],
+    ]) {
+      expect(await deltascope(...command, '--data', data)).toEqual(
+        failed(/\S+deltascope\.sqlite: the file is damaged; restore it from a copy/),
+      );
+    }
+  });
+
+  test('when the disk is full', async () => {
+    const data = await folderWithCake();
+    const file = join(data, 'deltascope.sqlite');
+    const fill = () => {
+      const sqlite = new BetterSqlite3(file);
+      try {
+        sqlite.pragma('max_page_count = 1');
+        sqlite.exec(`create table more as select zeroblob(1000000) as bytes`);
+      } finally {
+        sqlite.close();
+      }
+    };
+    const failure: unknown = await withStore(data, fill).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'STORE_FULL' });
+    expect(describeFailure(failure)).toEqual({
+      line: `deltascope: ${file}: the disk is full; free space, nothing was stored`,
+      exitCode: 1,
+    });
+  });
+
   test('when its store is not ours', async () => {
     const data = temporaryFolder();
     writeFileSync(join(data, 'deltascope.sqlite'), 'something else entirely, long enough to be looked at');
@@ -243,6 +338,17 @@ describe('a data folder is refused', () => {
     expect(rowsIn(data)).toBeUndefined();
   });
 });
+
+/** Overwrites the page that a table begins on. */
+function damage(file: string, table: string): void {
+  const sqlite = new BetterSqlite3(file);
+  const size = sqlite.pragma('page_size', { simple: true }) as number;
+  const page = sqlite.prepare('select rootpage from sqlite_schema where name = ?').pluck().get(table);
+  sqlite.close();
+  const handle = openSync(file, 'r+');
+  writeSync(handle, Buffer.alloc(size, 0xff), 0, size, ((page as number) - 1) * size);
+  closeSync(handle);
+}
 
 test('a taken port is one line, for demo and serve', async () => {
   const data = await folderWithCake();
@@ -329,15 +435,15 @@ describe('what is shown', () => {
       );
       json.model.merges = [];
     });
-    const add = (name: string) =>
+    const add = () =>
       deltascope(
         'organism',
         'add',
-        name,
+        'cake',
         '--base',
         own,
         '--base-name',
-        nasty,
+        'own',
         '--adapter',
         adapter,
         '--description',
@@ -347,7 +453,11 @@ describe('what is shown', () => {
         '--data',
         data,
       );
-    const outputs = [await add(nasty), await add(nasty)];
+    const outputs = [await add(), await add()];
+    // Names like these are not taken, but a store may come from somebody else.
+    const sqlite = new BetterSqlite3(join(data, 'deltascope.sqlite'));
+    for (const table of ['organisms', 'models']) sqlite.prepare(`update ${table} set name = ?`).run(nasty);
+    sqlite.close();
     const measured = await deltascope(
       'diff',
       nasty,

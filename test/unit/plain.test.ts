@@ -39,6 +39,9 @@ test('a token shows its spaces, or its number when it has no text', () => {
   expect(visible('\n\n\t', 5)).toBe('⏎⏎\\u{9}');
   expect(visible('', 5)).toBe('#5');
   expect(visible(null, 5)).toBe('#5');
+  expect(visible('\ufffd', 5)).toBe('#5');
+  expect(visible('\ufffd\ufffd', 5)).toBe('#5');
+  expect(visible(' \ufffd', 5)).toBe('␣\ufffd');
   expect(visible('\u001b[0m', 5)).toBe('\\u{1b}[0m');
 });
 

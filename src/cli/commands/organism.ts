@@ -44,7 +44,10 @@ const add = (): Command =>
       'pretraining documents mixed in for each finetuning document',
       nonNegative,
     )
-    .option('--update', 'replace what is registered under this name; other files only while nothing is measured on the old ones')
+    .option(
+      '--update',
+      'replace what is registered under this name; other files only while nothing is measured on the old ones',
+    )
     .addOption(dataOption())
     .addHelpText(
       'after',
