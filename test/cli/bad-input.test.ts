@@ -106,11 +106,11 @@ describe('organism add refuses, and stores nothing:', () => {
 });
 
 test.each([
-  ['', '""'],
-  ['a\nb', '"a\\\\nb"'],
-  ['\u009b', '"\\\\u\\{9b\\}"'],
-  ['🍰'.repeat(201), 'one of 201 characters'],
-])('organism add refuses the name %j', async (name, found) => {
+  ['nothing', '', '""'],
+  ['with a line end', 'a\nb', '"a\\\\nb"'],
+  ['with a control', '\u009b', '"\\\\u\\{9b\\}"'],
+  ['too long', '🍰'.repeat(201), 'one of 201 characters'],
+])('organism add refuses a name: %s', async (_, name, found) => {
   const data = temporaryFolder();
   expect(
     await deltascope('organism', 'add', name, '--base', base, '--adapter', cake, '--data', data),
