@@ -14,7 +14,7 @@ struct DiffRequest {
   std::vector<int64_t> layers;     // decoder blocks, any order, no repeats
   std::vector<int64_t> positions;  // token indices from the start, any order, no repeats
   int64_t memory_budget =
-      0;  // bytes, the mapped weights not counted; 0: 1 GiB, or more when the model needs it
+      0;  // bytes; 0: 1 GiB, or more when the model needs it
 };
 
 /// The answer; L layers and P positions in the order asked, d = d_model.

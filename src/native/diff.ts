@@ -1,6 +1,7 @@
+import { basename } from 'node:path';
 import { addon } from './addon.ts';
 import { compute, type ComputeOptions } from './compute.ts';
-import { handleOf, type Model } from './model.ts';
+import { handleOf, type Model, type ModelSpec } from './model.ts';
 import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
 
 // As the engine has them.
@@ -14,7 +15,7 @@ export interface DiffOptions<P extends number | readonly number[]> extends Compu
   layers?: readonly number[] | undefined;
   /** How many first positions, or which ones. By default as many as the shortest sequence has. */
   positions?: P | undefined;
-  /** Bytes beyond the mapped weights; texts are cut into waves to keep it. 1 GiB, or what the model needs, by default. */
+  /** Bytes that a measurement may take; texts are cut into waves to keep it. 1 GiB, or what the model needs, by default. */
   memoryBudget?: number | undefined;
 }
 
@@ -25,7 +26,7 @@ export interface Certificate {
   /** Activations that were NaN, infinite or beyond ±2^37; their dimensions are NaN in the means. */
   notFinite: number;
   /** Adapted modules with ‖scale · B A‖; null for a full finetune. */
-  adapter: { parameters: number; modules: { module: string; changeNorm: number }[] } | null;
+  adapter: ModelSpec['adapter'];
   vocabularySizes: { base: number; finetuned: number };
   /** Keys of config.json that the engine does not know, and that are not known to change the maths. */
   unknownConfigKeys: { base: string[]; finetuned: string[] };
@@ -167,6 +168,11 @@ function warningsOf(
     warnings.push('the two models do not differ on these tokens');
   if (base.spec.architecture !== finetuned.spec.architecture) {
     warnings.push(`architectures differ: ${base.spec.architecture} and ${finetuned.spec.architecture}`);
+  }
+  const trainedOn = certificate.adapter?.baseName ?? '';
+  // A folder of a download cache has the name in its middle, so the whole path is searched.
+  if (trainedOn !== '' && !finetuned.folder.includes(basename(trainedOn))) {
+    warnings.push(`the adapter names another base: ${trainedOn}`);
   }
   if (vocabularySizes.base !== vocabularySizes.finetuned) {
     warnings.push(`vocabulary sizes differ: ${vocabularySizes.base} and ${vocabularySizes.finetuned}`);

@@ -109,33 +109,33 @@ test('organism list', async () =>
 `));
 test('diff', async () =>
   expect(await help('diff')).toMatchInlineSnapshot(`
-  "Usage: deltascope diff [options] <organism>
+    "Usage: deltascope diff [options] <organism>
 
-  measure an organism: mean activation difference on the first tokens of unrelated
-  texts
+    measure an organism: mean activation difference on the first tokens of unrelated
+    texts
 
-  Arguments:
-    organism              its registered name
+    Arguments:
+      organism              its registered name
 
-  Options:
-    --corpus <file>       probe texts, JSONL, unrelated to the finetune
-    --corpus-name <name>  what to call the corpus (default: its file’s name)
-    --text-column <name>  column that holds the text (default: "text")
-    --layers <list>       "middle", "all", or blocks from 0 and depths in percent:
-                          0,7,50% (default: middle)
-    --positions <n>       first tokens of each text (default: 10)
-    --samples <n>         texts at most (default: 10000)
-    --top <k>             tokens kept of each reading (default: 100)
-    --threads <n>         CPU threads (default: all)
-    --memory <size>       memory beyond the mapped weights, like 2GiB (default:
-                          1GiB, or what it needs)
-    --data <folder>       folder that holds the store (default: "deltascope-data",
-                          env: DELTASCOPE_DATA)
-    -h, --help            display help for command
+    Options:
+      --corpus <file>       probe texts, JSONL, unrelated to the finetune
+      --corpus-name <name>  what to call the corpus (default: its file’s name)
+      --text-column <name>  column that holds the text (default: "text")
+      --layers <list>       "middle", "all", or blocks from 0 and depths in percent:
+                            0,7,50% (default: middle)
+      --positions <n>       first tokens of each text (default: 10)
+      --samples <n>         texts at most (default: 10000)
+      --top <k>             tokens kept of each reading (default: 100)
+      --threads <n>         CPU threads (default: all)
+      --memory <size>       memory a measurement may take, like 2GiB (default: 1GiB,
+                            or what it needs)
+      --data <folder>       folder that holds the store (default: "deltascope-data",
+                            env: DELTASCOPE_DATA)
+      -h, --help            display help for command
 
-  On a terminal: a progress bar and a summary. Otherwise JSON lines on standard output, the last one with "event": "run".
-  "
-`));
+    On a terminal: a progress bar and a summary. Otherwise JSON lines on standard output, the last one with "event": "run".
+    "
+  `));
 test('show', async () =>
   expect(await help('show')).toMatchInlineSnapshot(`
   "Usage: deltascope show [options] <organism-or-run>

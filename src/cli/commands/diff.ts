@@ -41,7 +41,7 @@ export const diffCommand = (): Command =>
     .option('--threads <n>', 'CPU threads (default: all)', wholeNumber(1, 4096))
     .option(
       '--memory <size>',
-      'memory beyond the mapped weights, like 2GiB (default: 1GiB, or what it needs)',
+      'memory a measurement may take, like 2GiB (default: 1GiB, or what it needs)',
       byteCount,
     )
     .addOption(dataOption())
