@@ -28,10 +28,6 @@ void scale_frequencies(ConfigReader& scaling, const std::string& type, std::vect
 
 }  // namespace
 
-std::vector<float> rotary_table(double theta, int64_t head_dim) {
-  return rotary_frequencies(theta, head_dim);
-}
-
 std::vector<float> read_rotary_parameters(ConfigReader& parameters, int64_t head_dim, double default_theta) {
   std::vector<float> frequencies =
       rotary_frequencies(parameters.real_or("rope_theta", 0, default_theta), head_dim);

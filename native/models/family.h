@@ -56,9 +56,6 @@ void read_common(ConfigReader& config, ModelSpec& spec, const Defaults& defaults
 /// Rotary frequencies from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (4).
 std::vector<float> read_rotary(ConfigReader& config, int64_t head_dim, double default_theta);
 
-/// Frequencies without any scaling.
-std::vector<float> rotary_table(double theta, int64_t head_dim);
-
 /// Frequencies from one set of parameters: rope_theta, rope_type and what it needs; all of them must be
 /// understood.
 std::vector<float> read_rotary_parameters(ConfigReader& parameters, int64_t head_dim, double default_theta);

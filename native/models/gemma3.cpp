@@ -1,6 +1,7 @@
 // Gemma 3, the text model alone and inside the multimodal one: q/k norms, two rotary tables, one full block
 // after several windowed ones. Source: transformers' Gemma3ForCausalLM and Gemma3ForConditionalGeneration.
 #include "models/gemma_config.h"
+#include "ops/rotary.h"
 
 namespace deltascope {
 namespace {
@@ -22,7 +23,7 @@ void read_rotaries(ConfigReader& config, ModelSpec& spec) {
     return;
   }
   spec.rotary = {read_rotary(config, spec.head_dim, kGlobalTheta),
-                 rotary_table(config.real_or("rope_local_base_freq", 0, kLocalTheta), spec.head_dim)};
+                 rotary_frequencies(config.real_or("rope_local_base_freq", 0, kLocalTheta), spec.head_dim)};
 }
 
 void read_text(ConfigReader& config, ModelSpec& spec) {

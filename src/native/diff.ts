@@ -134,7 +134,10 @@ export async function diff<P extends number | readonly number[] = number>(
       certificate,
       base,
       finetuned,
-      result.meanDiff.filter((_, i) => counts[Math.trunc(i / base.spec.dModel) % list.length] !== 0),
+      unreached.length === list.length || // nothing to tell by
+        result.meanDiff.some(
+          (value, i) => value !== 0 && counts[Math.trunc(i / base.spec.dModel) % list.length] !== 0,
+        ),
     ),
   ];
   return {
@@ -158,14 +161,13 @@ function warningsOf(
   certificate: Certificate,
   base: Model,
   finetuned: Model,
-  /** Where a text reaches. */
-  meanDiff: Float32Array,
+  /** Whether a mean difference is other than zero where a text reaches; the first one found settles it. */
+  differ: boolean,
 ): string[] {
   const { notFinite, vocabularySizes, unknownConfigKeys } = certificate;
   const warnings: string[] = [];
   if (notFinite > 0) warnings.push(`${notFinite} activations were not finite; the means hold NaN there`);
-  if (meanDiff.length > 0 && meanDiff.every((value) => value === 0))
-    warnings.push('the two models do not differ on these tokens');
+  if (!differ) warnings.push('the two models do not differ on these tokens');
   if (base.spec.architecture !== finetuned.spec.architecture) {
     warnings.push(`architectures differ: ${base.spec.architecture} and ${finetuned.spec.architecture}`);
   }
