@@ -8,7 +8,6 @@
 namespace deltascope {
 namespace {
 
-constexpr size_t kMaxConfig = size_t{16} << 20;
 const nlohmann::json kNull;
 
 }  // namespace
@@ -22,7 +21,7 @@ ConfigReader::ConfigReader(nlohmann::json object, std::string file, Code code, s
 }
 
 ConfigReader ConfigReader::open(const std::string& path, Code code) {
-  return ConfigReader(parse_strict_json(read_small_file(path, kMaxConfig), code, path), path, code);
+  return ConfigReader(parse_strict_json(read_small_file(path, kMaxBytes), code, path), path, code);
 }
 
 const nlohmann::json* ConfigReader::find(const std::string& key) {

@@ -20,7 +20,9 @@ class ConfigReader {
   /// messages.
   ConfigReader(nlohmann::json object, std::string file, Code code, std::string prefix = "");
 
-  /// Reads a file of at most 16 MiB.
+  /// The most bytes of a file that are read.
+  static constexpr size_t kMaxBytes = size_t{16} << 20;
+  /// Reads a file of at most kMaxBytes.
   static ConfigReader open(const std::string& path, Code code);
 
   bool has(const std::string& key) const;

@@ -28,9 +28,14 @@ extern const Family kGemma3Multimodal;
 /// All families, in the order the documentation lists them.
 std::span<const Family* const> families();
 
-/// Reads config.json of a checkpoint folder: finds the family, lets it read, and refuses every key left over
-/// that is known to change the maths. Throws FILE_NOT_FOUND, INVALID_CONFIG, MODEL_UNSUPPORTED.
+/// Reads config.json of a checkpoint folder. Throws FILE_NOT_FOUND, FILE_UNREADABLE and what parse_model_spec
+/// throws.
 ModelSpec read_model_spec(const std::string& folder);
+
+/// Reads the text of a config.json: finds the family, lets it read, and refuses every key left over that is
+/// known to change the maths. Pure, so that a fuzzer can call it; `where` is named in errors. Throws
+/// INVALID_CONFIG, MODEL_UNSUPPORTED.
+ModelSpec parse_model_spec(std::string_view text, const std::string& where);
 
 /// Refuses every key left over that is known to change the maths, and notes the ones it does not know.
 void refuse_unread(ConfigReader& config, ModelSpec& spec);

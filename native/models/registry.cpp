@@ -2,6 +2,7 @@
 #include <array>
 
 #include "format/data_file.h"
+#include "format/strict_json.h"
 #include "models/family.h"
 
 namespace deltascope {
@@ -79,10 +80,8 @@ void refuse_unread(ConfigReader& config, ModelSpec& spec) {
   }
 }
 
-ModelSpec read_model_spec(const std::string& folder) {
-  if (!is_directory(folder))
-    throw Error(Code::file_not_found, "no such folder: " + folder, {{"file", folder}});
-  ConfigReader config = ConfigReader::open(folder + "/config.json", Code::invalid_config);
+ModelSpec parse_model_spec(std::string_view text, const std::string& where) {
+  ConfigReader config(parse_strict_json(text, Code::invalid_config, where), where, Code::invalid_config);
   const auto architectures = config.strings("architectures");
   if (architectures.size() != 1) config.fail("architectures", "a list with the one architecture");
 
@@ -101,6 +100,13 @@ ModelSpec read_model_spec(const std::string& folder) {
 
   refuse_unread(config, spec);
   return spec;
+}
+
+ModelSpec read_model_spec(const std::string& folder) {
+  if (!is_directory(folder))
+    throw Error(Code::file_not_found, "no such folder: " + folder, {{"file", folder}});
+  const std::string path = folder + "/config.json";
+  return parse_model_spec(read_small_file(path, ConfigReader::kMaxBytes), path);
 }
 
 }  // namespace deltascope
