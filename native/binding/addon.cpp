@@ -40,11 +40,12 @@ Napi::Object describe_model(Napi::Env env, const Model& model) {
       Napi::Object entry = Napi::Object::New(env);
       entry.Set("module", module.name);
       entry.Set("changeNorm", Napi::Number::New(env, module.change));
+      entry.Set("replaced", Napi::Boolean::New(env, module.replaced));
       modules.Set(modules.Length(), entry);
     }
     described.Set("parameters", number(adapter->parameters()));
     described.Set("modules", modules);
-    described.Set("baseName", adapter->base_name());
+    described.Set("baseName", adapter->config().base_name);
     result.Set("adapter", described);
   } else {
     result.Set("adapter", env.Null());
@@ -230,6 +231,8 @@ class Addon : public Napi::Addon<Addon> {
     result.Set("samples", number(r.samples));
     result.Set("uniquePrefixes", number(r.unique_prefixes));
     result.Set("waves", number(r.waves));
+    result.Set("baseWeightsNotFinite", number(r.base_weights_not_finite));
+    result.Set("finetunedWeightsNotFinite", number(r.finetuned_weights_not_finite));
     result.Set("notFinite", number(r.not_finite));
     result.Set("sharedWeights", Napi::Boolean::New(env, r.shared_weights));
     return result;

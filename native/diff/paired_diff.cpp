@@ -27,18 +27,20 @@ void require_pair(const ModelSpec& base, const ModelSpec& finetuned) {
   check("d_model", base.d_model, finetuned.d_model);
 }
 
-/// The tokens that matter: every sequence cut after the last position asked for.
+/// The tokens that matter: every sequence cut after the last position asked for. One beyond the context stays whole,
+/// since its activations depend on its length.
 struct CutBatch {
   std::vector<int32_t> ids;
   std::vector<int64_t> offsets = {0};
   TokenBatch view() const { return {ids, offsets}; }
 };
 
-CutBatch cut(const TokenBatch& tokens, int64_t length) {
+CutBatch cut(const TokenBatch& tokens, int64_t length, int64_t context) {
   CutBatch batch;
   for (int64_t i = 0; i < tokens.sequences(); ++i) {
     const auto sequence = tokens.sequence(i);
-    const auto keep = std::min(static_cast<int64_t>(sequence.size()), length);
+    const auto all = static_cast<int64_t>(sequence.size());
+    const auto keep = all > context ? all : std::min(all, length);
     batch.ids.insert(batch.ids.end(), sequence.begin(), sequence.begin() + keep);
     batch.offsets.push_back(static_cast<int64_t>(batch.ids.size()));
   }
@@ -69,17 +71,20 @@ Multiplicity multiplicity(const PrefixTree& tree) {
 /// Feeds one layer of one tree to the statistics of the positions asked for. slots: position → index, or −1.
 void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int64_t>& slots,
             const float* base, const float* finetuned, int64_t d, std::span<Moments> moments) {
+  const auto slot_of = [&](int32_t position) {
+    return static_cast<size_t>(position) < slots.size() ? slots[static_cast<size_t>(position)] : -1;
+  };
   std::vector<Moments::Pair> all(static_cast<size_t>(tree.nodes()));
 #pragma omp parallel for schedule(static)
   for (int64_t node = 0; node < tree.nodes(); ++node) {
     const auto at = static_cast<size_t>(node);
-    if (slots[static_cast<size_t>(tree.position[at])] < 0) continue;
+    if (slot_of(tree.position[at]) < 0) continue;
     const float *b = base + node * d, *f = finetuned + node * d;
     all[at] = {b, f, m.count[at], m.even[at], row_norm(b, d), row_norm(f, d), squared_distance(b, f, d)};
   }
   std::vector<std::vector<Moments::Pair>> by_slot(moments.size());
   for (size_t node = 0; node < all.size(); ++node) {
-    const int64_t slot = slots[static_cast<size_t>(tree.position[node])];
+    const int64_t slot = slot_of(tree.position[node]);
     if (slot >= 0) by_slot[static_cast<size_t>(slot)].push_back(all[node]);
   }
   for (size_t slot = 0; slot < moments.size(); ++slot) moments[slot].add(by_slot[slot]);
@@ -115,7 +120,10 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
   const auto L = static_cast<int64_t>(request.layers.size()),
              P = static_cast<int64_t>(request.positions.size());
   const int64_t last = *std::max_element(request.positions.begin(), request.positions.end());
-  const CutBatch batch = cut(tokens, last + 1);
+  const int64_t context = std::min(base.spec().prefix_context(), finetuned.spec().prefix_context());
+  const CutBatch batch = cut(tokens, last + 1, context);
+  require_positions(base, batch.view());
+  require_positions(finetuned, batch.view());
   int64_t longest = 0;
   for (int64_t i = 0; i < batch.view().sequences(); ++i)
     longest = std::max(longest, static_cast<int64_t>(batch.view().sequence(i).size()));
@@ -130,12 +138,13 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
   constexpr int64_t kSumsPerDimension = 3 * static_cast<int64_t>(sizeof(int128)) + 1;
   const int64_t statistics_bytes = L * P * (d * kSumsPerDimension + static_cast<int64_t>(sizeof(Moments)));
   const auto trees =
-      plan_trees(batch.view(), nodes_per_wave(forward, statistics_bytes, request.memory_budget, longest));
+      plan_trees(batch.view(), nodes_per_wave(forward, statistics_bytes, request.memory_budget, longest), context);
   std::vector<Moments> moments(static_cast<size_t>(L * P), Moments(d));  // [ascending layer, position asked]
 
   int64_t nodes = 0, done = 0;
   for (const PrefixTree& tree : trees) nodes += tree.nodes();
   const int64_t work = nodes * (layers.back() + 1) * 2;
+  DiffResult result;
   for (const PrefixTree& tree : trees) {
     const Multiplicity m = multiplicity(tree);
     const auto observe = [&](int64_t layer, std::span<const float* const> residuals) {
@@ -147,11 +156,14 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
       done += pushed;
       if (job.on_progress) job.on_progress(done, work);
     });
+    // Every wave reads the same weights, experts apart, which are read where a token chose them.
+    result.base_weights_not_finite = std::max(result.base_weights_not_finite, forward.weights_not_finite()[0]);
+    result.finetuned_weights_not_finite =
+        std::max(result.finetuned_weights_not_finite, forward.weights_not_finite()[1]);
   }
 
-  DiffResult result;
   result.samples = tokens.sequences();
-  result.unique_prefixes = count_unique_prefixes(batch.view());
+  result.unique_prefixes = count_unique_prefixes(batch.view(), context);
   result.waves = static_cast<int64_t>(trees.size());
   result.shared_weights = forward.shares_weights();
   for (auto* vectors : {&result.mean_diff, &result.base_mean, &result.finetuned_mean})

@@ -27,6 +27,8 @@ struct DiffResult {
   int64_t unique_prefixes = 0;
   int64_t waves = 0;       // trees that the texts were cut into to keep the budget
   int64_t not_finite = 0;  // activations that were NaN, infinite or beyond ±2^37
+  /// Values among the weights that were read, up to the last measured block, that are NaN or infinite.
+  int64_t base_weights_not_finite = 0, finetuned_weights_not_finite = 0;
   bool shared_weights = false;
 };
 

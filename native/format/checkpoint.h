@@ -44,6 +44,8 @@ class Checkpoint {
   bool same_files(const Checkpoint& other) const;
 
   const std::map<std::string, TensorInfo>& tensors() const { return tensors_; }
+  /// The folder, or the single file.
+  const std::string& path() const { return where_; }
 
  private:
   Checkpoint() = default;

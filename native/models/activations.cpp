@@ -52,6 +52,18 @@ void require_known_tokens(const Model& model, const TokenBatch& tokens) {
   }
 }
 
+void require_positions(const Model& model, const TokenBatch& tokens) {
+  const int64_t most = model.spec().learned_positions;
+  for (int64_t i = 0; most > 0 && i < tokens.sequences(); ++i) {
+    const auto length = static_cast<int64_t>(tokens.sequence(i).size());
+    if (length <= most) continue;
+    throw Error(Code::invalid_argument,
+                "text " + std::to_string(i) + " has " + std::to_string(length) + " tokens; " +
+                    model.spec().architecture + " knows " + std::to_string(most) + " positions",
+                {{"field", "tokens"}, {"expected", std::to_string(most)}, {"found", std::to_string(length)}});
+  }
+}
+
 void require_distinct(const char* what, const std::vector<int64_t>& values, int64_t end) {
   if (values.empty())
     throw Error(Code::invalid_argument, std::string(what) + " is empty; name at least one",
@@ -73,6 +85,7 @@ std::vector<std::vector<std::vector<float>>> residuals(const Model& model, const
                                                        const std::vector<int64_t>& layers, Job& job) {
   require_distinct("layers", layers, model.spec().layers);
   require_known_tokens(model, tokens);
+  require_positions(model, tokens);
   const int64_t d = model.spec().d_model;
   std::vector<std::vector<std::vector<float>>> result;
   for (size_t i = 0; i < layers.size(); ++i) result.push_back(empty_rows(tokens, d));
@@ -80,7 +93,7 @@ std::vector<std::vector<std::vector<float>>> residuals(const Model& model, const
   std::vector<int64_t> ascending = layers;
   std::sort(ascending.begin(), ascending.end());
   Forward forward({&model});
-  const auto trees = plan_trees(tokens, kNodesPerWave);
+  const auto trees = plan_trees(tokens, kNodesPerWave, model.spec().prefix_context());
   const int64_t work = total_nodes(trees) * (ascending.back() + 1);
   int64_t done = 0;
   for (const PrefixTree& tree : trees) {
@@ -101,10 +114,11 @@ std::vector<std::vector<std::vector<float>>> residuals(const Model& model, const
 
 std::vector<std::vector<float>> logits(const Model& model, const TokenBatch& tokens, Job& job) {
   require_known_tokens(model, tokens);
+  require_positions(model, tokens);
   const int64_t d = model.spec().d_model, vocabulary = model.spec().vocab_size;
   auto result = empty_rows(tokens, vocabulary);
   Forward forward({&model});
-  const auto trees = plan_trees(tokens, kNodesPerWave);
+  const auto trees = plan_trees(tokens, kNodesPerWave, model.spec().prefix_context());
   const std::vector<int64_t> last = {model.spec().layers - 1};
   const int64_t work = total_nodes(trees) * model.spec().layers;
   int64_t done = 0;

@@ -20,6 +20,9 @@ std::vector<std::vector<float>> logits(const Model& model, const TokenBatch& tok
 /// Throws INVALID_ARGUMENT when an id is not in the vocabulary.
 void require_known_tokens(const Model& model, const TokenBatch& tokens);
 
+/// Throws INVALID_ARGUMENT when a sequence is longer than a table of learned positions.
+void require_positions(const Model& model, const TokenBatch& tokens);
+
 /// Throws INVALID_ARGUMENT unless every value is in [0, end), each once, and there is at least one.
 void require_distinct(const char* what, const std::vector<int64_t>& values, int64_t end);
 

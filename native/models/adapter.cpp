@@ -2,110 +2,65 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <optional>
+#include <tuple>
 
 #include "core/errors.h"
 #include "format/config_reader.h"
-#include "models/adapter_config.h"
-#include "models/read_weights.h"
+#include "format/data_file.h"
 #include "ops/convert.h"
 
 namespace deltascope {
 namespace {
 
-/// "base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight", taken apart.
-struct AdapterKey {
-  int64_t layer;
-  Role role;
-  bool is_a;
+/// A module of the base that can be adapted, and the roles whose rows are its own, one after another.
+struct Module {
+  std::string name;  // below the prefix, as reported: "layers.3.self_attn.q_proj"
+  int64_t layer = -1, expert = -1;
+  std::vector<Role> roles;
+  int64_t out = 0, in = 0;
 };
 
-std::optional<AdapterKey> parse_key(std::string_view key, const ModelSpec& spec) {
-  // Adapters of a larger model name its text part as that version of transformers did.
-  const auto has_prefix = [&](const std::string& prefix) {
-    return key.starts_with("base_model.model." + prefix + "layers.");
-  };
-  const auto prefix = std::find_if(spec.tensor_prefixes.begin(), spec.tensor_prefixes.end(), has_prefix);
-  if (prefix == spec.tensor_prefixes.end()) return std::nullopt;
-  key.remove_prefix(("base_model.model." + *prefix + "layers.").size());
-  int64_t layer = 0;
+/// The two tensors of a low-rank update.
+struct Halves {
+  std::string a, b;
+};
+
+/// "12.rest" → 12 and "rest"; nothing when it does not begin with a plain number below `end`.
+std::optional<int64_t> take_number(std::string_view& text, int64_t end) {
+  int64_t number = 0;
   size_t digits = 0;
-  while (digits < key.size() && digits < 6 && key[digits] >= '0' && key[digits] <= '9') {
-    layer = layer * 10 + (key[digits++] - '0');
+  while (digits < text.size() && digits < 6 && text[digits] >= '0' && text[digits] <= '9') {
+    number = number * 10 + (text[digits++] - '0');
   }
-  if (digits == 0 || layer >= spec.layers || (digits > 1 && key[0] == '0')) return std::nullopt;
-  key.remove_prefix(digits);
-  for (const Role role : kRoles) {
-    const std::string stem = "." + std::string(module_path(role)) + ".lora_";
-    if (key == stem + "A.weight") return AdapterKey{layer, role, true};
-    if (key == stem + "B.weight") return AdapterKey{layer, role, false};
-  }
-  return std::nullopt;
+  if (digits == 0 || digits == text.size() || text[digits] != '.' || number >= end) return std::nullopt;
+  if (digits > 1 && text[0] == '0') return std::nullopt;
+  text.remove_prefix(digits + 1);
+  return number;
 }
 
-/// A name stands for a module when it is its whole path or the path's end after a dot, as PEFT reads a list.
-bool names_module(const std::string& name, int64_t layer, Role role, const ModelSpec& spec) {
-  const std::string end = "layers." + std::to_string(layer) + "." + module_path(role);
-  return std::any_of(spec.tensor_prefixes.begin(), spec.tensor_prefixes.end(),
-                     [&](const std::string& prefix) {
-                       return prefix + end == name || (prefix + end).ends_with("." + name);
-                     });
-}
-
-/// The number that a pattern gives a module, or the one that all others have.
-template <typename T>
-T matching(const std::vector<std::pair<std::string, T>>& pattern, T otherwise, int64_t layer, Role role,
-           const ModelSpec& spec) {
-  for (const auto& [name, value] : pattern) {
-    if (names_module(name, layer, role, spec)) return value;
-  }
-  return otherwise;
-}
-
-std::vector<float> read_matrix(Checkpoint& file, const std::string& path, const std::string& tensor,
-                               int64_t rows, int64_t columns) {
-  const TensorInfo* info = file.find(tensor);
-  const std::vector<int64_t> shape = {rows, columns};
-  if (info == nullptr || info->shape != shape) {
-    const std::string found = info == nullptr ? "nothing" : describe(info->shape);
-    throw Error(Code::invalid_adapter,
-                path + ": tensor " + tensor + " should have shape " + describe(shape) + ", found " + found,
-                {{"file", path}, {"tensor", tensor}, {"expected", describe(shape)}, {"found", found}});
-  }
-  if (info->dtype != DType::f32 && info->dtype != DType::f16 && info->dtype != DType::bf16) {
-    throw Error(Code::invalid_adapter,
-                path + ": tensor " + tensor + " has dtype " + std::string(container_name(info->dtype)) +
-                    "; F32, F16 or BF16 is expected",
-                {{"file", path}, {"tensor", tensor}});
-  }
-  std::vector<float> values(static_cast<size_t>(rows * columns));
-  read_weights(file, *info, 0, rows * columns, values.data());
-  if (count_not_finite(values.data(), rows * columns) > 0) {
-    throw Error(Code::invalid_adapter, path + ": tensor " + tensor + " holds NaN or infinity",
-                {{"file", path}, {"tensor", tensor}});
-  }
+std::vector<float> dense_values(const Checkpoint& file, const TensorInfo& info) {
+  std::vector<float> values(static_cast<size_t>(info.elements()));
+  read_weights({&file, &info}, 0, info.elements(), values.data());
   return values;
 }
 
 /// ‖B A‖ without forming it: ‖B A‖² = Σ (BᵀB) ∘ (A Aᵀ), [rank, rank] each, in float64.
-double product_norm(const LowRank& update, int64_t out, int64_t in) {
-  const int64_t r = update.rank;
-  std::vector<double> left(static_cast<size_t>(r * r)), right(static_cast<size_t>(r * r));
-  for (int64_t row = 0; row < out; ++row) {
-    const float* b = &update.b[static_cast<size_t>(row * r)];
-    for (int64_t i = 0; i < r; ++i) {
-      for (int64_t j = 0; j < r; ++j)
-        left[static_cast<size_t>(i * r + j)] += static_cast<double>(b[i]) * b[j];
-    }
-  }
+/// a: [rank, in], b: [out, rank].
+double product_norm(const std::vector<float>& a, const std::vector<float>& b, int64_t rank) {
+  const int64_t in = static_cast<int64_t>(a.size()) / rank, out = static_cast<int64_t>(b.size()) / rank;
+  std::vector<double> left(static_cast<size_t>(rank * rank)), right(static_cast<size_t>(rank * rank));
 #pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < r; ++i) {
-    for (int64_t j = 0; j < r; ++j) {
+  for (int64_t i = 0; i < rank; ++i) {
+    for (int64_t row = 0; row < out; ++row) {
+      const float* at = &b[static_cast<size_t>(row * rank)];
+      for (int64_t j = 0; j < rank; ++j) left[static_cast<size_t>(i * rank + j)] += static_cast<double>(at[i]) * at[j];
+    }
+    for (int64_t j = 0; j < rank; ++j) {
       double sum = 0;
-      const float *ai = &update.a[static_cast<size_t>(i * in)], *aj = &update.a[static_cast<size_t>(j * in)];
+      const float *ai = &a[static_cast<size_t>(i * in)], *aj = &a[static_cast<size_t>(j * in)];
       for (int64_t k = 0; k < in; ++k) sum += static_cast<double>(ai[k]) * aj[k];
-      right[static_cast<size_t>(i * r + j)] = sum;
+      right[static_cast<size_t>(i * rank + j)] = sum;
     }
   }
   double squared = 0;
@@ -115,94 +70,295 @@ double product_norm(const LowRank& update, int64_t out, int64_t in) {
 
 }  // namespace
 
-Adapter::Adapter(const std::string& folder, const ModelSpec& spec) {
+/// Takes the file apart.
+struct Adapter::Reader {
+  Adapter& adapter;
+  const ModelSpec& spec;
+  const std::string& prefix;
+  const std::string& path;
+
+  [[noreturn]] void fail(const std::string& tensor, const std::string& why, Error::Details details = {}) const {
+    details.insert(details.begin(), {{"file", path}, {"tensor", tensor}});
+    throw Error(Code::invalid_adapter, path + ": tensor " + tensor + " " + why, std::move(details));
+  }
+
+  [[noreturn]] void fail_unknown(const std::string& tensor) const {
+    fail(tensor, "matches no module of " + spec.architecture + " with " + std::to_string(spec.layers) + " layers");
+  }
+
+  /// The module at a path of the base ("model.layers.3.self_attn.q_proj"), whichever version of transformers named
+  /// it; nothing when there is none.
+  std::optional<Module> module_at(std::string_view whole) const {
+    for (const std::string& head : spec.head_names) {
+      if (whole == head) return Module{head, -1, -1, {}, spec.vocab_size, spec.d_model};
+    }
+    for (const std::string& candidate : spec.tensor_prefixes) {
+      const std::string stem = candidate + spec.names.blocks + ".";
+      if (!whole.starts_with(stem)) continue;
+      std::string_view rest = whole.substr(stem.size());
+      const auto layer = take_number(rest, spec.layers);
+      if (!layer) continue;
+      const BlockSpec& block = spec.blocks[static_cast<size_t>(*layer)];
+      Module module{std::string(whole.substr(candidate.size())), *layer, -1, {}, 0, 0};
+      for (const Role role : kRoles) {
+        if (has_role(spec, block, role) && spec.names.module(role) == rest) module.roles.push_back(role);
+      }
+      const std::string experts = spec.names.experts + ".";
+      if (block.experts && rest.starts_with(experts)) {
+        std::string_view inner = rest.substr(experts.size());
+        const auto expert = take_number(inner, spec.experts);
+        if (!expert) continue;
+        for (const Role role : {Role::gate, Role::up, Role::down}) {
+          if (expert_module(spec, *expert, role) == rest) module.roles = {role};
+        }
+        module.expert = *expert;
+      }
+      if (module.roles.empty()) continue;
+      for (const Role role : module.roles) {
+        const auto [out, in] = linear_shape(spec, block, role);
+        module.out += out;
+        module.in = in;
+      }
+      return module;
+    }
+    return std::nullopt;
+  }
+
+  bool is_embedding(std::string_view whole) const {
+    return std::any_of(spec.tensor_prefixes.begin(), spec.tensor_prefixes.end(),
+                       [&](const std::string& candidate) { return whole == candidate + spec.names.embedding; });
+  }
+
+  /// The base's name of a tensor that an adapter of any version of transformers names.
+  std::string base_tensor(const std::string& rest) const {
+    for (const std::string& head : spec.head_names) {
+      if (rest == head + ".weight") return rest;
+    }
+    for (const std::string& candidate : spec.tensor_prefixes) {
+      if (rest.starts_with(candidate)) return prefix + rest.substr(candidate.size());
+    }
+    return rest;
+  }
+
+  const TensorInfo& tensor(const std::string& name, const std::vector<int64_t>& shape) const {
+    const TensorInfo* info = adapter.file_->find(name);
+    if (info == nullptr || info->shape != shape) {
+      const std::string found = info == nullptr ? "nothing" : describe(info->shape);
+      fail(name, "should have shape " + describe(shape) + ", found " + found,
+           {{"expected", describe(shape)}, {"found", found}});
+    }
+    if (info->dtype != DType::f32 && info->dtype != DType::f16 && info->dtype != DType::bf16) {
+      fail(name, "has dtype " + std::string(container_name(info->dtype)) + "; F32, F16 or BF16 is expected");
+    }
+    return *info;
+  }
+
+  std::vector<float> matrix(const std::string& name, int64_t rows, int64_t columns) const {
+    std::vector<float> values = dense_values(*adapter.file_, tensor(name, {rows, columns}));
+    if (count_not_finite(values.data(), rows * columns) > 0) fail(name, "holds NaN or infinity");
+    return values;
+  }
+
+  void touch(int64_t layer) const {
+    if (layer < 0) return;
+    adapter.first_layer_ = std::min(adapter.first_layer_, layer);
+    adapter.last_layer_ = std::max(adapter.last_layer_, layer);
+  }
+
+  void note(const Module& module, double change, int64_t rank) const {
+    adapter.modules_.push_back({module.name, change, false});
+    adapter.parameters_ += rank * (module.in + module.out);
+    adapter.max_rank_ = std::max(adapter.max_rank_, rank);
+    touch(module.layer);
+  }
+
+  void read_update(const std::string& whole, const Module& module, const Halves& halves) const {
+    const int64_t rank = adapter.config_.rank_of(whole);
+    const auto scale = static_cast<float>(adapter.config_.scale_of(whole));
+    const std::vector<float> a = matrix(halves.a, rank, module.in), b = matrix(halves.b, module.out, rank);
+    note(module, static_cast<double>(scale) * product_norm(a, b, rank), rank);
+    const auto rows = [&](int64_t first, int64_t out) {
+      const std::span own = std::span(b).subspan(static_cast<size_t>(first * rank), static_cast<size_t>(out * rank));
+      return LowRank{rank, scale, PackedMatrix::from(a, rank, module.in), PackedMatrix::from(own, out, rank)};
+    };
+    if (module.layer < 0) {
+      adapter.head_ = std::make_unique<LowRank>(rows(0, module.out));
+      return;
+    }
+    int64_t first = 0;
+    for (const Role role : module.roles) {
+      const int64_t out = linear_shape(spec, spec.blocks[static_cast<size_t>(module.layer)], role).out;
+      adapter.updates_.emplace(std::array{module.layer, static_cast<int64_t>(role), module.expert}, rows(first, out));
+      first += out;
+    }
+  }
+
+  void read_embedding(const std::string& whole, const Halves& halves) const {
+    const int64_t rank = adapter.config_.rank_of(whole), vocabulary = spec.vocab_size;
+    const auto scale = static_cast<float>(adapter.config_.scale_of(whole));
+    const std::vector<float> a = matrix(halves.a, rank, vocabulary), b = matrix(halves.b, spec.d_model, rank);
+    note({spec.names.embedding, -1, -1, {}, spec.d_model, vocabulary},
+         static_cast<double>(scale) * product_norm(a, b, rank), rank);
+    adapter.embedding_ = std::make_unique<EmbeddingUpdate>(
+        EmbeddingUpdate{rank, scale, std::vector<float>(static_cast<size_t>(vocabulary * rank)), b});
+    for (int64_t i = 0; i < rank; ++i) {
+      for (int64_t t = 0; t < vocabulary; ++t)
+        adapter.embedding_->a[static_cast<size_t>(t * rank + i)] = a[static_cast<size_t>(i * vocabulary + t)];
+    }
+  }
+
+  void note_replacement(const std::string& name, const std::string& rest) const {
+    const std::string base = base_tensor(rest);
+    const TensorInfo* info = adapter.file_->find(name);
+    if (!adapter.replacements_.emplace(base, info).second) fail(name, "and another one both replace " + base);
+    adapter.parameters_ += info->elements();
+    const std::string stem = prefix + spec.names.blocks + ".";
+    if (!base.starts_with(stem)) return;
+    std::string_view inner = std::string_view(base).substr(stem.size());
+    if (const auto layer = take_number(inner, spec.layers)) {
+      adapter.replaces_in_blocks_ = true;
+      touch(*layer);
+    }
+  }
+
+  /// Every module that the config's list of targets names must have its tensors: a file without them is cut.
+  void require_all_targets(const std::map<std::string, Halves>& found) const {
+    if (adapter.config_.targets.any) return;
+    for (int64_t layer = 0; layer < spec.layers; ++layer) {
+      const BlockSpec& block = spec.blocks[static_cast<size_t>(layer)];
+      for (const Role role : kRoles) {
+        if (!has_role(spec, block, role)) continue;
+        const std::string inner = spec.names.blocks + "." + std::to_string(layer) + "." + spec.names.module(role);
+        // As PEFT saw the base: by the version of transformers that the file's other tensors tell of.
+        const auto has = [&](const std::string& candidate) { return found.contains(candidate + inner); };
+        const auto named = [&](const std::string& candidate) {
+          return adapter.config_.adapts(candidate + inner, layer);
+        };
+        const auto& prefixes = spec.tensor_prefixes;
+        if (role == Role::router || std::any_of(prefixes.begin(), prefixes.end(), has) ||
+            adapter.replacements_.contains(prefix + inner + ".weight") || !std::all_of(prefixes.begin(), prefixes.end(), named)) {
+          continue;
+        }
+        throw Error(Code::invalid_adapter,
+                    path + ": no tensors for " + inner + ", which target_modules of adapter_config.json names",
+                    {{"file", path}, {"tensor", inner}, {"field", "target_modules"}});
+      }
+    }
+  }
+
+  /// Every module that modules_to_save names must have a tensor. A name may be a module's or that of one around it.
+  void require_all_replaced() const {
+    for (const std::string& name : adapter.config_.replaced) {
+      const auto is_part = [&](const auto& replacement) {
+        return replacement.first.find(name + ".") != std::string::npos;  // PEFT looks at the end of a path
+      };
+      if (std::any_of(adapter.replacements_.begin(), adapter.replacements_.end(), is_part)) continue;
+      throw Error(Code::invalid_adapter,
+                  path + ": no tensor for " + name + ", which modules_to_save of adapter_config.json names",
+                  {{"file", path}, {"field", "modules_to_save"}, {"expected", name}});
+    }
+  }
+
+  void read() const {
+    constexpr std::string_view kRoot = "base_model.model.";
+    std::map<std::string, Halves> linear, embedding;  // by path in the base
+    for (const auto& entry : adapter.file_->tensors()) {
+      const std::string& name = entry.first;
+      if (!name.starts_with(kRoot)) fail_unknown(name);
+      std::string rest = name.substr(kRoot.size());
+      const auto take = [&](const std::string& end, std::map<std::string, Halves>& to, std::string Halves::*half) {
+        if (!rest.ends_with(end)) return false;
+        to[rest.substr(0, rest.size() - end.size())].*half = name;
+        return true;
+      };
+      const auto is_foreign = [&](const std::string& other) { return rest.starts_with(other); };
+      if (std::any_of(spec.foreign_prefixes.begin(), spec.foreign_prefixes.end(), is_foreign)) {
+        ++adapter.foreign_tensors_;
+        continue;
+      }
+      if (take(".lora_A.weight", linear, &Halves::a) || take(".lora_B.weight", linear, &Halves::b) ||
+          take(".lora_embedding_A", embedding, &Halves::a) || take(".lora_embedding_B", embedding, &Halves::b)) {
+        continue;
+      }
+      // PEFT stores the base's own weight beside the update of an embedding or a head, and trained biases.
+      for (const std::string wrapper : {".base_layer", ".modules_to_save"}) {
+        for (const std::string end : {".weight", ".bias"}) {
+          if (!rest.ends_with(wrapper + end)) continue;
+          rest = rest.substr(0, rest.size() - wrapper.size() - end.size()) + end;
+        }
+      }
+      // ".lora_" that is neither half is no tensor of the base.
+      if (rest.find(".lora_") != std::string::npos) fail_unknown(name);
+      note_replacement(name, rest);
+    }
+
+    const auto check = [&](const std::string& whole, const Halves& halves, int64_t layer) {
+      const std::string& name = halves.a.empty() ? halves.b : halves.a;
+      if (halves.a.empty() || halves.b.empty()) {
+        fail(name, halves.a.empty() ? "is a lora_B without lora_A" : "is a lora_A without lora_B");
+      }
+      const bool is_head =
+          std::find(spec.head_names.begin(), spec.head_names.end(), whole) != spec.head_names.end();
+      // With tied weights the update of an embedding stands in the file once more, for the head.
+      if (adapter.config_.adapts(whole, layer) || (is_head && adapter.config_.tied_replacement)) return;
+      const bool in_layers = adapter.config_.layers.empty() ||
+                             std::binary_search(adapter.config_.layers.begin(), adapter.config_.layers.end(), layer);
+      const std::string field = in_layers ? "target_modules" : "layers_to_transform";
+      fail(name, "is not among " + field + " of adapter_config.json", {{"field", field}});
+    };
+    for (const auto& [whole, halves] : linear) {
+      if (!module_at(whole)) fail_unknown(halves.a.empty() ? halves.b : halves.a);
+    }
+    using Place = std::tuple<int64_t, Role, int64_t>;  // layer by layer, as the forward pass meets them; the head first
+    std::map<Place, std::pair<std::string, Module>> modules;
+    for (const auto& [whole, halves] : linear) {
+      auto module = module_at(whole);
+      check(whole, halves, module->layer);
+      const Place place{module->layer, module->roles.empty() ? Role::q : module->roles.front(), module->expert};
+      const std::string name = module->name;  // two spellings of one module
+      if (!modules.emplace(place, std::pair(whole, std::move(*module))).second)
+        fail(halves.a, "and another one both adapt " + name);
+    }
+    for (const auto& entry : modules) {
+      const auto& [whole, module] = entry.second;
+      read_update(whole, module, linear.at(whole));
+    }
+    for (const auto& [whole, halves] : embedding) {
+      if (!is_embedding(whole)) fail_unknown(halves.a.empty() ? halves.b : halves.a);
+      check(whole, halves, -1);
+      if (adapter.embedding_) fail(halves.a, "and another one both adapt " + spec.names.embedding);
+      read_embedding(whole, halves);
+    }
+    require_all_targets(linear);
+    require_all_replaced();
+  }
+};
+
+Adapter::Adapter(const std::string& folder, const ModelSpec& spec, const std::string& prefix) {
   if (!is_directory(folder))
     throw Error(Code::file_not_found, "no such folder: " + folder, {{"file", folder}});
   const std::string config_path = folder + "/adapter_config.json";
-  const AdapterConfig config =
-      parse_adapter_config(read_small_file(config_path, ConfigReader::kMaxBytes), config_path);
-  base_name_ = config.base_name;
+  config_ = parse_adapter_config(read_small_file(config_path, ConfigReader::kMaxBytes), config_path);
   const std::string path = folder + "/adapter_model.safetensors";
   if (!is_file(path) && is_file(folder + "/adapter_model.bin")) {
     throw Error(Code::file_not_found,
                 folder + " holds adapter_model.bin only; pickles are never opened, save it as safetensors",
                 {{"file", path}});
   }
-  Checkpoint file = Checkpoint::single_file(path);
-
-  std::map<std::pair<int64_t, Role>, std::array<std::string, 2>> found;  // (layer, role) -> names of A and B
-  for (const auto& entry : file.tensors()) {
-    const auto key = parse_key(entry.first, spec);
-    if (!key) {
-      throw Error(Code::invalid_adapter,
-                  path + ": tensor " + entry.first + " matches no module of " + spec.architecture + " with " +
-                      std::to_string(spec.layers) + " layers",
-                  {{"file", path}, {"tensor", entry.first}});
-    }
-    const auto named = [&](const std::string& target) {
-      return names_module(target, key->layer, key->role, spec);
-    };
-    if (!config.any_target && std::none_of(config.targets.begin(), config.targets.end(), named)) {
-      throw Error(Code::invalid_adapter,
-                  path + ": tensor " + entry.first + " is not among target_modules of adapter_config.json",
-                  {{"file", path}, {"tensor", entry.first}, {"field", "target_modules"}});
-    }
-    const auto& layers = config.layers;
-    if (!layers.empty() && std::find(layers.begin(), layers.end(), key->layer) == layers.end()) {
-      throw Error(Code::invalid_adapter,
-                  path + ": tensor " + entry.first + " is not in layers_to_transform of adapter_config.json",
-                  {{"file", path}, {"tensor", entry.first}, {"field", "layers_to_transform"}});
-    }
-    found[{key->layer, key->role}][key->is_a ? 0 : 1] = entry.first;
-  }
-  if (found.empty())
+  file_ = std::make_unique<Checkpoint>(Checkpoint::single_file(path));
+  Reader{*this, spec, prefix, path}.read();
+  if (updates_.empty() && replacements_.empty() && !head_ && !embedding_)
     throw Error(Code::invalid_adapter, path + " adapts no module of the base model", {{"file", path}});
-  for (const std::string& target : config.targets) {
-    const bool used = std::any_of(found.begin(), found.end(), [&](const auto& entry) {
-      return names_module(target, entry.first.first, entry.first.second, spec);
-    });
-    if (!used) {
-      throw Error(Code::invalid_adapter, path + ": no tensor for target module " + target,
-                  {{"file", path}, {"field", "target_modules"}, {"expected", target}});
-    }
-  }
-
-  updates_.resize(static_cast<size_t>(spec.layers));
-  double largest = 0;
-  for (const auto& [at, names] : found) {
-    const auto [layer, role] = at;
-    const std::string module = "layers." + std::to_string(layer) + "." + module_path(role);
-    if (names[0].empty() || names[1].empty()) {
-      throw Error(
-          Code::invalid_adapter,
-          path + ": " + module + " has lora_" + (names[0].empty() ? "B without lora_A" : "A without lora_B"),
-          {{"file", path}, {"tensor", module}});
-    }
-    const auto [out, in] = linear_shape(spec, role);
-    auto update = std::make_unique<LowRank>();
-    update->rank = matching(config.ranks, config.rank, layer, role, spec);
-    const double alpha = matching(config.alphas, config.alpha, layer, role, spec);
-    const double divisor = config.rank_stabilised ? std::sqrt(static_cast<double>(update->rank))
-                                                  : static_cast<double>(update->rank);
-    update->scale = static_cast<float>(alpha / divisor);
-    update->a = read_matrix(file, path, names[0], update->rank, in);
-    update->b = read_matrix(file, path, names[1], out, update->rank);
-    const double change = static_cast<double>(update->scale) * product_norm(*update, out, in);
-    modules_.push_back({module, change});
-    largest = std::max(largest, change);
-    parameters_ += update->rank * (in + out);
-    updates_[static_cast<size_t>(layer)][static_cast<size_t>(role)] = std::move(update);
-  }
-  if (largest == 0) {
-    throw Error(Code::adapter_inert,
-                path + ": the adapter changes nothing (B·A is zero in all " +
-                    std::to_string(modules_.size()) + " modules)",
-                {{"file", path}});
-  }
 }
 
-const LowRank* Adapter::find(int64_t layer, Role role) const {
-  return updates_[static_cast<size_t>(layer)][static_cast<size_t>(role)].get();
+const LowRank* Adapter::find(int64_t layer, Role role, int64_t expert) const {
+  const auto found = updates_.find({layer, static_cast<int64_t>(role), expert});
+  return found == updates_.end() ? nullptr : &found->second;
+}
+
+Weight Adapter::replacement(const std::string& tensor) const {
+  const auto found = replacements_.find(tensor);
+  return found == replacements_.end() ? Weight{} : Weight{file_.get(), found->second};
 }
 
 }  // namespace deltascope

@@ -1,7 +1,7 @@
 #include "models/adapter_config.h"
 
 #include <algorithm>
-#include <cctype>
+#include <cmath>
 
 #include "format/config_reader.h"
 #include "format/strict_json.h"
@@ -12,10 +12,11 @@ namespace {
 constexpr int64_t kMaxRank = 1 << 16;
 constexpr int64_t kMaxLayers = 4096;
 
-/// Fields of a LoRA config that say something about training or bookkeeping only.
+/// Fields of a LoRA config that say something about training or bookkeeping only. fan_in_fan_out is about how merged
+/// weights are stored.
 const std::vector<std::string_view> kHarmless = {
-    "auto_mapping", "ensure_weight_tying", "inference_mode", "lora_dropout",   "megatron_core",
-    "peft_version", "qalora_group_size",   "revision",       "runtime_config", "task_type"};
+    "auto_mapping", "fan_in_fan_out", "inference_mode", "lora_dropout",   "megatron_core",
+    "peft_version", "qalora_group_size", "revision",    "runtime_config", "task_type"};
 
 /// Ways to begin training that leave the base weights alone. The others (pissa, olora, loftq, corda, …)
 /// change the base when PEFT loads the adapter.
@@ -26,22 +27,109 @@ bool is_off(const nlohmann::json& value) {
          ((value.is_object() || value.is_array() || value.is_string()) && value.empty());
 }
 
-/// rank_pattern and alpha_pattern: module names, each with its number. PEFT reads the names as expressions;
-/// one that is more than a name is refused, since what it matches decides the numbers.
-template <typename Read>
-void read_pattern(ConfigReader& config, const std::string& key, const Read& read) {
-  auto pattern = config.object(key);
-  if (!pattern) return;
-  for (const std::string& module : pattern->unread()) {
-    const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '.'; };
-    if (!std::all_of(module.begin(), module.end(), plain)) {
-      pattern->unsupported(module, "plain module names");
-    }
-    read(*pattern, module);
+/// A list of names, or one expression. One that RE2 does not know is no check, but no error either: what is adapted
+/// stands in the file.
+ModuleChoice read_choice(ConfigReader& config, const std::string& key) {
+  ModuleChoice choice;
+  const auto& value = config.raw(key);
+  if (value.is_null()) return choice;
+  if (!value.is_string()) {
+    choice.names = config.strings(key);
+    return choice;
   }
+  const auto& text = value.get_ref<const std::string&>();
+  if (text == "all-linear") {
+    choice.any = true;
+    return choice;
+  }
+  ModulePattern pattern(text);
+  if (pattern.ok()) {
+    choice.expressions.push_back(std::move(pattern));
+  } else {
+    choice.any = true;
+  }
+  return choice;
+}
+
+/// rank_pattern and alpha_pattern: expressions for a module's path or its end after a dot, each with its number.
+template <typename T, typename Read>
+std::vector<std::pair<ModulePattern, T>> read_pattern(ConfigReader& config, const nlohmann::ordered_json& ordered,
+                                                      const std::string& key, const Read& read) {
+  std::vector<std::pair<ModulePattern, T>> numbers;
+  auto pattern = config.object(key);
+  if (!pattern) return numbers;
+  for (const auto& [expression, ignored] : ordered.at(key).items()) {
+    ModulePattern compiled("(.*\\.)?(" + expression + ")");
+    if (!compiled.ok()) {
+      pattern->unsupported(expression, "expressions that RE2 understands (no lookaround, no back references)");
+    }
+    numbers.emplace_back(std::move(compiled), read(*pattern, expression));
+  }
+  return numbers;
+}
+
+std::vector<int64_t> read_layers(ConfigReader& config) {
+  const auto& only = config.raw("layers_to_transform");
+  if (only.is_null()) return {};
+  if (!only.is_array()) return {config.integer("layers_to_transform", 0, kMaxLayers)};
+  std::vector<int64_t> layers;
+  for (const auto& layer : only) {
+    const bool ok = layer.is_number_integer() && layer >= 0 && layer < kMaxLayers;
+    if (!ok) config.fail("layers_to_transform", "a list of layer numbers");
+    layers.push_back(layer.get<int64_t>());
+  }
+  if (layers.empty()) config.fail("layers_to_transform", "at least one layer");
+  if (static_cast<int64_t>(layers.size()) > kMaxLayers) {
+    config.fail("layers_to_transform", "at most " + std::to_string(kMaxLayers) + " layers");
+  }
+  std::sort(layers.begin(), layers.end());
+  return layers;
+}
+
+/// Says where in a module's path the layer's number stands; ours always stands behind the name of the blocks.
+void check_layers_pattern(ConfigReader& config) {
+  const auto known = [](const nlohmann::json& name) { return name == "layers" || name == "h" || name == ""; };
+  const auto& pattern = config.raw("layers_pattern");
+  const bool ok = pattern.is_null() || known(pattern) ||
+                  (pattern.is_array() && std::all_of(pattern.begin(), pattern.end(), known));
+  if (!ok) config.unsupported("layers_pattern", "\"layers\", \"h\"");
+}
+
+template <typename T>
+const T* first_match(const std::vector<std::pair<ModulePattern, T>>& patterns, const std::string& path) {
+  for (const auto& [pattern, value] : patterns) {
+    if (pattern.matches(path)) return &value;
+  }
+  return nullptr;
 }
 
 }  // namespace
+
+bool ModuleChoice::includes(const std::string& path) const {
+  return any ||
+         std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return path == name || path.ends_with("." + name); }) ||
+         std::any_of(expressions.begin(), expressions.end(),
+                     [&](const ModulePattern& pattern) { return pattern.matches(path); });
+}
+
+bool AdapterConfig::adapts(const std::string& path, int64_t layer) const {
+  if (!targets.includes(path) || excluded.includes(path)) return false;
+  // PEFT applies layers_to_transform to a list of targets only.
+  const bool chooses_layers = !layers.empty() && targets.expressions.empty();
+  return !chooses_layers || std::binary_search(layers.begin(), layers.end(), layer);
+}
+
+int64_t AdapterConfig::rank_of(const std::string& path) const {
+  const int64_t* own = first_match(ranks, path);
+  return own == nullptr ? rank : *own;
+}
+
+double AdapterConfig::scale_of(const std::string& path) const {
+  const double* own = first_match(alphas, path);
+  const auto r = static_cast<double>(rank_of(path));
+  return (own == nullptr ? alpha : *own) / (rank_stabilised ? std::sqrt(r) : r);
+}
 
 AdapterConfig parse_adapter_config(std::string_view text, const std::string& where) {
   ConfigReader config(parse_strict_json(text, Code::invalid_adapter, where), where, Code::invalid_adapter);
@@ -52,37 +140,28 @@ AdapterConfig parse_adapter_config(std::string_view text, const std::string& whe
   result.alpha = config.real("lora_alpha", 0);
   if (result.alpha > 1e6) config.fail("lora_alpha", "a number of at most 1e6");
   result.rank_stabilised = config.boolean_or("use_rslora", false);
-  if (config.raw("target_modules").is_string()) {
-    result.any_target = true;
-  } else {
-    result.targets = config.strings("target_modules");
-    if (result.targets.empty()) config.fail("target_modules", "at least one module name");
+  result.tied_replacement = config.boolean_or("ensure_weight_tying", false);
+
+  result.targets = read_choice(config, "target_modules");
+  result.excluded = read_choice(config, "exclude_modules");
+  if (!config.raw("modules_to_save").is_null()) result.replaced = config.strings("modules_to_save");
+  if (result.targets.empty() && result.replaced.empty()) config.fail("target_modules", "at least one module name");
+
+  // The order of patterns decides, and nlohmann::json sorts. The text has passed the strict parser.
+  const auto ordered = nlohmann::ordered_json::parse(text);
+  result.ranks = read_pattern<int64_t>(
+      config, ordered, "rank_pattern",
+      [](ConfigReader& pattern, const std::string& key) { return pattern.integer(key, 1, kMaxRank); });
+  result.alphas = read_pattern<double>(
+      config, ordered, "alpha_pattern",
+      [](ConfigReader& pattern, const std::string& key) { return pattern.real(key, 0); });
+
+  result.layers = read_layers(config);
+  check_layers_pattern(config);
+  const std::string bias = config.string_or("bias", "none");  // those that were trained stand in the file as a whole
+  if (bias != "none" && bias != "lora_only" && bias != "all") {
+    config.unsupported("bias", "\"none\", \"lora_only\", \"all\"");
   }
-  read_pattern(config, "rank_pattern", [&](ConfigReader& pattern, const std::string& module) {
-    result.ranks.emplace_back(module, pattern.integer(module, 1, kMaxRank));
-  });
-  read_pattern(config, "alpha_pattern", [&](ConfigReader& pattern, const std::string& module) {
-    result.alphas.emplace_back(module, pattern.real(module, 0));
-  });
-  const auto& only = config.raw("layers_to_transform");
-  if (only.is_array()) {
-    for (const auto& layer : only) {
-      const bool ok = layer.is_number_integer() && layer >= 0 && layer < kMaxLayers;
-      if (!ok) config.fail("layers_to_transform", "a list of layer numbers");
-      result.layers.push_back(layer.get<int64_t>());
-    }
-    if (result.layers.empty()) config.fail("layers_to_transform", "at least one layer");
-  } else if (!only.is_null()) {
-    result.layers = {config.integer("layers_to_transform", 0, kMaxLayers)};
-  }
-  // Says where in a module's path the layer's number stands; ours always stands in "layers.N.".
-  if (config.has("layers_pattern") && config.raw("layers_pattern") != "layers") {
-    const auto& pattern = config.raw("layers_pattern");
-    if (!(pattern.is_array() && pattern.size() == 1 && pattern[0] == "layers")) {
-      config.unsupported("layers_pattern", "\"layers\"");
-    }
-  }
-  if (config.string_or("bias", "none") != "none") config.unsupported("bias", "\"none\"");
 
   const auto& start = config.raw("init_lora_weights");
   const bool plain =
@@ -94,7 +173,7 @@ AdapterConfig parse_adapter_config(std::string_view text, const std::string& whe
 
   config.ignore(kHarmless);
   for (const std::string& key : config.unread()) {
-    // Whatever is left is a variant of LoRA (DoRA, layer replication, patterns, …): on means other maths.
+    // Whatever is left is a variant of LoRA (DoRA, layer replication, …): on means other maths.
     if (!is_off(config.raw(key))) config.unsupported(key, "leaving it out, or switching it off");
   }
   return result;

@@ -6,19 +6,42 @@
 #include <utility>
 #include <vector>
 
+#include "models/module_pattern.h"
+
 namespace deltascope {
 
-/// adapter_config.json of a PEFT LoRA.
+/// Which modules a setting is about: names (a module's whole path, or its end after a dot), or an expression that matches
+/// the whole path.
+struct ModuleChoice {
+  bool any = false;  // "all-linear", or an expression that cannot be checked: the file itself says which
+  std::vector<std::string> names;
+  std::vector<ModulePattern> expressions;
+
+  bool empty() const { return !any && names.empty() && expressions.empty(); }
+  bool includes(const std::string& path) const;
+};
+
+/// adapter_config.json of a PEFT LoRA. Module paths are those of the base as PEFT saw it, e.g.
+/// "model.layers.3.self_attn.q_proj".
 struct AdapterConfig {
   int64_t rank = 0;
   double alpha = 0;
   bool rank_stabilised = false;
+  bool tied_replacement = false;  // ensure_weight_tying: a replaced embedding replaces a tied head too, and the reverse
   std::string base_name;
-  bool any_target = false;  // "all-linear", or an expression: the file itself says which modules it adapts
-  std::vector<std::string> targets;
-  std::vector<std::pair<std::string, int64_t>> ranks;  // rank_pattern
-  std::vector<std::pair<std::string, double>> alphas;  // alpha_pattern
-  std::vector<int64_t> layers;                         // layers_to_transform; empty: all
+  ModuleChoice targets, excluded;
+  std::vector<std::string> replaced;  // modules_to_save
+
+  /// rank_pattern and alpha_pattern, in the order of the file: the first that matches decides.
+  std::vector<std::pair<ModulePattern, int64_t>> ranks;
+  std::vector<std::pair<ModulePattern, double>> alphas;
+  std::vector<int64_t> layers;  // layers_to_transform; empty: all
+
+  /// Whether the config says that this module is adapted; `layer`: −1 outside the blocks.
+  bool adapts(const std::string& path, int64_t layer) const;
+  int64_t rank_of(const std::string& path) const;
+  /// What multiplies B A x: alpha / r, or alpha / sqrt(r).
+  double scale_of(const std::string& path) const;
 };
 
 /// Reads the text of an adapter_config.json; every field that changes the maths is understood or refused by name.

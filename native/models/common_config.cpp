@@ -1,7 +1,6 @@
 #include <cmath>
 
 #include "models/family.h"
-#include "ops/rotary.h"
 
 namespace deltascope {
 namespace {
@@ -10,56 +9,7 @@ constexpr int64_t kMaxWidth = int64_t{1} << 20;
 constexpr int64_t kMaxVocab = int64_t{1} << 24;
 constexpr int64_t kMaxWindow = int64_t{1} << 31;
 
-/// rope_type "default", "linear" or "llama3"; `scaling` is rope_parameters or rope_scaling.
-void scale_frequencies(ConfigReader& scaling, const std::string& type, std::vector<float>& frequencies) {
-  if (type == "default") return;
-  if (type == "linear") {
-    const double factor = scaling.real("factor", 0);
-    for (float& frequency : frequencies) frequency = static_cast<float>(frequency / factor);
-  } else if (type == "llama3") {
-    const double low = scaling.real("low_freq_factor", 0), high = scaling.real("high_freq_factor", 0);
-    if (!(high > low)) scaling.fail("high_freq_factor", "a number above low_freq_factor");
-    scale_llama3(frequencies, scaling.real("factor", 0), low, high,
-                 scaling.real("original_max_position_embeddings", 0));
-  } else {
-    scaling.unsupported(scaling.has("rope_type") ? "rope_type" : "type", "default, linear, llama3");
-  }
-}
-
 }  // namespace
-
-std::vector<float> read_rotary_parameters(ConfigReader& parameters, int64_t head_dim, double default_theta) {
-  std::vector<float> frequencies =
-      rotary_frequencies(parameters.real_or("rope_theta", 0, default_theta), head_dim);
-  const std::string type = parameters.string_or("rope_type", parameters.string_or("type", "default"));
-  scale_frequencies(parameters, type, frequencies);
-  if (parameters.real_or("partial_rotary_factor", 0, 1.0) != 1.0) {
-    parameters.unsupported("partial_rotary_factor", "1");
-  }
-  parameters.ignore({"rope_type", "type"});
-  if (type == "linear") parameters.ignore({"original_max_position_embeddings"});
-  for (const std::string& key : parameters.unread()) {
-    // Everything in here is about the rotation; a field that is not understood is not passed over.
-    throw Error(Code::model_unsupported,
-                parameters.file() + ": " + parameters.field(key) + " is not supported with rope_type " + type,
-                {{"file", parameters.file()}, {"field", parameters.field(key)}});
-  }
-  return frequencies;
-}
-
-std::vector<float> read_rotary(ConfigReader& config, int64_t head_dim, double default_theta) {
-  const bool outside = config.has("rope_theta");
-  const double theta = config.real_or("rope_theta", 0, default_theta);
-  auto recent = config.object("rope_parameters"), old = config.object("rope_scaling");
-  // Which of two spellings wins has changed between versions of transformers: a file must not say two things.
-  if (recent && old) config.fail("rope_scaling", "nothing beside rope_parameters");
-  auto& source = recent ? recent : old;
-  if (!source) return rotary_frequencies(theta, head_dim);
-  if (outside && source->has("rope_theta") && source->real("rope_theta", 0) != theta) {
-    config.fail("rope_theta", "the value of " + source->field("rope_theta"));
-  }
-  return read_rotary_parameters(*source, head_dim, theta);
-}
 
 bool read_layer_types(ConfigReader& config, ModelSpec& spec, int64_t window) {
   if (!config.has("layer_types")) return false;
@@ -120,7 +70,7 @@ void read_sizes(ConfigReader& config, ModelSpec& spec, const Defaults& defaults)
 void read_common(ConfigReader& config, ModelSpec& spec, const Defaults& defaults) {
   read_sizes(config, spec, defaults);
   if (config.string_or("hidden_act", "silu") != "silu") config.unsupported("hidden_act", "silu");
-  spec.rotary = {read_rotary(config, spec.head_dim, defaults.rope_theta)};
+  spec.rotary = {read_rotary(config, read_rotary_context(config, spec.head_dim, defaults.rope_theta))};
 }
 
 }  // namespace deltascope

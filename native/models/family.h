@@ -24,6 +24,10 @@ extern const Family kQwen3;
 extern const Family kGemma2;
 extern const Family kGemma3;
 extern const Family kGemma3Multimodal;
+extern const Family kPhi3;
+extern const Family kOlmo2;
+extern const Family kQwen3Moe;
+extern const Family kGpt2;
 
 /// All families, in the order the documentation lists them.
 std::span<const Family* const> families();
@@ -58,12 +62,24 @@ void read_sizes(ConfigReader& config, ModelSpec& spec, const Defaults& defaults 
 /// read_sizes, silu, and one rotary table.
 void read_common(ConfigReader& config, ModelSpec& spec, const Defaults& defaults = {});
 
-/// Rotary frequencies from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (4).
-std::vector<float> read_rotary(ConfigReader& config, int64_t head_dim, double default_theta);
+/// What a rotary table is made from beside its own parameters.
+struct RotaryContext {
+  int64_t head_dim = 0;
+  double theta = 10000;              // where the parameters name none
+  int64_t max_positions = 0;         // max_position_embeddings; 0: not given
+  int64_t original_positions = 0;    // original_max_position_embeddings outside the parameters; 0: not given
+  bool partial = false;              // whether partial_rotary_factor may turn a part of a head only
+  double partial_factor = 1;         // where the parameters name none
+};
 
-/// Frequencies from one set of parameters: rope_theta, rope_type and what it needs; all of them must be
-/// understood.
-std::vector<float> read_rotary_parameters(ConfigReader& parameters, int64_t head_dim, double default_theta);
+/// The fields of a config that its rotary tables depend on.
+RotaryContext read_rotary_context(ConfigReader& config, int64_t head_dim, double default_theta);
+
+/// The one rotary table from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (4).
+RotaryTable read_rotary(ConfigReader& config, const RotaryContext& context);
+
+/// A table from one set of parameters: rope_theta, rope_type and what it needs; all of them must be understood.
+RotaryTable read_rotary_parameters(ConfigReader& parameters, const RotaryContext& context);
 
 /// Windows of the blocks that `layer_types` lists as sliding_attention; false when there is no such list.
 bool read_layer_types(ConfigReader& config, ModelSpec& spec, int64_t window);

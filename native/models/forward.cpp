@@ -3,12 +3,15 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <string>
 
 #include "models/layer_weights.h"
 #include "ops/activation.h"
 #include "ops/convert.h"
 #include "ops/elementwise.h"
+#include "ops/layer_norm.h"
 #include "ops/matmul.h"
 #include "ops/rms_norm.h"
 #include "ops/rotary.h"
@@ -20,189 +23,393 @@ namespace deltascope {
 /// for one block of one model at a time.
 struct Forward::Scratch {
   LayerWeights weights, own_weights;
+  ExpertWeights expert;
+  std::vector<std::vector<float>> residuals;              // [models]
+  std::vector<std::vector<RotaryAngles>> angles;          // [models][rotary tables]
   std::vector<float> normed, q, attended, projected, gate, up, low_rank;
   std::vector<float> keys, values;
+  std::vector<float> expert_in, expert_out, router;
+};
+
+struct Forward::Block {
+  const Model& model;
+  const LayerWeights& weights;
+  const std::vector<RotaryAngles>& angles;
+  int64_t layer;
+  const PrefixTree& tree;
+  Job& job;
+  int64_t& not_finite;  // grows by what is met in experts
+
+  const ModelSpec& spec() const { return model.spec(); }
+  const BlockSpec& own() const { return spec().blocks[static_cast<size_t>(layer)]; }
+  const LowRank* update(Role role, int64_t expert = -1) const {
+    return model.adapter() == nullptr ? nullptr : model.adapter()->find(layer, role, expert);
+  }
 };
 
 namespace {
 
-/// Rows handled together between two looks at the cancel flag. A multiple of the product's block for each
-/// thread keeps all threads busy; more would only widen the scratch.
-int64_t rows_per_chunk() { return 384 * 2 * static_cast<int64_t>(omp_get_max_threads()); }
-
-int64_t max_rank(const Model& model) {
-  int64_t rank = 0;
-  if (model.adapter() == nullptr) return rank;
-  for (int64_t layer = 0; layer < model.spec().layers; ++layer) {
-    for (const Role role : kRoles) {
-      if (const LowRank* update = model.adapter()->find(layer, role)) rank = std::max(rank, update->rank);
-    }
-  }
-  return rank;
-}
+/// Rows handled together. A multiple of the product's block for each thread keeps all threads busy; more would only
+/// widen the scratch.
+int64_t rows_per_chunk() { return 384 * static_cast<int64_t>(omp_get_max_threads()); }
 
 void resize_for(std::vector<float>& buffer, int64_t values) { buffer.resize(static_cast<size_t>(values)); }
+
+/// Rows of `width` values, `stride` apart in x and dense in y; y may be x when the stride is the width.
+void apply_norm(const ModelSpec& spec, const NormValues& norm, const float* x, float* y, int64_t rows, int64_t width) {
+  if (spec.norm == Norm::rms) {
+    rms_norm(x, width, norm.gamma.data(), spec.norm_eps, y, width, rows, width);
+  } else {
+    layer_norm(x, width, norm.gamma.data(), norm.beta.data(), spec.norm_eps, y, width, rows, width);
+  }
+}
+
+/// up, or gate and up, become the activated values in the buffer that is returned.
+float* activate(const ModelSpec& spec, float* gate, float* up, int64_t count) {
+  if (!spec.gated_mlp) {
+    gelu_tanh(up, count);
+    return up;
+  }
+  if (spec.activation == Activation::gelu_tanh) {
+    gelu_tanh_gate(gate, up, count);
+  } else {
+    silu_gate(gate, up, count);
+  }
+  return gate;
+}
+
+/// The blocks that a group of models has in common: all below the first one an adapter touches.
+int64_t count_joined(const std::vector<const Model*>& models) {
+  int64_t layers = models.front()->spec().layers;
+  for (const Model* model : models) {
+    const Adapter* adapter = model->adapter();
+    if (adapter == nullptr) continue;
+    layers = std::min(layers, adapter->first_layer());
+    const Weight& embedding = model->embedding();
+    if (adapter->embedding() != nullptr || embedding.file != &model->checkpoint()) layers = 0;
+    if (model->positions() && model->positions().file != &model->checkpoint()) layers = 0;
+  }
+  return layers;
+}
 
 }  // namespace
 
 Forward::Forward(std::vector<const Model*> models)
     : models_(std::move(models)), chunk_rows_(rows_per_chunk()), scratch_(std::make_unique<Scratch>()) {
   const Model& first = *models_.front();
-  shares_weights_ = std::all_of(models_.begin(), models_.end(), [&](const Model* model) {
-    return model->checkpoint().same_files(first.checkpoint());
-  });
+  shares_weights_ = std::all_of(models_.begin(), models_.end(),
+                                [&](const Model* model) { return model->shares_blocks(first); });
+  // Files may be shared and configs not (links): only one and the same folder is computed as one.
+  const bool same_folder =
+      std::all_of(models_.begin(), models_.end(), [&](const Model* model) {
+        return model->checkpoint().path() == first.checkpoint().path();
+      });
+  joined_layers_ = models_.size() > 1 && shares_weights_ && same_folder ? count_joined(models_) : 0;
 }
 
 Forward::~Forward() = default;
 
 int64_t Forward::fixed_bytes() const {
-  int64_t bytes = 0, weights = 0;
+  int64_t scratch = 0, weights = 0, experts = 0;
   for (const Model* model : models_) {
     const ModelSpec& spec = model->spec();
-    const int64_t heads = spec.heads * spec.head_dim;
-    // normed, q, attended, projected, gate, up, and a low-rank pair.
-    const int64_t row = 2 * spec.d_model + 2 * heads + 2 * spec.d_mlp + max_rank(*model) +
-                        std::max({spec.d_model, heads, spec.d_mlp});
-    const int64_t block = LayerWeights::bytes(spec);
+    const int64_t heads = spec.heads * spec.head_dim, wide = std::max(spec.d_mlp, spec.d_expert);
+    const int64_t rank = model->adapter() == nullptr ? 0 : model->adapter()->max_rank();
+    // normed, q, attended, projected, gate, up, a low-rank pair, and the product's own copy of its input.
+    int64_t row = 2 * spec.d_model + 2 * heads + 2 * wide + (rank == 0 ? 0 : rank + std::max({spec.d_model, heads, wide})) +
+                  std::max({spec.d_model, heads, wide});
+    if (spec.experts > 0) row += spec.experts + spec.d_model;
+    const int64_t block = LayerWeights::bytes(*model);
     weights = shares_weights_ ? block : weights + block;
-    bytes = std::max(bytes, chunk_rows_ * row * static_cast<int64_t>(sizeof(float)));
+    experts = std::max(experts, ExpertWeights::bytes(*model));
+    scratch = std::max(scratch, chunk_rows_ * row * static_cast<int64_t>(sizeof(float)));
   }
-  return bytes + weights;
+  return scratch + weights + experts;
 }
 
 int64_t Forward::bytes_per_node() const {
   int64_t residual = 0, kv = 0;
   for (const Model* model : models_) {
-    residual += model->spec().d_model;
-    kv = std::max(kv, 2 * model->spec().kv_heads * model->spec().head_dim);
+    const ModelSpec& spec = model->spec();
+    residual += spec.d_model;
+    int64_t own = 2 * spec.kv_heads * spec.head_dim;
+    if (spec.experts > 0) own += 2 * spec.d_model + 4 * spec.experts_per_token;
+    kv = std::max(kv, own);
   }
   return (residual + kv) * static_cast<int64_t>(sizeof(float)) + 4 * static_cast<int64_t>(sizeof(int32_t));
 }
 
-void embed(const Model& model, const PrefixTree& tree, float* out) {
-  const int64_t width = model.spec().d_model;
-  const float scale = model.spec().embedding_scale;
-  const TensorInfo& table = model.embedding();
+int64_t embed(const Model& model, const PrefixTree& tree, float* out) {
+  const ModelSpec& spec = model.spec();
+  const int64_t width = spec.d_model;
+  const EmbeddingUpdate* update = model.adapter() == nullptr ? nullptr : model.adapter()->embedding();
+  const auto row_bytes = [&](const Weight& table) { return width * size_of(table.tensor->dtype); };
+  const int64_t scratch_bytes = std::max(row_bytes(model.embedding()), model.positions() ? row_bytes(model.positions()) : 0);
+  std::vector<uint8_t> raw(static_cast<size_t>(scratch_bytes * omp_get_max_threads()));
+  std::vector<float> second(static_cast<size_t>(width * omp_get_max_threads()));
   bool ok = true;
-#pragma omp parallel reduction(&& : ok)
-  {
-    const auto row_bytes = static_cast<size_t>(width * size_of(table.dtype));
-    std::vector<uint8_t> raw(row_bytes);
-#pragma omp for schedule(static)
-    for (int64_t node = 0; node < tree.nodes(); ++node) {
-      const auto row = static_cast<size_t>(tree.token[static_cast<size_t>(node)]);
-      float* x = out + node * width;
-      ok = ok && model.checkpoint().read(table, row * row_bytes, row_bytes, raw.data());
-      convert_to_f32(raw, table.dtype, x, width);
-      if (scale != 1.0f) {
-        for (int64_t j = 0; j < width; ++j) x[j] *= scale;
+  int64_t not_finite = 0;
+#pragma omp parallel for schedule(static) reduction(&& : ok) reduction(+ : not_finite)
+  for (int64_t node = 0; node < tree.nodes(); ++node) {
+    uint8_t* bytes = raw.data() + scratch_bytes * omp_get_thread_num();
+    const auto gather = [&](const Weight& table, int32_t row, float* to) {
+      const auto length = static_cast<size_t>(row_bytes(table));
+      if (!table.file->read(*table.tensor, static_cast<size_t>(row) * length, length, bytes)) return false;
+      convert_to_f32({bytes, length}, table.tensor->dtype, to, width);
+      not_finite += count_not_finite(to, width);
+      return true;
+    };
+    const int32_t token = tree.token[static_cast<size_t>(node)];
+    float* x = out + node * width;
+    ok = gather(model.embedding(), token, x) && ok;
+    if (update != nullptr) {
+      const float* a = &update->a[static_cast<size_t>(token * update->rank)];
+      for (int64_t j = 0; j < width; ++j) {
+        float sum = 0;
+        for (int64_t i = 0; i < update->rank; ++i) sum += a[i] * update->b[static_cast<size_t>(j * update->rank + i)];
+        x[j] += update->scale * sum;
       }
     }
+    if (spec.embedding_scale != 1.0f) {
+      for (int64_t j = 0; j < width; ++j) x[j] *= spec.embedding_scale;
+    }
+    if (model.positions()) {
+      float* position = second.data() + width * omp_get_thread_num();
+      ok = gather(model.positions(), tree.position[static_cast<size_t>(node)], position) && ok;
+      for (int64_t j = 0; j < width; ++j) x[j] += position[j];
+    }
   }
-  if (!ok) throw Error(Code::file_changed, "the embedding cannot be read to its end any more");
+  if (!ok) {
+    model.require_unchanged();
+    throw Error(Code::file_unreadable, "the embedding cannot be read to its end");
+  }
+  return not_finite;
 }
 
-/// y = W x + bias + scale · B (A x), over dense rows.
-void Forward::linear(const Model& model, const LayerWeights& weights, int64_t layer, Role role,
-                     const float* x, float* y, int64_t rows) {
-  const auto [out, in] = linear_shape(model.spec(), role);
-  matmul(x, in, weights.weight(role), y, out, rows, in, out);
-  if (const float* bias = weights.bias(role)) add_bias(y, out, bias, rows, out);
-  const LowRank* update = model.adapter() == nullptr ? nullptr : model.adapter()->find(layer, role);
+/// y += scale · B (A x).
+void Forward::add_low_rank(const LowRank* update, const float* x, float* y, int64_t rows, int64_t in, int64_t out,
+                           const Job& job) {
   if (update == nullptr) return;
   resize_for(scratch_->low_rank, rows * (update->rank + out));
   float *inner = scratch_->low_rank.data(), *outer = inner + rows * update->rank;
-  matmul(x, in, update->a.data(), inner, update->rank, rows, in, update->rank);
-  matmul(inner, update->rank, update->b.data(), outer, out, rows, update->rank, out);
+  matmul(x, in, update->a, inner, update->rank, rows, job);
+  matmul(inner, update->rank, update->b, outer, out, rows, job);
   add_scaled(y, out, outer, out, update->scale, rows, out);
 }
 
-void Forward::run_block(const Model& model, const LayerWeights& weights, int64_t layer,
-                        const PrefixTree& tree, float* residual, Job& job) {
-  const ModelSpec& spec = model.spec();
+/// y = W x + bias + scale · B (A x), over dense rows.
+void Forward::linear(const Block& block, Role role, const float* x, float* y, int64_t rows) {
+  const auto [out, in] = linear_shape(block.spec(), block.own(), role);
+  const LinearValues& values = block.weights.linear(role);
+  matmul(x, in, values.weight, y, out, rows, block.job);
+  if (!values.bias.empty()) add_bias(y, out, values.bias.data(), rows, out);
+  add_low_rank(block.update(role), x, y, rows, in, out, block.job);
+}
+
+/// Attention of rows first … first + rows, added to their residual stream x.
+void Forward::attend(const Block& block, int64_t first, int64_t rows, float* x) {
+  const ModelSpec& spec = block.spec();
   Scratch& s = *scratch_;
-  const int64_t d = spec.d_model, q_width = spec.heads * spec.head_dim,
+  const int64_t d = spec.d_model, q_width = spec.heads * spec.head_dim, kv_width = spec.kv_heads * spec.head_dim;
+  float *q = s.q.data(), *k = s.keys.data() + first * kv_width, *v = s.values.data() + first * kv_width;
+  const float* in = x;
+  if (block.weights.norm_before_attention) {
+    apply_norm(spec, block.weights.norm_before_attention, x, s.normed.data(), rows, d);
+    in = s.normed.data();
+  }
+  linear(block, Role::q, in, q, rows);
+  linear(block, Role::k, in, k, rows);
+  linear(block, Role::v, in, v, rows);
+  if (spec.qk_norm != QkNorm::none) {
+    const bool whole = spec.qk_norm == QkNorm::row;
+    apply_norm(spec, block.weights.q_norm, q, q, whole ? rows : rows * spec.heads, whole ? q_width : spec.head_dim);
+    apply_norm(spec, block.weights.k_norm, k, k, whole ? rows : rows * spec.kv_heads, whole ? kv_width : spec.head_dim);
+  }
+  if (!block.angles.empty()) {
+    const RotaryAngles& angles = block.angles[block.own().rotary];
+    const auto positions =
+        std::span(block.tree.position).subspan(static_cast<size_t>(first), static_cast<size_t>(rows));
+    apply_rotary(q, q_width, positions, spec.heads, spec.head_dim, angles);
+    apply_rotary(k, kv_width, positions, spec.kv_heads, spec.head_dim, angles);
+  }
+  const float scale = block.own().attention_scale == 0 ? spec.attention_scale : block.own().attention_scale;
+  const AttentionShape shape = {spec.heads, spec.kv_heads,          spec.head_dim,
+                                scale,      spec.attention_softcap, block.own().window};
+  tree_attention(q, s.keys.data(), s.values.data(), s.attended.data(), block.tree.parent, first, rows, shape);
+  linear(block, Role::o, s.attended.data(), s.projected.data(), rows);
+  if (block.weights.norm_after_attention) {
+    apply_norm(spec, block.weights.norm_after_attention, s.projected.data(), s.projected.data(), rows, d);
+  }
+  add(x, d, s.projected.data(), d, rows, d);
+}
+
+/// The MLP of some rows, added to their residual stream x.
+void Forward::run_mlp(const Block& block, int64_t rows, float* x) {
+  const ModelSpec& spec = block.spec();
+  Scratch& s = *scratch_;
+  const int64_t d = spec.d_model;
+  const float* in = x;
+  if (block.weights.norm_before_mlp) {
+    apply_norm(spec, block.weights.norm_before_mlp, x, s.normed.data(), rows, d);
+    in = s.normed.data();
+  }
+  if (spec.gated_mlp) linear(block, Role::gate, in, s.gate.data(), rows);
+  linear(block, Role::up, in, s.up.data(), rows);
+  const float* active = activate(spec, s.gate.data(), s.up.data(), rows * spec.d_mlp);
+  linear(block, Role::down, active, s.projected.data(), rows);
+  if (block.weights.norm_after_mlp) {
+    apply_norm(spec, block.weights.norm_after_mlp, s.projected.data(), s.projected.data(), rows, d);
+  }
+  add(x, d, s.projected.data(), d, rows, d);
+}
+
+namespace {
+
+/// A token's share of one expert.
+struct Share {
+  int32_t row;
+  float weight;
+};
+
+/// The experts that a row of router logits chooses: the `count` most probable under a softmax, in the order of their
+/// numbers, with their probabilities (scaled to a sum of 1 when asked).
+void choose_experts(const float* logits, int64_t experts, int64_t count, bool renormalise, int32_t row,
+                    std::vector<std::vector<Share>>& shares) {
+  std::vector<int32_t> order(static_cast<size_t>(experts));
+  std::iota(order.begin(), order.end(), 0);
+  std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](int32_t a, int32_t b) {
+    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+  });
+  double sum = 0, chosen = 0;
+  const auto power = [&](int32_t expert) { return std::exp(static_cast<double>(logits[expert]) - logits[order[0]]); };
+  for (int32_t expert = 0; expert < experts; ++expert) sum += power(expert);
+  for (int64_t i = 0; i < count; ++i) chosen += power(order[static_cast<size_t>(i)]);
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t expert = order[static_cast<size_t>(i)];
+    shares[static_cast<size_t>(expert)].push_back(
+        {row, static_cast<float>(power(expert) / (renormalise ? chosen : sum))});
+  }
+}
+
+}  // namespace
+
+/// The mixture of experts (Shazeer et al. 2017, arXiv 1701.06538) of all nodes, expert by expert: each one's weights are
+/// read once, and only where a token chose it. A row adds its experts up in the order of their numbers.
+void Forward::run_experts(const Block& block, float* residual) {
+  const ModelSpec& spec = block.spec();
+  Scratch& s = *scratch_;
+  const int64_t d = spec.d_model, nodes = block.tree.nodes(), width = spec.d_expert;
+  const int64_t chunk = std::min(chunk_rows_, nodes);
+  resize_for(s.expert_in, nodes * d);
+  s.expert_out.assign(static_cast<size_t>(nodes * d), 0.0f);
+  resize_for(s.router, chunk * spec.experts);
+  resize_for(s.gate, chunk * width);
+  resize_for(s.up, chunk * width);
+  resize_for(s.normed, chunk * d);
+  resize_for(s.projected, chunk * d);
+
+  std::vector<std::vector<Share>> shares(static_cast<size_t>(spec.experts));
+  for (int64_t first = 0; first < nodes; first += chunk) {
+    const int64_t rows = std::min(chunk, nodes - first);
+    float* in = s.expert_in.data() + first * d;
+    apply_norm(spec, block.weights.norm_before_mlp, residual + first * d, in, rows, d);
+    linear(block, Role::router, in, s.router.data(), rows);
+    for (int64_t row = 0; row < rows; ++row) {
+      choose_experts(s.router.data() + row * spec.experts, spec.experts, spec.experts_per_token,
+                     spec.renormalise_experts, static_cast<int32_t>(first + row), shares);
+    }
+  }
+  for (int64_t expert = 0; expert < spec.experts; ++expert) {
+    const std::vector<Share>& own = shares[static_cast<size_t>(expert)];
+    if (own.empty()) continue;
+    block.job.throw_if_cancelled();
+    s.expert.load(block.model, block.layer, expert);
+    block.not_finite += s.expert.not_finite();
+    const auto product = [&](Role role, const float* x, float* y, int64_t rows) {
+      const auto [out, in] = linear_shape(spec, block.own(), role);
+      matmul(x, in, s.expert.weight(role), y, out, rows, block.job);
+      add_low_rank(block.update(role, expert), x, y, rows, in, out, block.job);
+    };
+    for (size_t first = 0; first < own.size(); first += static_cast<size_t>(chunk)) {
+      const auto here = std::span(own).subspan(first, std::min(static_cast<size_t>(chunk), own.size() - first));
+      const auto rows = static_cast<int64_t>(here.size());
+      for (int64_t i = 0; i < rows; ++i)
+        std::copy_n(s.expert_in.data() + here[static_cast<size_t>(i)].row * d, d, s.normed.data() + i * d);
+      product(Role::gate, s.normed.data(), s.gate.data(), rows);
+      product(Role::up, s.normed.data(), s.up.data(), rows);
+      product(Role::down, activate(spec, s.gate.data(), s.up.data(), rows * width), s.projected.data(), rows);
+      for (int64_t i = 0; i < rows; ++i) {
+        const auto [row, weight] = here[static_cast<size_t>(i)];
+        for (int64_t j = 0; j < d; ++j) s.expert_out[static_cast<size_t>(row * d + j)] += weight * s.projected[static_cast<size_t>(i * d + j)];
+      }
+    }
+  }
+  add(residual, d, s.expert_out.data(), d, nodes, d);
+}
+
+void Forward::run_block(const Block& block, float* residual) {
+  const ModelSpec& spec = block.spec();
+  Scratch& s = *scratch_;
+  const int64_t d = spec.d_model, nodes = block.tree.nodes(), q_width = spec.heads * spec.head_dim,
                 kv_width = spec.kv_heads * spec.head_dim;
-  const BlockSpec& own = spec.blocks[static_cast<size_t>(layer)];
-  const std::vector<float>& rotary = spec.rotary[own.rotary];
-  const AttentionShape shape = {spec.heads,           spec.kv_heads,          spec.head_dim,
-                                spec.attention_scale, spec.attention_softcap, own.window};
-  const int64_t chunk = std::min(chunk_rows_, tree.nodes());
+  const int64_t chunk = std::min(chunk_rows_, nodes);
   resize_for(s.normed, chunk * d);
   resize_for(s.q, chunk * q_width);
   resize_for(s.attended, chunk * q_width);
   resize_for(s.projected, chunk * d);
-  resize_for(s.gate, chunk * spec.d_mlp);
-  resize_for(s.up, chunk * spec.d_mlp);
-  resize_for(s.keys, tree.nodes() * kv_width);
-  resize_for(s.values, tree.nodes() * kv_width);
+  resize_for(s.gate, spec.gated_mlp && !block.own().experts ? chunk * spec.d_mlp : 0);
+  resize_for(s.up, block.own().experts ? 0 : chunk * spec.d_mlp);
+  resize_for(s.keys, nodes * kv_width);
+  resize_for(s.values, nodes * kv_width);
 
   // Ancestors stand before their descendants, so a chunk finds all the keys it needs computed.
-  for (int64_t first = 0; first < tree.nodes(); first += chunk) {
-    job.throw_if_cancelled();
-    const int64_t rows = std::min(chunk, tree.nodes() - first);
-    const auto positions =
-        std::span(tree.position).subspan(static_cast<size_t>(first), static_cast<size_t>(rows));
-    float *x = residual + first * d, *k = s.keys.data() + first * kv_width,
-          *v = s.values.data() + first * kv_width;
-
-    const auto add_to_residual = [&](const float* norm) {
-      float* y = s.projected.data();
-      if (norm != nullptr) rms_norm(y, d, norm, spec.norm_eps, y, d, rows, d);
-      add(x, d, y, d, rows, d);
-    };
-
-    rms_norm(x, d, weights.norm_before_attention(), spec.norm_eps, s.normed.data(), d, rows, d);
-    linear(model, weights, layer, Role::q, s.normed.data(), s.q.data(), rows);
-    linear(model, weights, layer, Role::k, s.normed.data(), k, rows);
-    linear(model, weights, layer, Role::v, s.normed.data(), v, rows);
-    if (spec.qk_norm) {
-      rms_norm(s.q.data(), spec.head_dim, weights.q_norm(), spec.norm_eps, s.q.data(), spec.head_dim,
-               rows * spec.heads, spec.head_dim);
-      rms_norm(k, spec.head_dim, weights.k_norm(), spec.norm_eps, k, spec.head_dim, rows * spec.kv_heads,
-               spec.head_dim);
-    }
-    apply_rotary(s.q.data(), q_width, positions, spec.heads, spec.head_dim, rotary);
-    apply_rotary(k, kv_width, positions, spec.kv_heads, spec.head_dim, rotary);
-    tree_attention(s.q.data(), s.keys.data(), s.values.data(), s.attended.data(), tree.parent, first, rows,
-                   shape);
-    linear(model, weights, layer, Role::o, s.attended.data(), s.projected.data(), rows);
-    add_to_residual(weights.norm_after_attention());
-
-    job.throw_if_cancelled();
-    rms_norm(x, d, weights.norm_before_mlp(), spec.norm_eps, s.normed.data(), d, rows, d);
-    linear(model, weights, layer, Role::gate, s.normed.data(), s.gate.data(), rows);
-    linear(model, weights, layer, Role::up, s.normed.data(), s.up.data(), rows);
-    if (spec.activation == Activation::gelu_tanh) {
-      gelu_tanh_gate(s.gate.data(), s.up.data(), rows * spec.d_mlp);
-    } else {
-      silu_gate(s.gate.data(), s.up.data(), rows * spec.d_mlp);
-    }
-    linear(model, weights, layer, Role::down, s.gate.data(), s.projected.data(), rows);
-    add_to_residual(weights.norm_after_mlp());
+  for (int64_t first = 0; first < nodes; first += chunk) {
+    const int64_t rows = std::min(chunk, nodes - first);
+    float* x = residual + first * d;
+    attend(block, first, rows, x);
+    if (!block.own().experts) run_mlp(block, rows, x);
   }
+  if (block.own().experts) run_experts(block, residual);
 }
 
 void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const LayerObserver& observe,
                   Job& job, const std::function<void(int64_t nodes)>& on_nodes_done) {
-  std::vector<std::vector<float>> residuals;
+  Scratch& s = *scratch_;
+  s.residuals.resize(models_.size());
+  s.angles.assign(models_.size(), {});
+  not_finite_.assign(models_.size(), 0);
+  const int64_t positions =
+      tree.nodes() == 0 ? 0 : 1 + *std::max_element(tree.position.begin(), tree.position.end());
   std::vector<const float*> views;
-  for (const Model* model : models_) {
-    residuals.emplace_back(static_cast<size_t>(tree.nodes() * model->spec().d_model));
-    views.push_back(residuals.back().data());
-    model->checkpoint().require_unchanged();
-    embed(*model, tree, residuals.back().data());
+  for (size_t m = 0; m < models_.size(); ++m) {
+    const ModelSpec& spec = models_[m]->spec();
+    models_[m]->require_unchanged();
+    resize_for(s.residuals[m], tree.nodes() * spec.d_model);
+    std::vector<float> dynamic;
+    for (const RotaryTable& table : spec.rotary)
+      s.angles[m].emplace_back(table.for_length(tree.length, dynamic), table.scale, positions);
+    not_finite_[m] += embed(*models_[m], tree, s.residuals[m].data());
+    views.push_back(s.residuals[joined_layers_ > 0 ? 0 : m].data());
   }
   size_t next = 0;
   for (int64_t layer = 0; next < layers.size(); ++layer) {
+    if (layer == joined_layers_ && layer > 0) {  // from here on they differ
+      for (size_t m = 1; m < models_.size(); ++m) {
+        s.residuals[m] = s.residuals[0];
+        views[m] = s.residuals[m].data();
+      }
+    }
     for (size_t m = 0; m < models_.size(); ++m) {
-      LayerWeights& weights = m == 0 || shares_weights_ ? scratch_->weights : scratch_->own_weights;
+      LayerWeights& weights = m == 0 || shares_weights_ ? s.weights : s.own_weights;
       if (m == 0 || !shares_weights_) {
         job.throw_if_cancelled();
         weights.load(*models_[m], layer);
         if (layer < layers.back()) prefetch_layer(*models_[m], layer + 1);
       }
-      run_block(*models_[m], weights, layer, tree, residuals[m].data(), job);
+      not_finite_[m] += weights.not_finite();
+      if (m == 0 || layer >= joined_layers_) {
+        run_block({*models_[m], weights, s.angles[m], layer, tree, job, not_finite_[m]}, s.residuals[m].data());
+      }
       if (on_nodes_done) on_nodes_done(tree.nodes());
     }
     if (layers[next] == layer) {
@@ -210,7 +417,7 @@ void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const
       ++next;
     }
   }
-  for (const Model* model : models_) model->checkpoint().require_unchanged();
+  for (const Model* model : models_) model->require_unchanged();
 }
 
 }  // namespace deltascope

@@ -12,7 +12,7 @@ void read(ConfigReader& config, ModelSpec& spec) {
   // The class has caps where the file says nothing; null switches them off.
   if (!config.names("attn_logit_softcapping")) spec.attention_softcap = 50;
   if (!config.names("final_logit_softcapping")) spec.logit_softcap = 30;
-  spec.rotary = {read_rotary(config, spec.head_dim, 10000)};
+  spec.rotary = {read_rotary(config, read_rotary_context(config, spec.head_dim, 10000))};
   config.ignore({"cache_implementation"});
   const int64_t window = config.integer_or("sliding_window", 1, int64_t{1} << 31, 4096);
   if (read_layer_types(config, spec, window)) return;

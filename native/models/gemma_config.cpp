@@ -6,7 +6,11 @@ namespace deltascope {
 
 void read_gemma(ConfigReader& config, ModelSpec& spec, const Defaults& defaults, double query_scalar) {
   read_sizes(config, spec, defaults);
-  spec.norm_plus_one = spec.sandwich_norms = true;
+  spec.norm_plus_one = true;
+  // The outputs of attention and MLP are normalised too, before they are added.
+  spec.names.norm_after_attention = "post_attention_layernorm";
+  spec.names.norm_before_mlp = "pre_feedforward_layernorm";
+  spec.names.norm_after_mlp = "post_feedforward_layernorm";
   spec.embedding_scale = static_cast<float>(std::sqrt(static_cast<double>(spec.d_model)));
   spec.activation = Activation::gelu_tanh;
   // Old files carry hidden_act too, which transformers passes over in favour of hidden_activation.

@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "models/layer_weights.h"
-#include "models/read_weights.h"
+#include "ops/elementwise.h"
+#include "ops/layer_norm.h"
 #include "ops/matmul.h"
 #include "ops/rms_norm.h"
 
@@ -18,21 +19,32 @@ constexpr int64_t kLensRows = 384;
 void unembed(const Model& model, const float* vectors, int64_t rows,
              const std::function<void(float* logits, int64_t count, int32_t first)>& read, Job& job) {
   const ModelSpec& spec = model.spec();
-  const Checkpoint& checkpoint = model.checkpoint();
   const int64_t d = spec.d_model;
-  checkpoint.require_unchanged();
-  const std::vector<float> gamma = norm_factors(model, &model.final_norm());
+  model.require_unchanged();
+  int64_t ignored = 0;
+  const NormValues norm = read_norm(model.final_norm(), spec.norm_plus_one, ignored);
   std::vector<float> normed(static_cast<size_t>(rows * d));
-  rms_norm(vectors, d, gamma.data(), spec.norm_eps, normed.data(), d, rows, d);
+  if (spec.norm == Norm::rms) {
+    rms_norm(vectors, d, norm.gamma.data(), spec.norm_eps, normed.data(), d, rows, d);
+  } else {
+    layer_norm(vectors, d, norm.gamma.data(), norm.beta.data(), spec.norm_eps, normed.data(), d, rows, d);
+  }
+  const LowRank* update = model.adapter() == nullptr ? nullptr : model.adapter()->head();
+  std::vector<float> updates(update == nullptr ? 0 : static_cast<size_t>(rows * spec.vocab_size));
+  if (update != nullptr) {
+    std::vector<float> inner(static_cast<size_t>(rows * update->rank));
+    matmul(normed.data(), d, update->a, inner.data(), update->rank, rows, job);
+    matmul(inner.data(), update->rank, update->b, updates.data(), spec.vocab_size, rows, job);
+  }
 
-  const TensorInfo& head = model.head();
   const int64_t block = std::min(kVocabularyBlock, spec.vocab_size);
-  std::vector<float> weights(static_cast<size_t>(block * d)), logits(static_cast<size_t>(rows * block));
+  PackedMatrix weights;
+  std::vector<float> logits(static_cast<size_t>(rows * block));
   for (int64_t first = 0; first < spec.vocab_size; first += block) {
-    job.throw_if_cancelled();
     const int64_t count = std::min(block, spec.vocab_size - first);
-    read_weights(checkpoint, head, first * d, count * d, weights.data());
-    matmul(normed.data(), d, weights.data(), logits.data(), count, rows, d, count);
+    read_linear({model.head(), {}, first}, count, d, false, Precision::float32, weights);
+    matmul(normed.data(), d, weights, logits.data(), count, rows, job);
+    if (update != nullptr) add_scaled(logits.data(), count, updates.data() + first, spec.vocab_size, update->scale, rows, count);
     read(logits.data(), count, static_cast<int32_t>(first));
   }
 }

@@ -1,59 +1,94 @@
 #include "models/layer_weights.h"
 
-#include "models/read_weights.h"
+#include <algorithm>
 
 namespace deltascope {
 namespace {
 
-void widen(const Checkpoint& checkpoint, const TensorInfo* tensor, std::vector<float>& out) {
-  if (tensor == nullptr) {
+int64_t read_vector(const Weight& weight, int64_t first, int64_t count, std::vector<float>& out) {
+  if (!weight) {
     out.clear();
-    return;
+    return 0;
   }
-  out.resize(static_cast<size_t>(tensor->elements()));
-  read_weights(checkpoint, *tensor, 0, tensor->elements(), out.data());
+  out.resize(static_cast<size_t>(count));
+  return read_weights(weight, first, count, out.data());
 }
 
 }  // namespace
 
-std::vector<float> norm_factors(const Model& model, const TensorInfo* weight) {
-  std::vector<float> factors;
-  widen(model.checkpoint(), weight, factors);
-  if (model.spec().norm_plus_one) {
-    for (float& factor : factors) factor += 1.0f;
+NormValues read_norm(const NormWeight& norm, bool plus_one, int64_t& not_finite) {
+  NormValues values;
+  if (!norm) return values;
+  not_finite += read_vector(norm.weight, 0, norm.weight.tensor->elements(), values.gamma);
+  if (norm.bias) not_finite += read_vector(norm.bias, 0, norm.bias.tensor->elements(), values.beta);
+  if (plus_one) {
+    for (float& factor : values.gamma) factor += 1.0f;
   }
-  return factors;
+  return values;
 }
 
 void LayerWeights::load(const Model& model, int64_t layer) {
-  const Checkpoint& checkpoint = model.checkpoint();
-  checkpoint.require_unchanged();
+  model.require_unchanged();
+  const ModelSpec& spec = model.spec();
+  const BlockSpec& own = spec.blocks[static_cast<size_t>(layer)];
   const Model::BlockTensors& block = model.block(layer);
-  norm_before_attention_ = norm_factors(model, block.norm_before_attention);
-  norm_after_attention_ = norm_factors(model, block.norm_after_attention);
-  norm_before_mlp_ = norm_factors(model, block.norm_before_mlp);
-  norm_after_mlp_ = norm_factors(model, block.norm_after_mlp);
-  q_norm_ = norm_factors(model, block.q_norm);
-  k_norm_ = norm_factors(model, block.k_norm);
-  for (size_t role = 0; role < kRoleCount; ++role) {
-    widen(checkpoint, block.weight[role], weight_[role]);
-    widen(checkpoint, block.bias[role], bias_[role]);
+  not_finite_ = 0;
+  const auto norm = [&](const NormWeight& weight) { return read_norm(weight, spec.norm_plus_one, not_finite_); };
+  norm_before_attention = norm(block.norm_before_attention);
+  norm_after_attention = norm(block.norm_after_attention);
+  norm_before_mlp = norm(block.norm_before_mlp);
+  norm_after_mlp = norm(block.norm_after_mlp);
+  q_norm = norm(block.q_norm);
+  k_norm = norm(block.k_norm);
+  for (const Role role : kRoles) {
+    LinearValues& values = linear_[static_cast<size_t>(role)];
+    const LinearWeight& linear = block.linear[static_cast<size_t>(role)];
+    if (!linear.weight) {
+      values = {};
+      continue;
+    }
+    const auto [out, in] = linear_shape(spec, own, role);
+    not_finite_ += read_linear(linear, out, in, spec.input_major, model.precision(), values.weight);
+    not_finite_ += read_vector(linear.bias, linear.first_row, out, values.bias);
   }
 }
 
-int64_t LayerWeights::bytes(const ModelSpec& spec) {
-  int64_t values = 4 * spec.d_model + 2 * spec.head_dim;
-  for (const Role role : kRoles) {
-    const auto [out, in] = linear_shape(spec, role);
-    values += out * in + out;
+int64_t LayerWeights::bytes(const Model& model) {
+  const ModelSpec& spec = model.spec();
+  int64_t most = 0;
+  for (const BlockSpec& block : spec.blocks) {
+    int64_t bytes = (8 * spec.d_model + 2 * (spec.heads + spec.kv_heads) * spec.head_dim) * 4;
+    for (const Role role : kRoles) {
+      if (!has_role(spec, block, role)) continue;
+      const auto [out, in] = linear_shape(spec, block, role);
+      bytes += PackedMatrix::bytes(out, in, model.precision()) + out * 4;
+    }
+    most = std::max(most, bytes);
   }
-  return values * static_cast<int64_t>(sizeof(float));
+  return most;
+}
+
+void ExpertWeights::load(const Model& model, int64_t layer, int64_t expert) {
+  const ModelSpec& spec = model.spec();
+  const BlockSpec& own = spec.blocks[static_cast<size_t>(layer)];
+  not_finite_ = 0;
+  for (const Role role : {Role::gate, Role::up, Role::down}) {
+    const auto [out, in] = linear_shape(spec, own, role);
+    not_finite_ += read_linear(model.expert(layer, expert, role), out, in, spec.input_major, model.precision(),
+                               weight_[static_cast<size_t>(role)]);
+  }
+}
+
+int64_t ExpertWeights::bytes(const Model& model) {
+  const ModelSpec& spec = model.spec();
+  return spec.experts == 0 ? 0 : 3 * PackedMatrix::bytes(spec.d_expert, spec.d_model, model.precision());
 }
 
 void prefetch_layer(const Model& model, int64_t layer) {
   if (layer >= model.spec().layers) return;
-  const Model::BlockTensors& block = model.block(layer);
-  for (const TensorInfo* weight : block.weight) model.checkpoint().prefetch(*weight);
+  for (const LinearWeight& linear : model.block(layer).linear) {
+    if (linear.weight) linear.weight.file->prefetch(*linear.weight.tensor);
+  }
 }
 
 }  // namespace deltascope

@@ -7,40 +7,58 @@
 
 namespace deltascope {
 
-/// The weights of one decoder block, widened to float32. One object is reused for block after block.
-class LayerWeights {
- public:
-  /// Loads block `layer`. Throws FILE_UNREADABLE when the file was cut meanwhile.
-  void load(const Model& model, int64_t layer);
+/// A norm's factors (1 + weight where the spec says so) and shifts, widened. Empty for no norm.
+struct NormValues {
+  std::vector<float> gamma, beta;
 
-  /// Factors of the norms, 1 + weight where the spec says so: [d_model], q and k [head_dim]. Null where the
-  /// architecture has no such norm.
-  const float* norm_before_attention() const { return or_null(norm_before_attention_); }
-  const float* norm_after_attention() const { return or_null(norm_after_attention_); }
-  const float* norm_before_mlp() const { return or_null(norm_before_mlp_); }
-  const float* norm_after_mlp() const { return or_null(norm_after_mlp_); }
-  const float* q_norm() const { return or_null(q_norm_); }
-  const float* k_norm() const { return or_null(k_norm_); }
-  /// [out, in]
-  const float* weight(Role role) const { return weight_[static_cast<size_t>(role)].data(); }
-  /// [out], or null
-  const float* bias(Role role) const { return or_null(bias_[static_cast<size_t>(role)]); }
-
-  /// Bytes that a block of this model takes.
-  static int64_t bytes(const ModelSpec& spec);
-
- private:
-  static const float* or_null(const std::vector<float>& values) {
-    return values.empty() ? nullptr : values.data();
-  }
-
-  std::vector<float> norm_before_attention_, norm_after_attention_, norm_before_mlp_, norm_after_mlp_;
-  std::vector<float> q_norm_, k_norm_;
-  std::vector<float> weight_[kRoleCount], bias_[kRoleCount];
+  explicit operator bool() const { return !gamma.empty(); }
 };
 
-/// A norm's factors: the weight widened, plus one where the spec says so. Empty for no tensor.
-std::vector<float> norm_factors(const Model& model, const TensorInfo* weight);
+/// Reads a norm. `not_finite` grows by the values that are NaN or infinite.
+NormValues read_norm(const NormWeight& norm, bool plus_one, int64_t& not_finite);
+
+/// One linear layer, packed; no bias: empty.
+struct LinearValues {
+  PackedMatrix weight;
+  std::vector<float> bias;
+};
+
+/// The weights of one decoder block, its experts apart. One object is reused for block after block.
+class LayerWeights {
+ public:
+  /// Loads block `layer`. Throws FILE_CHANGED or FILE_UNREADABLE when a file was written to meanwhile.
+  void load(const Model& model, int64_t layer);
+
+  /// [d_model] each; q and k: [head_dim], or their whole row. Empty where the architecture has no such norm.
+  NormValues norm_before_attention, norm_after_attention, norm_before_mlp, norm_after_mlp, q_norm, k_norm;
+
+  const LinearValues& linear(Role role) const { return linear_[static_cast<size_t>(role)]; }
+
+  /// Values of this block that are NaN or infinite.
+  int64_t not_finite() const { return not_finite_; }
+
+  /// Bytes that the largest block of this model takes.
+  static int64_t bytes(const Model& model);
+
+ private:
+  LinearValues linear_[kRoleCount];
+  int64_t not_finite_ = 0;
+};
+
+/// One expert's gate, up and down.
+class ExpertWeights {
+ public:
+  void load(const Model& model, int64_t layer, int64_t expert);
+
+  const PackedMatrix& weight(Role role) const { return weight_[static_cast<size_t>(role)]; }
+  int64_t not_finite() const { return not_finite_; }
+
+  static int64_t bytes(const Model& model);
+
+ private:
+  PackedMatrix weight_[kRoleCount];
+  int64_t not_finite_ = 0;
+};
 
 /// Tells the system which block is wanted next, so that its pages are read while this one computes.
 void prefetch_layer(const Model& model, int64_t layer);

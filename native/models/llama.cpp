@@ -5,7 +5,7 @@ namespace deltascope {
 namespace {
 
 void read(ConfigReader& config, ModelSpec& spec) {
-  read_common(config, spec);
+  read_common(config, spec, {.norm_eps = 1e-6});
   spec.qkv_bias = spec.o_bias = config.boolean_or("attention_bias", false);
   spec.mlp_bias = config.boolean_or("mlp_bias", false);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -8,6 +9,7 @@
 #include "format/checkpoint.h"
 #include "models/adapter.h"
 #include "models/model_spec.h"
+#include "models/weight.h"
 
 namespace deltascope {
 
@@ -15,41 +17,51 @@ namespace deltascope {
 /// open; any number of computations may read it at once.
 class Model {
  public:
-  /// folder: a checkpoint. adapter: a PEFT folder, or "" for none.
+  /// folder: a checkpoint. adapter: a PEFT folder, or "" for none. precision: of the linear layers' products.
   /// Throws what read_model_spec, Checkpoint and Adapter throw, and INVALID_WEIGHTS when a tensor is missing,
   /// has another shape, or is not understood.
-  Model(const std::string& folder, const std::string& adapter);
+  Model(const std::string& folder, const std::string& adapter, Precision precision = Precision::float32);
 
   const ModelSpec& spec() const { return spec_; }
   const Checkpoint& checkpoint() const { return checkpoint_; }
   const Adapter* adapter() const { return adapter_.get(); }
+  Precision precision() const { return precision_; }
   /// Weights of the checkpoint, a tied head counted once.
   int64_t parameters() const { return parameters_; }
   /// Torch name of the type that most weights are stored in.
   const std::string& stored_dtype() const { return stored_dtype_; }
 
-  /// The names below are found and shape-checked by the constructor.
+  /// Where a block's tensors are, found and shape-checked by the constructor. Nothing where the architecture has no such.
   struct BlockTensors {
-    // Null where the architecture has no such norm.
-    const TensorInfo *norm_before_attention, *norm_after_attention, *norm_before_mlp, *norm_after_mlp;
-    const TensorInfo *q_norm, *k_norm;
-    const TensorInfo* weight[kRoleCount];
-    const TensorInfo* bias[kRoleCount];
+    NormWeight norm_before_attention, norm_after_attention, norm_before_mlp, norm_after_mlp, q_norm, k_norm;
+    LinearWeight linear[kRoleCount];
+    std::vector<std::array<LinearWeight, 3>> experts;  // gate, up, down
   };
   const BlockTensors& block(int64_t layer) const { return blocks_[static_cast<size_t>(layer)]; }
-  /// Where the decoder's tensors stand in the checkpoint, e.g. "model.".
-  const std::string& tensor_prefix() const { return prefix_; }
-  const TensorInfo& embedding() const { return *embedding_; }
-  const TensorInfo& final_norm() const { return *final_norm_; }
-  const TensorInfo& head() const { return *head_; }
+  const LinearWeight& expert(int64_t layer, int64_t expert, Role role) const;
+  const Weight& embedding() const { return embedding_; }
+  /// [learned positions, d_model]; nothing where the architecture has none.
+  const Weight& positions() const { return positions_; }
+  const NormWeight& final_norm() const { return final_norm_; }
+  const Weight& head() const { return head_; }
+
+  /// Whether both models' blocks are the same tensors of the same files and computed in the same way, LoRA updates
+  /// apart: loading one serves both.
+  bool shares_blocks(const Model& other) const;
+
+  /// Throws FILE_CHANGED when a file was written to or cut since it was opened.
+  void require_unchanged() const;
 
  private:
+  class Finder;
+
   ModelSpec spec_;
   Checkpoint checkpoint_;
-  std::string prefix_;
+  Precision precision_;
   std::unique_ptr<Adapter> adapter_;
   std::vector<BlockTensors> blocks_;
-  const TensorInfo *embedding_ = nullptr, *final_norm_ = nullptr, *head_ = nullptr;
+  Weight embedding_, positions_, head_;
+  NormWeight final_norm_;
   int64_t parameters_ = 0;
   std::string stored_dtype_;
 };

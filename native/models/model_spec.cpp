@@ -1,28 +1,36 @@
 #include "models/model_spec.h"
 
+#include <algorithm>
+
 namespace deltascope {
 
-const char* module_path(Role role) {
-  switch (role) {
-    case Role::q:
-      return "self_attn.q_proj";
-    case Role::k:
-      return "self_attn.k_proj";
-    case Role::v:
-      return "self_attn.v_proj";
-    case Role::o:
-      return "self_attn.o_proj";
-    case Role::gate:
-      return "mlp.gate_proj";
-    case Role::up:
-      return "mlp.up_proj";
-    case Role::down:
-      return "mlp.down_proj";
-  }
-  return "";
+int64_t ModelSpec::prefix_context() const {
+  int64_t context = INT64_MAX;
+  for (const RotaryTable& table : rotary) context = std::min(context, table.context);
+  return context;
 }
 
-LinearShape linear_shape(const ModelSpec& spec, Role role) {
+bool has_role(const ModelSpec& spec, const BlockSpec& block, Role role) {
+  switch (role) {
+    case Role::gate:
+      return spec.gated_mlp && !block.experts;
+    case Role::up:
+    case Role::down:
+      return !block.experts;
+    case Role::router:
+      return block.experts;
+    default:
+      return true;
+  }
+}
+
+std::string expert_module(const ModelSpec& spec, int64_t expert, Role role) {
+  const std::string& dense = spec.names.module(role);
+  return spec.names.experts + "." + std::to_string(expert) + dense.substr(dense.rfind('.'));
+}
+
+LinearShape linear_shape(const ModelSpec& spec, const BlockSpec& block, Role role) {
+  const int64_t d_mlp = block.experts ? spec.d_expert : spec.d_mlp;
   switch (role) {
     case Role::q:
       return {spec.heads * spec.head_dim, spec.d_model};
@@ -33,16 +41,39 @@ LinearShape linear_shape(const ModelSpec& spec, Role role) {
       return {spec.d_model, spec.heads * spec.head_dim};
     case Role::gate:
     case Role::up:
-      return {spec.d_mlp, spec.d_model};
+      return {d_mlp, spec.d_model};
     case Role::down:
-      return {spec.d_model, spec.d_mlp};
+      return {spec.d_model, d_mlp};
+    case Role::router:
+      return {spec.experts, spec.d_model};
   }
   return {0, 0};
 }
 
 bool has_bias(const ModelSpec& spec, Role role) {
-  if (role == Role::gate || role == Role::up || role == Role::down) return spec.mlp_bias;
-  return role == Role::o ? spec.o_bias : spec.qkv_bias;
+  switch (role) {
+    case Role::q:
+    case Role::k:
+    case Role::v:
+      return spec.qkv_bias;
+    case Role::o:
+      return spec.o_bias;
+    case Role::router:
+      return false;
+    default:
+      return spec.mlp_bias;
+  }
+}
+
+ModuleRows module_rows(const ModelSpec& spec, const BlockSpec& block, Role role) {
+  ModuleRows rows{0, 0};
+  for (const Role other : kRoles) {
+    if (!has_role(spec, block, other) || spec.names.module(other) != spec.names.module(role)) continue;
+    const int64_t out = linear_shape(spec, block, other).out;
+    if (other < role) rows.first += out;
+    rows.total += out;
+  }
+  return rows;
 }
 
 }  // namespace deltascope

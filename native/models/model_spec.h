@@ -1,21 +1,56 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "core/dtype.h"
+#include "models/rotary_table.h"
 
 namespace deltascope {
 
 /// One decoder block's own settings.
 struct BlockSpec {
-  int64_t window = 0;  // attention window in tokens; 0: unlimited
-  size_t rotary = 0;   // which of the spec's rotary tables
+  int64_t window = 0;    // attention window in tokens; 0: unlimited
+  size_t rotary = 0;     // which of the spec's rotary tables
+  bool experts = false;  // its MLP is a mixture of experts
+  float attention_scale = 0;  // multiplies every score; 0: the spec's
 };
 
-/// The function on the gate of a gated MLP.
+/// The function in an MLP.
 enum class Activation { silu, gelu_tanh };
+
+/// x / rms(x) · weight, or (x − mean) / deviation · weight + bias.
+enum class Norm { rms, layer };
+
+/// What the norms of q and k look at before the rotation: nothing, every head by itself, or all heads together.
+enum class QkNorm { none, head, row };
+
+/// The linear layers of a block. gate, up and down are an MLP's, or one expert's.
+enum class Role { q, k, v, o, gate, up, down, router };
+inline constexpr Role kRoles[] = {Role::q,    Role::k,  Role::v,    Role::o,
+                                  Role::gate, Role::up, Role::down, Role::router};
+inline constexpr int kRoleCount = 8;
+
+/// Where a checkpoint keeps its tensors: modules, without ".weight" and below the prefix. "" : there is none.
+struct TensorNames {
+  std::string embedding = "embed_tokens", positions, final_norm = "norm", blocks = "layers";
+
+  // Inside a block.
+  std::string norm_before_attention = "input_layernorm", norm_after_attention;
+  std::string norm_before_mlp = "post_attention_layernorm", norm_after_mlp;
+  std::string q_norm = "self_attn.q_norm", k_norm = "self_attn.k_norm";
+  std::string experts = "mlp.experts";
+
+  /// By role. Roles of one block with the same module share its tensor, their rows one after another.
+  std::array<std::string, kRoleCount> modules = {
+      "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+      "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj",    "mlp.gate"};
+
+  const std::string& module(Role role) const { return modules[static_cast<size_t>(role)]; }
+  std::string& module(Role role) { return modules[static_cast<size_t>(role)]; }
+};
 
 /// Everything the forward pass asks about a model, read from config.json by its family. Shared code reads
 /// these properties and never a family's name.
@@ -36,37 +71,58 @@ struct ModelSpec {
   float logit_softcap = 0;      // the same for logits
   bool qkv_bias = false;
   bool o_bias = false;
-  bool mlp_bias = false;        // on gate, up and down
-  bool qk_norm = false;         // RMS norm of every head of q and k before the rotation
-  bool norm_plus_one = false;   // norms multiply by 1 + weight
-  bool sandwich_norms = false;  // the outputs of attention and MLP are normalised too, before they are added
-  bool tied_head = false;       // the unembedding is the embedding
+  bool mlp_bias = false;       // on gate, up and down
+  bool norm_plus_one = false;  // norms multiply by 1 + weight
+  bool tied_head = false;      // the unembedding is the embedding
+  bool gated_mlp = true;       // down(activation(gate) · up); else down(activation(up))
+  bool input_major = false;    // linear weights are stored [in, out]
+  Norm norm = Norm::rms;
+  QkNorm qk_norm = QkNorm::none;
   Activation activation = Activation::silu;
-  std::vector<std::vector<float>> rotary;  // tables of frequencies, [head_dim / 2] each
-  std::vector<BlockSpec> blocks;           // [layers]
 
+  int64_t learned_positions = 0;  // rows of the table of positions that are added to embeddings; 0: none
+  std::vector<RotaryTable> rotary;  // empty: no rotation
+  std::vector<BlockSpec> blocks;    // [layers]
+
+  // Mixture of experts, in the blocks that have one.
+  int64_t experts = 0;
+  int64_t experts_per_token = 0;
+  int64_t d_expert = 0;
+  bool renormalise_experts = false;  // the chosen experts' weights are scaled to a sum of 1
+
+  TensorNames names;
   /// Where the decoder's tensors may stand; the first prefix under which there is an embedding is taken.
-  std::vector<std::string> tensor_prefixes = {"model."};
-  std::vector<std::string> head_names = {"lm_head.weight"};
+  std::vector<std::string> tensor_prefixes = {"model.", ""};
+  std::vector<std::string> head_names = {"lm_head"};
   /// Tensors of other parts of a larger model, left unread on purpose.
   std::vector<std::string> foreign_prefixes;
-  std::vector<std::string>
-      unknown_config_keys;  // in config.json, not understood, not known to change the maths
+  /// Ends of the names of tensors that old files store although they follow from the config.
+  std::vector<std::string> derived_suffixes = {"rotary_emb.inv_freq"};
+  /// Keys of config.json that are not understood, and not known to change the maths.
+  std::vector<std::string> unknown_config_keys;
+
+  /// Longest text whose activations are those of its prefixes: beyond it a rotary table follows the text's
+  /// whole length.
+  int64_t prefix_context() const;
 };
 
-/// The linear layers of a block.
-enum class Role { q, k, v, o, gate, up, down };
-inline constexpr Role kRoles[] = {Role::q, Role::k, Role::v, Role::o, Role::gate, Role::up, Role::down};
-inline constexpr int kRoleCount = 7;
+/// Whether a block has a linear layer of this role outside its experts.
+bool has_role(const ModelSpec& spec, const BlockSpec& block, Role role);
 
-/// The module's name inside a block, e.g. "self_attn.q_proj".
-const char* module_path(Role role);
+/// The module of one expert's gate, up or down, e.g. "mlp.experts.3.up_proj".
+std::string expert_module(const ModelSpec& spec, int64_t expert, Role role);
 
-/// [out, in] of a role's weight.
+/// [out, in] of a role's weight in this block.
 struct LinearShape {
   int64_t out, in;
 };
-LinearShape linear_shape(const ModelSpec& spec, Role role);
+LinearShape linear_shape(const ModelSpec& spec, const BlockSpec& block, Role role);
 bool has_bias(const ModelSpec& spec, Role role);
+
+/// Which rows of its module's weight a role has: `first` of `total` on.
+struct ModuleRows {
+  int64_t first, total;
+};
+ModuleRows module_rows(const ModelSpec& spec, const BlockSpec& block, Role role);
 
 }  // namespace deltascope

@@ -6,11 +6,20 @@
 namespace deltascope {
 namespace {
 
-std::vector<int64_t> lexicographic_order(const TokenBatch& batch) {
+/// What a tree's sequences have in common: the length beyond the context, 0 within it.
+int64_t length_class(std::span<const int32_t> tokens, int64_t context) {
+  const auto length = static_cast<int64_t>(tokens.size());
+  return length > context ? length : 0;
+}
+
+/// By length class, then lexicographic.
+std::vector<int64_t> tree_order(const TokenBatch& batch, int64_t context) {
   std::vector<int64_t> order(static_cast<size_t>(batch.sequences()));
   std::iota(order.begin(), order.end(), int64_t{0});
   std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
     const auto x = batch.sequence(a), y = batch.sequence(b);
+    const int64_t p = length_class(x, context), q = length_class(y, context);
+    if (p != q) return p < q;
     const auto [i, j] = std::mismatch(x.begin(), x.end(), y.begin(), y.end());
     if (i == x.end() || j == y.end()) return i == x.end() && j == y.end() ? a < b : i == x.end();
     return *i < *j;
@@ -31,16 +40,18 @@ std::vector<int32_t> PrefixTree::path(size_t i) const {
   return nodes;
 }
 
-std::vector<PrefixTree> plan_trees(const TokenBatch& batch, int64_t max_nodes) {
+std::vector<PrefixTree> plan_trees(const TokenBatch& batch, int64_t max_nodes, int64_t context) {
   std::vector<PrefixTree> trees;
   std::vector<int32_t> open;  // nodes of the sequence before, from the root down
   std::span<const int32_t> before;
-  for (const int64_t index : lexicographic_order(batch)) {
+  for (const int64_t index : tree_order(batch, context)) {
     const auto tokens = batch.sequence(index);
     if (tokens.empty()) continue;
+    const int64_t length = length_class(tokens, context);
     size_t shared = shared_prefix(before, tokens);
-    if (trees.empty() || trees.back().nodes() + static_cast<int64_t>(tokens.size() - shared) > max_nodes) {
-      trees.emplace_back();
+    if (trees.empty() || trees.back().length != length ||
+        trees.back().nodes() + static_cast<int64_t>(tokens.size() - shared) > max_nodes) {
+      trees.emplace_back().length = length;
       open.clear();
       shared = 0;
     }
@@ -59,12 +70,14 @@ std::vector<PrefixTree> plan_trees(const TokenBatch& batch, int64_t max_nodes) {
   return trees;
 }
 
-int64_t count_unique_prefixes(const TokenBatch& batch) {
-  int64_t nodes = 0;
+int64_t count_unique_prefixes(const TokenBatch& batch, int64_t context) {
+  int64_t nodes = 0, length = 0;
   std::span<const int32_t> before;
-  for (const int64_t index : lexicographic_order(batch)) {
+  for (const int64_t index : tree_order(batch, context)) {
     const auto tokens = batch.sequence(index);
-    nodes += static_cast<int64_t>(tokens.size() - shared_prefix(before, tokens));
+    const bool same_class = length_class(tokens, context) == length;
+    nodes += static_cast<int64_t>(tokens.size() - (same_class ? shared_prefix(before, tokens) : 0));
+    length = length_class(tokens, context);
     before = tokens;
   }
   return nodes;

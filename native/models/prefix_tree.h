@@ -28,6 +28,7 @@ struct PrefixTree {
   std::vector<int32_t> position;  // [nodes], 0 at a root
   std::vector<int64_t> sequence;  // which sequences of the batch are in the tree
   std::vector<int32_t> leaf;      // [sequence.size()]: the node of each one's last token
+  int64_t length = 0;             // of every sequence, where activations depend on it; else 0
 
   int64_t nodes() const { return static_cast<int64_t>(token.size()); }
 
@@ -37,9 +38,11 @@ struct PrefixTree {
 
 /// Cuts a batch into trees of at most `max_nodes` nodes (at least one sequence each). Sequences are taken in
 /// lexicographic order, so that those which share a prefix meet in one tree. Empty sequences are left out.
-std::vector<PrefixTree> plan_trees(const TokenBatch& batch, int64_t max_nodes);
+/// context: activations of longer sequences depend on their length too (ModelSpec::prefix_context), so those share
+/// a tree only with sequences of the same length.
+std::vector<PrefixTree> plan_trees(const TokenBatch& batch, int64_t max_nodes, int64_t context = INT64_MAX);
 
-/// Distinct prefixes in the whole batch.
-int64_t count_unique_prefixes(const TokenBatch& batch);
+/// Distinct prefixes in the whole batch: what has to be computed.
+int64_t count_unique_prefixes(const TokenBatch& batch, int64_t context = INT64_MAX);
 
 }  // namespace deltascope

@@ -5,7 +5,7 @@ namespace deltascope {
 namespace {
 
 void read(ConfigReader& config, ModelSpec& spec) {
-  read_common(config, spec);
+  read_common(config, spec, {.norm_eps = 1e-6});
   spec.qkv_bias = true;
   read_qwen_windows(config, spec);
 }

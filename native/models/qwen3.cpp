@@ -5,10 +5,9 @@ namespace deltascope {
 namespace {
 
 void read(ConfigReader& config, ModelSpec& spec) {
-  if (!config.has("head_dim")) config.fail("head_dim", "a whole number (Qwen3 does not derive it)");
-  read_common(config, spec);
+  read_common(config, spec, {.head_dim = 128, .norm_eps = 1e-6});
   spec.qkv_bias = spec.o_bias = config.boolean_or("attention_bias", false);
-  spec.qk_norm = true;
+  spec.qk_norm = QkNorm::head;
   read_qwen_windows(config, spec);
 }
 

@@ -8,8 +8,8 @@
 namespace deltascope {
 namespace {
 
-constexpr std::array kFamilies = {&kLlama,  &kMistral, &kQwen2,           &kQwen3,
-                                  &kGemma2, &kGemma3,  &kGemma3Multimodal};
+constexpr std::array kFamilies = {&kLlama,  &kMistral,          &kQwen2, &kQwen3, &kQwen3Moe, &kGemma2,
+                                  &kGemma3, &kGemma3Multimodal, &kPhi3,  &kOlmo2, &kGpt2};
 
 /// Without effect on inference.
 // clang-format off
@@ -32,7 +32,7 @@ const std::vector<std::string_view> kChangesMaths = {
     "expert_layer_period", "final_logit_softcapping", "full_attention_interval", "hidden_activation",
     "kv_lora_rank", "layer_norm_eps", "layer_norm_epsilon", "layer_types", "logit_scale", "logits_scaling",
     "mamba_d_state", "moe_intermediate_size", "mup_width_scale", "no_rope_layers", "norm_type",
-    "num_experts", "num_local_experts", "parallel_attn", "partial_rotary_factor", "q_lora_rank",
+    "num_experts", "num_local_experts", "original_max_position_embeddings", "parallel_attn", "partial_rotary_factor", "q_lora_rank",
     "qk_layernorm", "qkv_bias", "quantization_config", "query_pre_attn_scalar", "residual_multiplier",
     "rope_interleaved", "rope_local_base_freq", "rope_percent", "rotary_dim", "rotary_pct",
     "scale_attn_by_inverse_layer_idx", "scale_depth", "scale_emb", "sliding_window",

@@ -12,6 +12,9 @@ void silu_gate(float* gate, const float* up, int64_t count);
 /// Source: Hendrycks and Gimpel 2016, arXiv 1606.08415 (the tanh form).
 void gelu_tanh_gate(float* gate, const float* up, int64_t count);
 
+/// The same function without a gate, in place.
+void gelu_tanh(float* x, int64_t count);
+
 /// x ← cap · tanh(x / cap). Source: Gemma 2, arXiv 2408.00118, §2.
 void soft_cap(float* x, int64_t count, float cap);
 

@@ -3,9 +3,25 @@
 
 namespace deltascope {
 
-void matmul(const float* x, int64_t x_stride, const float* w, float* y, int64_t y_stride, int64_t rows,
-            int64_t in, int64_t out) {
-  matmul_reference(x, x_stride, w, y, y_stride, rows, in, out);
+void matmul(const float* x, int64_t x_stride, const PackedMatrix& w, float* y, int64_t y_stride, int64_t rows,
+            const Job& job) {
+  const bool rounds = w.precision() == Precision::bfloat16;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < rows; ++i) {
+    if (job.cancelled.load(std::memory_order_relaxed)) continue;
+    for (int64_t j = 0; j < w.out(); ++j) {
+      const int64_t panel = j / w.kPanel, width = w.width(panel), column = j % w.kPanel;
+      double sum = 0;
+      for (int64_t k = 0; k < w.in(); ++k) {
+        const int64_t at = k * width + column;
+        const float value = x[i * x_stride + k];
+        sum += rounds ? static_cast<double>(bf16_to_f32(f32_to_bf16(value))) * bf16_to_f32(w.panel_bf16(panel)[at])
+                      : static_cast<double>(value) * w.panel_f32(panel)[at];
+      }
+      y[i * y_stride + j] = static_cast<float>(sum);
+    }
+  }
+  job.throw_if_cancelled();
 }
 
 const char* matmul_backend() { return "reference"; }

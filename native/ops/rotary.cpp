@@ -1,65 +1,63 @@
 #include "ops/rotary.h"
 
+#include <omp.h>
+
+#include <algorithm>
 #include <cmath>
-#include <numbers>
+
+#include "core/simd.h"
 
 namespace deltascope {
+namespace {
+
+/// One head: a and b are its two halves.
+DELTASCOPE_SIMD void rotate(float* a, float* b, const float* cosine, const float* sine, int64_t half) {
+#pragma omp simd
+  for (int64_t i = 0; i < half; ++i) {
+    const float first = a[i], second = b[i];
+    a[i] = first * cosine[i] - second * sine[i];
+    b[i] = second * cosine[i] + first * sine[i];
+  }
+}
+
+}  // namespace
+
+RotaryAngles::RotaryAngles(std::span<const float> frequencies, float scale, int64_t positions)
+    : frequencies_(frequencies.begin(), frequencies.end()), scale_(scale) {
+  const int64_t prepared = std::min(positions, kPrepared);
+  prepared_.resize(static_cast<size_t>(prepared * 2 * half()));
+#pragma omp parallel for schedule(static)
+  for (int64_t position = 0; position < prepared; ++position)
+    compute(static_cast<int32_t>(position), prepared_.data() + position * 2 * half());
+}
+
+void RotaryAngles::compute(int32_t position, float* out) const {
+  for (size_t i = 0; i < frequencies_.size(); ++i) {
+    const double angle = static_cast<float>(position) * frequencies_[i];  // rounded to float32 before cos and sin
+    out[i] = static_cast<float>(std::cos(angle)) * scale_;
+    out[i + frequencies_.size()] = static_cast<float>(std::sin(angle)) * scale_;
+  }
+}
+
+const float* RotaryAngles::at(int32_t position, float* scratch) const {
+  const auto at = static_cast<size_t>(position) * 2 * frequencies_.size();
+  if (at < prepared_.size()) return prepared_.data() + at;
+  compute(position, scratch);
+  return scratch;
+}
 
 void apply_rotary(float* x, int64_t stride, std::span<const int32_t> positions, int64_t heads,
-                  int64_t head_dim, std::span<const float> frequencies) {
-  const auto half = static_cast<int64_t>(frequencies.size());
-#pragma omp parallel
-  {
-    std::vector<float> cosine(frequencies.size()), sine(frequencies.size());
-    int32_t prepared = -1;
-#pragma omp for schedule(static)
-    for (int64_t row = 0; row < static_cast<int64_t>(positions.size()); ++row) {
-      const int32_t position = positions[static_cast<size_t>(row)];
-      if (position != prepared) {
-        for (size_t i = 0; i < frequencies.size(); ++i) {
-          const double angle =
-              static_cast<float>(position) * frequencies[i];  // rounded to float32 before cos and sin
-          cosine[i] = static_cast<float>(std::cos(angle));
-          sine[i] = static_cast<float>(std::sin(angle));
-        }
-        prepared = position;
-      }
-      for (int64_t head = 0; head < heads; ++head) {
-        float* a = x + row * stride + head * head_dim;
-        float* b = a + half;
-        for (int64_t i = 0; i < half; ++i) {
-          const float first = a[i], second = b[i];
-          a[i] = first * cosine[static_cast<size_t>(i)] - second * sine[static_cast<size_t>(i)];
-          b[i] = second * cosine[static_cast<size_t>(i)] + first * sine[static_cast<size_t>(i)];
-        }
-      }
+                  int64_t head_dim, const RotaryAngles& angles) {
+  const int64_t half = angles.half();
+  std::vector<float> scratch(static_cast<size_t>(omp_get_max_threads() * 2 * half));
+#pragma omp parallel for schedule(static)
+  for (int64_t row = 0; row < static_cast<int64_t>(positions.size()); ++row) {
+    const float* cosine =
+        angles.at(positions[static_cast<size_t>(row)], scratch.data() + omp_get_thread_num() * 2 * half);
+    for (int64_t head = 0; head < heads; ++head) {
+      float* a = x + row * stride + head * head_dim;
+      rotate(a, a + half, cosine, cosine + half, half);
     }
-  }
-}
-
-std::vector<float> rotary_frequencies(double theta, int64_t size) {
-  std::vector<float> frequencies(static_cast<size_t>(size / 2));
-  for (size_t i = 0; i < frequencies.size(); ++i) {
-    const float exponent = static_cast<float>(2 * i) / static_cast<float>(size);
-    frequencies[i] = 1.0f / static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
-  }
-  return frequencies;
-}
-
-void scale_llama3(std::vector<float>& frequencies, double factor, double low_frequency_factor,
-                  double high_frequency_factor, double original_context) {
-  const double longest = original_context / low_frequency_factor,
-               shortest = original_context / high_frequency_factor;
-  for (float& frequency : frequencies) {
-    const double wavelength = 2 * std::numbers::pi / frequency;
-    if (wavelength < shortest) continue;
-    if (wavelength > longest) {
-      frequency = static_cast<float>(frequency / factor);
-      continue;
-    }
-    const double smooth = (original_context / wavelength - low_frequency_factor) /
-                          (high_frequency_factor - low_frequency_factor);
-    frequency = static_cast<float>((1 - smooth) * frequency / factor + smooth * frequency);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "ops/activation.h"
 #include "ops/rms_norm.h"
+#include "models/rotary_table.h"
 #include "ops/rotary.h"
 #include "ops/top_k.h"
 #include "ops/tree_attention.h"
@@ -85,7 +86,7 @@ TEST_CASE("apply_rotary turns pairs by position times frequency") {
   const std::vector<int32_t> positions = {0, 3, 3, 17};
   const auto before = random_floats(positions.size() * heads * head_dim, 1);
   auto x = before;
-  apply_rotary(x.data(), heads * head_dim, positions, heads, head_dim, frequencies);
+  apply_rotary(x.data(), heads * head_dim, positions, heads, head_dim, RotaryAngles(frequencies, 1, 3));
   for (size_t row = 0; row < positions.size(); ++row) {
     for (int64_t head = 0; head < heads; ++head) {
       const size_t at = row * heads * head_dim + static_cast<size_t>(head * head_dim);

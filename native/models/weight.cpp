@@ -1,0 +1,69 @@
+#include "models/weight.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+#include "core/errors.h"
+#include "ops/convert.h"
+
+namespace deltascope {
+namespace {
+
+/// Reads pieces of a tensor on all threads: piece i is `bytes(i)` bytes from `offset(i)` on, and `use(i, raw)` returns how
+/// many of its values are not finite. `most`: the longest piece.
+template <typename Offset, typename Bytes, typename Use>
+int64_t read_pieces(const Weight& weight, int64_t pieces, int64_t most, const Offset& offset, const Bytes& bytes,
+                    const Use& use) {
+  std::vector<uint8_t> scratch(static_cast<size_t>(most * omp_get_max_threads()));
+  bool ok = true;
+  int64_t not_finite = 0;
+#pragma omp parallel for schedule(static) reduction(&& : ok) reduction(+ : not_finite)
+  for (int64_t i = 0; i < pieces; ++i) {
+    uint8_t* raw = scratch.data() + most * omp_get_thread_num();
+    ok = ok && weight.file->read(*weight.tensor, static_cast<size_t>(offset(i)), static_cast<size_t>(bytes(i)), raw);
+    if (ok) not_finite += use(i, raw);
+  }
+  if (ok) return not_finite;
+  weight.file->require_unchanged();
+  throw Error(Code::file_unreadable, "a weight file cannot be read to its end");
+}
+
+}  // namespace
+
+int64_t read_weights(const Weight& weight, int64_t first, int64_t count, float* out) {
+  constexpr int64_t kPiece = 1 << 16;
+  const int64_t width = size_of(weight.tensor->dtype);
+  const auto here = [&](int64_t i) { return std::min(kPiece, count - i * kPiece); };
+  return read_pieces(
+      weight, (count + kPiece - 1) / kPiece, std::min(count, kPiece) * width,
+      [&](int64_t i) { return (first + i * kPiece) * width; }, [&](int64_t i) { return here(i) * width; },
+      [&](int64_t i, const uint8_t* raw) {
+        float* to = out + i * kPiece;
+        convert_to_f32({raw, static_cast<size_t>(here(i) * width)}, weight.tensor->dtype, to, here(i));
+        return count_not_finite(to, here(i));
+      });
+}
+
+int64_t read_linear(const LinearWeight& linear, int64_t out, int64_t in, bool input_major, Precision precision,
+                    PackedMatrix& packed) {
+  const TensorInfo& tensor = *linear.weight.tensor;
+  const int64_t width = size_of(tensor.dtype);
+  packed.reset(out, in, precision);
+  if (input_major) {
+    const int64_t stored = tensor.shape.back();
+    return read_pieces(
+        linear.weight, in, out * width, [&](int64_t i) { return (i * stored + linear.first_row) * width; },
+        [&](int64_t) { return out * width; },
+        [&](int64_t i, const uint8_t* raw) { return packed.set_input(i, raw, tensor.dtype); });
+  }
+  constexpr int64_t kRows = 32;
+  const auto here = [&](int64_t i) { return std::min(kRows, out - i * kRows); };
+  return read_pieces(
+      linear.weight, (out + kRows - 1) / kRows, std::min(out, kRows) * in * width,
+      [&](int64_t i) { return (linear.first_row + i * kRows) * in * width; },
+      [&](int64_t i) { return here(i) * in * width; },
+      [&](int64_t i, const uint8_t* raw) { return packed.set_outputs(i * kRows, here(i), raw, tensor.dtype); });
+}
+
+}  // namespace deltascope
