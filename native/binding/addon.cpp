@@ -9,12 +9,14 @@
 #include "models/activations.h"
 #include "models/family.h"
 #include "models/head.h"
+#include "models/open_model.h"
 #include "ops/matmul.h"
 
 namespace deltascope {
 namespace {
 
-Napi::Object describe_model(Napi::Env env, const Model& model) {
+Napi::Object describe_model(Napi::Env env, const OpenedModel& opened) {
+  const Model& model = *opened.model;
   const ModelSpec& spec = model.spec();
   const auto number = [&](int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); };
   Napi::Object result = Napi::Object::New(env);
@@ -29,6 +31,7 @@ Napi::Object describe_model(Napi::Env env, const Model& model) {
   result.Set("vocabSize", number(spec.vocab_size));
   result.Set("parameters", number(model.parameters()));
   result.Set("dtype", model.stored_dtype());
+  result.Set("computeDtype", name(model.precision()));
   result.Set("tiedHead", Napi::Boolean::New(env, spec.tied_head));
   Napi::Array unknown = Napi::Array::New(env);
   for (const std::string& key : spec.unknown_config_keys) unknown.Set(unknown.Length(), key);
@@ -45,6 +48,15 @@ Napi::Object describe_model(Napi::Env env, const Model& model) {
     }
     described.Set("parameters", number(adapter->parameters()));
     described.Set("modules", modules);
+    described.Set("foreignTensors", number(adapter->foreign_tensors()));
+    if (opened.canary) {
+      Napi::Object canary = Napi::Object::New(env);
+      canary.Set("movedAt", opened.canary->moved_at);
+      canary.Set("relativeChange", Napi::Number::New(env, opened.canary->relative_change));
+      described.Set("canary", canary);
+    } else {
+      described.Set("canary", env.Null());
+    }
     described.Set("baseName", adapter->config().base_name);
     result.Set("adapter", described);
   } else {
@@ -119,18 +131,19 @@ class Addon : public Napi::Addon<Addon> {
     return info.Env().Undefined();
   }
 
-  /// (folder, adapter or "", threads, job) → { handle, spec }
+  /// (folder, adapter or "", "float32" or "bfloat16", threads, job) → { handle, spec }
   Napi::Value open(const Napi::CallbackInfo& info) {
     return guarded(info, [&](const Arguments& a) {
       const std::string folder = a.text(0), adapter = a.text(1);
-      const int threads = static_cast<int>(a.integer(2, 1, 4096));
+      const Precision precision = a.text(2) == "bfloat16" ? Precision::bfloat16 : Precision::float32;
+      const int threads = static_cast<int>(a.integer(3, 1, 4096));
       return queue_.submit(
-          info.Env(), a.job(3), info.Env().Undefined(), threads, [=](Job&) -> JobQueue::Settle {
-            const auto model = std::make_shared<const Model>(folder, adapter);
+          info.Env(), a.job(4), info.Env().Undefined(), threads, [=](Job& job) -> JobQueue::Settle {
+            const OpenedModel opened = open_model(folder, adapter, precision, job);
             return [=](Napi::Env env) {
               Napi::Object result = Napi::Object::New(env);
-              result.Set("handle", wrap(env, std::make_unique<ModelHandle>(ModelHandle{model, threads})));
-              result.Set("spec", describe_model(env, *model));
+              result.Set("handle", wrap(env, std::make_unique<ModelHandle>(ModelHandle{opened.model, threads})));
+              result.Set("spec", describe_model(env, opened));
               return result;
             };
           });

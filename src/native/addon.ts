@@ -22,14 +22,23 @@ export interface NativeSpec {
   vocabSize: number;
   parameters: number;
   dtype: string;
+  /** Of the linear layers' products: 'float32', or 'bfloat16' with float32 sums. */
+  computeDtype: 'float32' | 'bfloat16';
   tiedHead: boolean;
   unknownConfigKeys: string[];
-  /** `baseName`: the base that adapter_config.json names, a path or a repository; '' for none. */
-  adapter: {
-    parameters: number;
-    modules: { module: string; changeNorm: number }[];
-    baseName: string;
-  } | null;
+  adapter: NativeAdapter | null;
+}
+
+export interface NativeAdapter {
+  parameters: number;
+  /** `replaced`: the module's weight is another one, not an updated one. */
+  modules: { module: string; changeNorm: number; replaced: boolean }[];
+  /** The base that adapter_config.json names, a path or a repository; '' for none. */
+  baseName: string;
+  /** Tensors of other parts of a larger model (its vision tower) that were passed over. */
+  foreignTensors: number;
+  /** Where a few tokens first tell the adapted model from its base ("embedding", "layer 3", "head"), and by how much. */
+  canary: { movedAt: string; relativeChange: number };
 }
 
 export interface NativeRanking {
@@ -50,6 +59,8 @@ export interface NativeDiff {
   uniquePrefixes: number;
   waves: number;
   notFinite: number;
+  baseWeightsNotFinite: number;
+  finetunedWeightsNotFinite: number;
   sharedWeights: boolean;
 }
 
@@ -66,6 +77,7 @@ export interface Addon {
   open(
     folder: string,
     adapter: string,
+    dtype: 'float32' | 'bfloat16',
     threads: number,
     job: JobHandle,
   ): Promise<{ handle: ModelHandle; spec: NativeSpec }>;

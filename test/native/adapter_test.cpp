@@ -2,6 +2,7 @@
 #include "models/adapter.h"
 
 #include "models/model.h"
+#include "models/open_model.h"
 #include "support.h"
 
 using namespace deltascope;
@@ -148,4 +149,52 @@ TEST_CASE(
   CHECK(scale(patterned, 1, Role::up) == 1.0f);
   CHECK(scale(patterned, 2, Role::up) == 2.0f);
   CHECK(scale(patterned, 1, Role::k) == 2.0f);
+}
+
+namespace {
+
+/// The adapter's file with every lora_B multiplied by a power of two.
+std::string scaled_b(const std::string& path, int exponent) {
+  std::string bytes = read_file(path);
+  const Safetensors file(path);
+  for (const auto& [tensor, info] : file.tensors()) {
+    if (tensor.find("lora_B") == std::string::npos) continue;
+    REQUIRE(info.dtype == DType::f32);
+    for (int64_t i = 0; i < info.elements(); ++i) {
+      char* at = bytes.data() + info.offset + i * 4;
+      float value;
+      std::memcpy(&value, at, 4);
+      value = std::ldexp(value, exponent);
+      std::memcpy(at, &value, 4);
+    }
+  }
+  return bytes;
+}
+
+Canary canary_of(const std::string& base, const std::string& adapter) {
+  Job job;
+  return open_model(base, adapter, Precision::float32, job).canary.value();
+}
+
+}  // namespace
+
+TEST_CASE("the canary tells where an adapter first shows") {
+  const std::string golden = std::string(FIXTURES) + "/golden/";
+  const Canary first = canary_of(kBase, kAdapter);
+  CHECK(first.moved_at == "layer 0");
+  CHECK(first.relative_change > 1e-3);
+  CHECK(canary_of(golden + "gemma3-text-bf16", golden + "gemma3-text-bf16--lora_layers").moved_at == "layer 2");
+  Job job;
+  CHECK(!open_model(kBase, "", Precision::float32, job).canary.has_value());
+}
+
+TEST_CASE("an adapter whose updates are not zero and still move nothing is inert") {
+  const TemporaryFolder folder;
+  folder.copy_from(kAdapter);
+  folder.write(kWeights, scaled_b(kAdapter + "/" + kWeights, -60));
+  const Model model(kBase, folder.path());
+  for (const AdaptedModule& module : model.adapter()->modules()) CHECK(module.change > 0);
+  std::string message;
+  CHECK(code_of([&] { canary_of(kBase, folder.path()); }, &message) == "ADAPTER_INERT");
+  CHECK(message.find("too small to move any activation") != std::string::npos);
 }
