@@ -210,7 +210,7 @@ struct Adapter::Reader {
   void note_replacement(const std::string& name, const std::string& rest) const {
     const std::string base = base_tensor(rest);
     const TensorInfo* info = adapter.file_->find(name);
-    if (!adapter.replacements_.emplace(base, info).second) fail(name, "and another one both replace " + base);
+    if (!adapter.replacements_.emplace(base, Replacement{name, info}).second) fail(name, "and another one both replace " + base);
     adapter.parameters_ += info->elements();
     const std::string stem = prefix + spec.names.blocks + ".";
     if (!base.starts_with(stem)) return;
@@ -292,10 +292,15 @@ struct Adapter::Reader {
       note_replacement(name, rest);
     }
 
-    const auto check = [&](const std::string& whole, const Halves& halves, int64_t layer) {
+    if (linear.empty() && embedding.empty() && adapter.replacements_.empty())
+      throw Error(Code::invalid_adapter, path + " adapts no module of the base model", {{"file", path}});
+
+    const auto check = [&](const std::string& whole, const std::string& module, const Halves& halves, int64_t layer) {
       const std::string& name = halves.a.empty() ? halves.b : halves.a;
       if (halves.a.empty() || halves.b.empty()) {
-        fail(name, halves.a.empty() ? "is a lora_B without lora_A" : "is a lora_A without lora_B");
+        throw Error(Code::invalid_adapter,
+                    path + ": " + module + " has lora_" + (halves.a.empty() ? "B without lora_A" : "A without lora_B"),
+                    {{"file", path}, {"tensor", module}});
       }
       const bool is_head =
           std::find(spec.head_names.begin(), spec.head_names.end(), whole) != spec.head_names.end();
@@ -313,7 +318,7 @@ struct Adapter::Reader {
     std::map<Place, std::pair<std::string, Module>> modules;
     for (const auto& [whole, halves] : linear) {
       auto module = module_at(whole);
-      check(whole, halves, module->layer);
+      check(whole, module->name, halves, module->layer);
       const Place place{module->layer, module->roles.empty() ? Role::q : module->roles.front(), module->expert};
       const std::string name = module->name;  // two spellings of one module
       if (!modules.emplace(place, std::pair(whole, std::move(*module))).second)
@@ -325,7 +330,7 @@ struct Adapter::Reader {
     }
     for (const auto& [whole, halves] : embedding) {
       if (!is_embedding(whole)) fail_unknown(halves.a.empty() ? halves.b : halves.a);
-      check(whole, halves, -1);
+      check(whole, spec.names.embedding, halves, -1);
       if (adapter.embedding_) fail(halves.a, "and another one both adapt " + spec.names.embedding);
       read_embedding(whole, halves);
     }
@@ -347,8 +352,6 @@ Adapter::Adapter(const std::string& folder, const ModelSpec& spec, const std::st
   }
   file_ = std::make_unique<Checkpoint>(Checkpoint::single_file(path));
   Reader{*this, spec, prefix, path}.read();
-  if (updates_.empty() && replacements_.empty() && !head_ && !embedding_)
-    throw Error(Code::invalid_adapter, path + " adapts no module of the base model", {{"file", path}});
 }
 
 const LowRank* Adapter::find(int64_t layer, Role role, int64_t expert) const {
@@ -358,7 +361,7 @@ const LowRank* Adapter::find(int64_t layer, Role role, int64_t expert) const {
 
 Weight Adapter::replacement(const std::string& tensor) const {
   const auto found = replacements_.find(tensor);
-  return found == replacements_.end() ? Weight{} : Weight{file_.get(), found->second};
+  return found == replacements_.end() ? Weight{} : Weight{file_.get(), found->second.tensor};
 }
 
 }  // namespace deltascope

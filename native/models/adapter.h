@@ -37,6 +37,12 @@ struct AdaptedModule {
   bool replaced = false;  // its weight is another (modules_to_save), not updated
 };
 
+/// A tensor of the adapter's file that takes the place of one of the base's.
+struct Replacement {
+  std::string name;  // in the adapter's file
+  const TensorInfo* tensor;
+};
+
 /// A PEFT LoRA of the ordinary kind (Hu et al. 2021, arXiv 2106.09685; rsLoRA: Kalajdzievski 2023, arXiv
 /// 2312.03732), read from adapter_config.json and adapter_model.safetensors, with the tensors that it replaces as a
 /// whole. Every tensor of the file is used, or opening fails.
@@ -55,7 +61,7 @@ class Adapter {
   /// The tensor that takes the place of the base's tensor of this name; nothing when it stays. The head of a
   /// tied model is asked for by its own name.
   Weight replacement(const std::string& tensor) const;
-  const std::map<std::string, const TensorInfo*>& replacements() const { return replacements_; }
+  const std::map<std::string, Replacement>& replacements() const { return replacements_; }
   const Checkpoint& file() const { return *file_; }
 
   /// Notes what replacing a tensor changes: ‖new − old‖.
@@ -84,7 +90,7 @@ class Adapter {
   std::map<std::array<int64_t, 3>, LowRank> updates_;  // (layer, role, expert)
   std::unique_ptr<LowRank> head_;
   std::unique_ptr<EmbeddingUpdate> embedding_;
-  std::map<std::string, const TensorInfo*> replacements_;
+  std::map<std::string, Replacement> replacements_;
   std::vector<AdaptedModule> modules_;
   int64_t parameters_ = 0, max_rank_ = 0, foreign_tensors_ = 0;
   int64_t first_layer_ = INT64_MAX, last_layer_ = -1;

@@ -96,7 +96,8 @@ double difference_norm(const Weight& one, const Weight& other) {
 /// Finds tensors in the checkpoint, and lets the adapter put others in their place.
 class Model::Finder {
  public:
-  Finder(Checkpoint& checkpoint, Adapter* adapter) : checkpoint_(checkpoint), adapter_(adapter) {}
+  Finder(Checkpoint& checkpoint, Adapter* adapter, const std::string& architecture)
+      : checkpoint_(checkpoint), adapter_(adapter), architecture_(architecture) {}
 
   Weight find(const std::string& tensor, const std::vector<int64_t>& shape) {
     return replaced(tensor, {&checkpoint_, &checkpoint_.require(tensor, shape)});
@@ -138,14 +139,17 @@ class Model::Finder {
     for (const auto& entry : adapter_->replacements()) {
       if (used_.contains(entry.first)) continue;
       const std::string& path = adapter_->file().path();
-      throw Error(Code::invalid_adapter, path + ": tensor " + entry.first + " matches no tensor of the base model",
-                  {{"file", path}, {"tensor", entry.first}});
+      const std::string& name = entry.second.name;
+      throw Error(Code::invalid_adapter,
+                  path + ": tensor " + name + " matches no module and no tensor of " + architecture_,
+                  {{"file", path}, {"tensor", name}});
     }
   }
 
  private:
   Checkpoint& checkpoint_;
   Adapter* adapter_;
+  const std::string& architecture_;
   std::set<std::string> used_;
 };
 
@@ -153,7 +157,7 @@ Model::Model(const std::string& folder, const std::string& adapter, Precision pr
     : spec_(read_model_spec(folder)), checkpoint_(folder), precision_(precision) {
   const std::string prefix = find_prefix(spec_, checkpoint_);
   if (!adapter.empty()) adapter_ = std::make_unique<Adapter>(adapter, spec_, prefix);
-  Finder finder(checkpoint_, adapter_.get());
+  Finder finder(checkpoint_, adapter_.get(), spec_.architecture);
   const TensorNames& names = spec_.names;
   const bool shifts = spec_.norm == Norm::layer;
 

@@ -89,15 +89,14 @@ const spoiled: Spoiled[] = [
   ['alpha 0', set({ lora_alpha: 0 }), 'INVALID_ADAPTER', 'lora_alpha', /lora_alpha is 0/],
   ['use_dora', set({ use_dora: true }), 'MODEL_UNSUPPORTED', 'use_dora', /use_dora = true is not supported/],
   [
-    'modules_to_save',
+    'modules_to_save without their tensors',
     set({ modules_to_save: ['lm_head'] }),
-    'MODEL_UNSUPPORTED',
+    'INVALID_ADAPTER',
     'modules_to_save',
-    /modules_to_save/,
+    /no tensor for lm_head, which modules_to_save/,
   ],
   ['lora_bias', set({ lora_bias: true }), 'MODEL_UNSUPPORTED', 'lora_bias', /lora_bias/],
-  ['bias', set({ bias: 'all' }), 'MODEL_UNSUPPORTED', 'bias', /bias = "all"/],
-  ['fan_in_fan_out', set({ fan_in_fan_out: true }), 'MODEL_UNSUPPORTED', 'fan_in_fan_out', /fan_in_fan_out/],
+  ['bias', set({ bias: 'some' }), 'MODEL_UNSUPPORTED', 'bias', /bias = "some"/],
   [
     'trainable tokens',
     set({ trainable_token_indices: [1] }),
@@ -125,7 +124,7 @@ const spoiled: Spoiled[] = [
     set({ target_modules: ['q_proj', 'v_proj', 'o_proj'] }),
     'INVALID_ADAPTER',
     'target_modules',
-    /no tensor for target module o_proj/,
+    /no tensors for layers\.0\.self_attn\.o_proj, which target_modules/,
   ],
   [
     'a tensor that is no target',
@@ -195,7 +194,7 @@ const spoiled: Spoiled[] = [
     zeroed('B'),
     'ADAPTER_INERT',
     null,
-    /the adapter changes nothing \(B·A is zero in all 8 modules\)/,
+    /the adapter changes nothing \(the change is zero in all 8 modules\)/,
   ],
   ['A all zero', zeroed('A'), 'ADAPTER_INERT', null, /changes nothing/],
 ];

@@ -82,10 +82,10 @@ const spoiled: Spoiled[] = [
   ],
   [
     'an unknown architecture',
-    set({ architectures: ['GPT2LMHeadModel'] }),
+    set({ architectures: ['BloomForCausalLM'] }),
     'MODEL_UNSUPPORTED',
     'architectures',
-    /GPT2LMHeadModel.*supported: .*LlamaForCausalLM, .*Qwen3ForCausalLM/,
+    /BloomForCausalLM.*supported: .*LlamaForCausalLM, .*Qwen3ForCausalLM/,
   ],
   [
     'a classifier',
@@ -117,8 +117,8 @@ const spoiled: Spoiled[] = [
   ],
   ['an odd head_dim', set({ head_dim: 15 }), 'INVALID_CONFIG', 'head_dim', /an even number/],
   [
-    'no norm epsilon',
-    set({ rms_norm_eps: undefined }),
+    'a norm epsilon of zero',
+    set({ rms_norm_eps: 0 }),
     'INVALID_CONFIG',
     'rms_norm_eps',
     /a finite number above 0/,
@@ -139,17 +139,17 @@ const spoiled: Spoiled[] = [
   ],
   [
     'an unknown rope type',
-    set({ rope_scaling: { rope_type: 'yarn', factor: 4 } }),
+    set({ rope_scaling: { rope_type: 'spiral', factor: 4 } }),
     'MODEL_UNSUPPORTED',
     'rope_scaling.rope_type',
-    /"yarn" is not supported; supported: default, linear, llama3/,
+    /"spiral" is not supported; supported: default, linear, dynamic, yarn, llama3, longrope/,
   ],
   [
     'an unknown rope type, as it was spelled before',
-    set({ rope_scaling: { type: 'dynamic', factor: 2 } }),
+    set({ rope_scaling: { type: 'spiral', factor: 2 } }),
     'MODEL_UNSUPPORTED',
     'rope_scaling.type',
-    /"dynamic"/,
+    /"spiral"/,
   ],
   [
     'an unknown rope setting',
@@ -190,16 +190,16 @@ const spoiled: Spoiled[] = [
   [
     'a layer more than the weights',
     set({ num_hidden_layers: 5 }),
-    'INVALID_WEIGHTS',
-    'model.layers.4.input_layernorm.weight',
-    /model\.layers\.4\.input_layernorm\.weight of shape \[64\] is missing/,
+    'INVALID_CONFIG',
+    'num_hidden_layers',
+    /num_hidden_layers is 5; the weights have 4 layers/,
   ],
   [
     'a layer less than the weights',
     set({ num_hidden_layers: 3 }),
-    'INVALID_WEIGHTS',
-    layer3,
-    /9 tensors are not part of LlamaForCausalLM with this config/,
+    'INVALID_CONFIG',
+    'num_hidden_layers',
+    /num_hidden_layers is 3; the weights have 4 layers/,
   ],
   [
     'another width',
@@ -211,9 +211,9 @@ const spoiled: Spoiled[] = [
   [
     'another vocabulary',
     set({ vocab_size: 330 }),
-    'INVALID_WEIGHTS',
-    'model.embed_tokens.weight',
-    /\[330, 64\]/,
+    'INVALID_CONFIG',
+    'vocab_size',
+    /vocab_size is 330; the weights have 331 tokens/,
   ],
   [
     'a head of its own that is not there',
@@ -295,8 +295,8 @@ const spoiled: Spoiled[] = [
     weights((t) =>
       t.set('lm_head.weight', { ...t.get('model.embed_tokens.weight')!, data: Buffer.alloc(331 * 64 * 2) }),
     ),
-    'INVALID_WEIGHTS',
-    'lm_head.weight',
+    'INVALID_CONFIG',
+    'tie_word_embeddings',
     /holds other values/,
   ],
 ];
@@ -371,7 +371,13 @@ describe('a checkpoint in shards is refused with', () => {
 
 describe('Qwen3 refuses', () => {
   test.each<Spoiled>([
-    ['no head_dim', set({ head_dim: undefined }), 'INVALID_CONFIG', 'head_dim', /head_dim is nothing/],
+    [
+      'no head_dim where it is not the default',
+      set({ head_dim: undefined }),
+      'INVALID_WEIGHTS',
+      'model.layers.0.self_attn.q_norm.weight',
+      /has shape \[24\], the config asks for \[128\]/,
+    ],
     [
       'a layer type it does not know',
       set({ layer_types: ['full_attention', 'full_attention', 'full_attention', 'linear_attention'] }),

@@ -20,6 +20,7 @@ test('a model says what it is', async () => {
     vocabSize: 2048,
     parameters: 1_837_696,
     dtype: 'bfloat16',
+    computeDtype: 'float32',
     tiedHead: true,
     unknownConfigKeys: [],
     adapter: null,
