@@ -92,8 +92,8 @@ function conditions({ machine, versions, threads, rounds, contenders, model }: R
   ].join('\n');
 }
 
-const seconds = ({ rounds }: Report, { name }: Entry): number[] =>
-  rounds.map(({ measurements }) => measurements[name]?.seconds ?? NaN);
+const seconds = (report: Report, entry: Entry, key: 'seconds' | 'cpuSeconds' = 'seconds'): number[] =>
+  report.rounds.map(({ measurements }) => measurements[entry.name]?.[key] ?? NaN);
 
 const tokensPerSecond = (report: Report, entry: Entry): number[] =>
   seconds(report, entry).map((s) => (2 * entry.texts * report.model.width) / s);
@@ -110,10 +110,7 @@ const range = ({ median, least, most }: Spread): string =>
 
 function contenderTable(report: Report, ours: Entry[]): Table {
   const rows = report.contenders.map((entry) => {
-    const cores = report.rounds.map(({ measurements }) => {
-      const m = measurements[entry.name];
-      return m ? m.cpuSeconds / m.seconds : NaN;
-    });
+    const cores = ratios(seconds(report, entry, 'cpuSeconds'), seconds(report, entry));
     const peak = largest(report, entry, 'peakBytes');
     return [
       entry.name,
@@ -134,9 +131,9 @@ function contenderTable(report: Report, ours: Entry[]): Table {
 }
 
 /** Time of ours over that of the products alone, where those of its dtype were measured. */
-function overFloor(report: Report, one: Entry): Spread | undefined {
+function overFloor(report: Report, one: Entry, key?: 'cpuSeconds'): Spread | undefined {
   const floor = report.contenders.find(({ kind, dtype }) => kind === 'floor' && dtype === one.dtype);
-  return floor && spread(ratios(seconds(report, one), seconds(report, floor)));
+  return floor && spread(ratios(seconds(report, one, key), seconds(report, floor, key)));
 }
 
 function beyondOpened(report: Report, one: Entry): number {
@@ -158,6 +155,9 @@ function oursTable(report: Report, ours: Entry[]): Table {
         digits(report.operations / 1e9 / median(seconds(report, one))),
       ),
       row('time ÷ matrix products alone', (one) => shown(overFloor(report, one))),
+      row('processor time ÷ that of the products alone', (one) =>
+        shown(overFloor(report, one, 'cpuSeconds')),
+      ),
       row('peak memory', (one) => megabytes(largest(report, one, 'peakBytes'))),
       row('… beyond that of a process that only opened the models', (one) =>
         megabytes(beyondOpened(report, one)),
