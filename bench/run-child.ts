@@ -13,7 +13,7 @@ export interface Ended {
   stderr: string;
 }
 
-/** A program with its output kept. */
+/** Runs a program to its end and keeps its output. */
 export async function run(
   program: string,
   args: readonly string[],
@@ -23,6 +23,8 @@ export async function run(
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const stop = () => child.kill();
+  process.once('exit', stop); // a bench that is interrupted leaves nothing running
   try {
     const [stdout, stderr, [code]] = await Promise.all([
       text(child.stdout),
@@ -33,6 +35,8 @@ export async function run(
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new BenchError(`${program} does not start: ${why}`, { cause: error });
+  } finally {
+    process.off('exit', stop);
   }
 }
 
