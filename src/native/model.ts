@@ -77,7 +77,13 @@ export class Model {
    *   INVALID_ADAPTER, ADAPTER_INERT, MODEL_UNSUPPORTED, DEVICE_UNAVAILABLE, ENGINE_UNAVAILABLE
    */
   static async open(dir: string, options: OpenOptions = {}): Promise<Model> {
-    const { adapter, subfolder, device = 'auto', dtype = 'float32', threads = availableParallelism() } = options;
+    const {
+      adapter,
+      subfolder,
+      device = 'auto',
+      dtype = 'float32',
+      threads = availableParallelism(),
+    } = options;
     if (typeof dir !== 'string' || dir === '') throw invalid('the checkpoint folder must be named');
     if (adapter !== undefined && (typeof adapter !== 'string' || adapter === '')) {
       throw invalid('the adapter folder must be named, or left out');

@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Model, type OpenOptions } from '../../src/index.ts';
@@ -11,6 +11,9 @@ import { temporaryFolder } from './temporary-folder.ts';
 export const bundled = (name: string): string => join(packageRoot(), 'organisms', name);
 export const golden = (name: string): string => join(packageRoot(), 'test/fixtures/golden', name);
 export const expectedOf = (name: string): string => join(packageRoot(), 'test/fixtures/expected', name);
+
+/** Every organism whose measurement transformers and numpy computed too. */
+export const expectedCases: string[] = readdirSync(expectedOf('')).sort();
 
 /** Every golden case: a checkpoint, or an adapter "<checkpoint>--<adapter>". */
 export const goldenCases: string[] = readdirSync(golden('')).sort();
@@ -27,12 +30,15 @@ export function openGolden(name: string): Promise<Model> {
   return openModel(golden(checkpoint!), adapter === undefined ? {} : { adapter: golden(name) });
 }
 
-/** Base and finetune of a bundled LoRA organism. */
+/** Base and finetune of a bundled organism: a LoRA, or a checkpoint of its own. */
 export async function openPair(name: string, options: OpenOptions = {}): Promise<[Model, Model]> {
   const [base] = name.split('--');
+  const isAdapter = existsSync(join(bundled(name), 'adapter_config.json'));
   return [
     await openModel(bundled(base!), options),
-    await openModel(bundled(base!), { ...options, adapter: bundled(name) }),
+    await (isAdapter
+      ? openModel(bundled(base!), { ...options, adapter: bundled(name) })
+      : openModel(bundled(name), options)),
   ];
 }
 
