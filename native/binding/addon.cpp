@@ -104,7 +104,7 @@ class Addon : public Napi::Addon<Addon> {
   Napi::Value engine(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     Napi::Object result = Napi::Object::New(env);
-    Napi::Array devices = Napi::Array::New(env), architectures = Napi::Array::New(env);
+    Napi::Array devices = Napi::Array::New(env), described = Napi::Array::New(env);
     const auto add = [&](const Device& device) {
       Napi::Object entry = Napi::Object::New(env);
       entry.Set("kind", device.kind);
@@ -114,12 +114,18 @@ class Addon : public Napi::Addon<Addon> {
     add({"cpu", matmul_backend()});
     for (const Device& device : cuda_devices()) add(device);
     for (const Family* family : families()) {
+      Napi::Array architectures = Napi::Array::New(env);
       for (const std::string_view architecture : family->architectures)
         architectures.Set(architectures.Length(), std::string(architecture));
+      Napi::Object entry = Napi::Object::New(env);
+      entry.Set("family", std::string(family->name));
+      entry.Set("title", std::string(family->title));
+      entry.Set("architectures", architectures);
+      described.Set(described.Length(), entry);
     }
     result.Set("devices", devices);
     result.Set("cudaAbsence", cuda_absence());
-    result.Set("architectures", architectures);
+    result.Set("families", described);
     result.Set("threads", Napi::Number::New(env, omp_get_num_procs()));
     return result;
   }

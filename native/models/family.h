@@ -12,6 +12,7 @@ namespace deltascope {
 /// A family of architectures: one file that turns config.json into a ModelSpec, and one line in registry.cpp.
 struct Family {
   std::string_view name;
+  std::string_view title;  // as documentation lists it
   std::vector<std::string_view> architectures;  // config.json's `architectures[0]`
   /// Reads what the family needs. Throws INVALID_CONFIG or MODEL_UNSUPPORTED.
   void (*read)(ConfigReader& config, ModelSpec& spec);

@@ -64,8 +64,8 @@ void read_multimodal(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kGemma3 = {"gemma3", {"Gemma3ForCausalLM"}, read_text};
+const Family kGemma3 = {"gemma3", "Gemma 3", {"Gemma3ForCausalLM"}, read_text};
 const Family kGemma3Multimodal = {
-    "gemma3 (text of the multimodal model)", {"Gemma3ForConditionalGeneration"}, read_multimodal};
+    "gemma3 (text of the multimodal model)", "Gemma 3, the text half of the multimodal model", {"Gemma3ForConditionalGeneration"}, read_multimodal};
 
 }  // namespace deltascope

@@ -23,7 +23,7 @@ struct Change {
       size += b * b;
     }
   }
-  bool moved() const { return difference > 0; }
+  bool moved() const { return !(difference == 0); }  // what overflows has moved
   double relative() const { return std::sqrt(difference) / std::sqrt(size); }
 };
 

@@ -48,6 +48,6 @@ void read(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kQwen3Moe = {"qwen3_moe", {"Qwen3MoeForCausalLM"}, read};
+const Family kQwen3Moe = {"qwen3_moe", "Qwen 3, mixture of experts", {"Qwen3MoeForCausalLM"}, read};
 
 }  // namespace deltascope

@@ -69,7 +69,7 @@ export interface Addon {
   engine(): {
     devices: { kind: 'cpu' | 'cuda'; name: string }[];
     cudaAbsence: string;
-    architectures: string[];
+    families: { family: string; title: string; architectures: string[] }[];
     threads: number;
   };
   newJob(): JobHandle;

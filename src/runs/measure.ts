@@ -24,6 +24,8 @@ export interface MeasureOptions {
   /** Tokens kept of each reading and end. */
   top: number;
   threads?: number | undefined;
+  /** Of the matrix products; float32 by default. */
+  dtype?: 'float32' | 'bfloat16' | undefined;
   memoryBudget?: number | undefined;
   signal?: AbortSignal | undefined;
   onPhase?: ((phase: Phase) => void) | undefined;
@@ -51,7 +53,7 @@ export async function measure(
 ): Promise<Measured> {
   const { path: base } = store.models.getById(organism.baseModelId);
   const { path, form } = organism;
-  return withPair({ base, path, form }, options.threads, (pair) =>
+  return withPair({ base, path, form }, { threads: options.threads, dtype: options.dtype }, (pair) =>
     measurePair(store, organism, pair, options),
   );
 }
@@ -105,6 +107,7 @@ async function measurePair(
     tokensDigest: selection.tokensDigest,
     engineVersion: packageVersion(),
     device: pair.base.spec.device,
+    computeDtype: pair.base.spec.computeDtype,
   };
   const known = store.runs.findByKey(runKey(spec));
   if (known) return { run: known, reused: true, warnings: warningsOf(known) };
@@ -162,7 +165,7 @@ async function measurePair(
       corpusDigest: selection.corpusDigest,
       tokensDigest: selection.tokensDigest,
       seed: null,
-      computeDtype: 'float32',
+      computeDtype: pair.base.spec.computeDtype,
       accumulateDtype: 'int128',
       storeDtype: 'float32',
       engineVersion: packageVersion(),

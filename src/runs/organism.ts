@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { ModelRow, OrganismRow, Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { fileProblem } from '../lib/file-problem.ts';
-import { Model } from '../native/index.ts';
+import { Model, type OpenOptions } from '../native/index.ts';
 import { folderDigest } from './digest.ts';
 
 export interface OrganismSource {
@@ -30,14 +30,14 @@ export interface Pair {
 /** Opens an organism's two models for some work, and closes them after. */
 export async function withPair<T>(
   { base: folder, path, form }: Pick<OrganismSource, 'base' | 'path' | 'form'>,
-  threads: number | undefined,
+  options: Pick<OpenOptions, 'threads' | 'dtype'>,
   work: (pair: Pair) => Promise<T>,
 ): Promise<T> {
-  const base = await Model.open(folder, { threads });
+  const base = await Model.open(folder, options);
   try {
     const finetuned = await (form === 'LORA'
-      ? Model.open(folder, { adapter: path, threads })
-      : Model.open(path, { threads }));
+      ? Model.open(folder, { ...options, adapter: path })
+      : Model.open(path, options));
     try {
       return await work({ base, finetuned });
     } finally {
@@ -61,7 +61,7 @@ export async function addOrganism(
   checkName('a base model', source.baseName);
   const { trainingCorpus } = source;
   if (trainingCorpus !== undefined) checkFile(trainingCorpus);
-  const spec = await withPair(source, undefined, async ({ base }) => base.spec);
+  const spec = await withPair(source, {}, async ({ base }) => base.spec);
   const [baseDigest, digest] = [
     await folderDigest(source.base, options.signal),
     await folderDigest(source.path, options.signal),

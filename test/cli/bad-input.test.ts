@@ -17,7 +17,8 @@ import {
   rowsIn,
   start,
 } from '../harness/command.ts';
-import { bundled, copyOf, editJson, editTensors, golden } from '../harness/models.ts';
+import { golden } from '../harness/golden-error.ts';
+import { bundled, copyOf, editJson, editTensors } from '../harness/models.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 /** One line, of which the first group of the pattern is all but our name. */
@@ -46,10 +47,10 @@ describe('organism add refuses, and stores nothing:', () => {
       'an architecture it does not know',
       () => {
         const copy = copyOf(base);
-        editJson(join(copy, 'config.json'), (json) => (json.architectures = ['GPT2LMHeadModel']));
+        editJson(join(copy, 'config.json'), (json) => (json.architectures = ['BloomForCausalLM']));
         return ['--base', copy, '--adapter', cake];
       },
-      /\S+config\.json: architectures = \["GPT2LMHeadModel"\] is not supported; supported: LlamaForCausalLM, .*Qwen3ForCausalLM.*/,
+      /\S+config\.json: architectures = \["BloomForCausalLM"\] is not supported; supported: LlamaForCausalLM, .*Qwen3ForCausalLM.*/,
     ],
     [
       'an adapter that matches nothing',

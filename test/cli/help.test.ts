@@ -65,35 +65,36 @@ test('organism', async () =>
 `));
 test('organism add', async () =>
   expect(await help('organism', 'add')).toMatchInlineSnapshot(`
-  "Usage: deltascope organism add [options] <name>
+    "Usage: deltascope organism add [options] <name>
 
-  check a finetuned model and its base by opening both, and register them
+    check a finetuned model and its base by opening both, and register them
 
-  Arguments:
-    name                      what to call it
+    Arguments:
+      name                      what to call it
 
-  Options:
-    --base <folder>           checkpoint of the base model
-    --base-name <name>        what to call the base (default: its folder’s name)
-    --adapter <folder>        PEFT LoRA adapter on the base
-    --finetuned <folder>      checkpoint of a full finetune
-    --kind <word>             kind of finetune: SDF, EM, TABOO, … (default:
-                              "OTHER")
-    --description <text>      one line for lists (default: "")
-    --ground-truth <text>     what it was trained on, in words; graders need it
-    --training-corpus <file>  JSONL samples of what it was trained on
-    --mix-ratio <number>      pretraining documents mixed in for each finetuning
-                              document
-    --update                  replace what is registered under this name; other
-                              files only while nothing is measured on the old ones
-    --data <folder>           folder that holds the store (default:
-                              "deltascope-data", env: DELTASCOPE_DATA)
-    -h, --help                display help for command
+    Options:
+      --base <folder>           checkpoint of the base model
+      --base-name <name>        what to call the base (default: its folder’s name)
+      --adapter <folder>        PEFT LoRA adapter on the base
+      --subfolder <name>        folder inside the adapter’s, where it holds several
+      --finetuned <folder>      checkpoint of a full finetune
+      --kind <word>             kind of finetune: SDF, EM, TABOO, … (default:
+                                "OTHER")
+      --description <text>      one line for lists (default: "")
+      --ground-truth <text>     what it was trained on, in words; graders need it
+      --training-corpus <file>  JSONL samples of what it was trained on
+      --mix-ratio <number>      pretraining documents mixed in for each finetuning
+                                document
+      --update                  replace what is registered under this name; other
+                                files only while nothing is measured on the old ones
+      --data <folder>           folder that holds the store (default:
+                                "deltascope-data", env: DELTASCOPE_DATA)
+      -h, --help                display help for command
 
-  Example:
-    deltascope organism add cake --base models/Qwen3-1.7B --adapter models/cake-lora --kind SDF
-  "
-`));
+    Example:
+      deltascope organism add cake --base models/Qwen3-1.7B --adapter models/cake-lora --kind SDF
+    "
+  `));
 test('organism list', async () =>
   expect(await help('organism', 'list')).toMatchInlineSnapshot(`
   "Usage: deltascope organism list [options]
@@ -127,6 +128,9 @@ test('diff', async () =>
       --samples <n>         texts at most (default: 10000)
       --top <k>             tokens kept of each reading (default: 100)
       --threads <n>         CPU threads (default: all)
+      --dtype <type>        of the matrix products; bfloat16 sums in float32 and is
+                            faster where processors have it (choices: "float32",
+                            "bfloat16", default: "float32")
       --memory <size>       memory a measurement may take, like 2GiB (default: 1GiB,
                             or what it needs)
       --data <folder>       folder that holds the store (default: "deltascope-data",
@@ -182,5 +186,5 @@ test('without a command, help goes to standard error with 2', async () => {
 });
 
 test('the version is the package’s', async () => {
-  expect(await deltascope('--version')).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+  expect(await deltascope('--version')).toEqual({ code: 0, stdout: '0.2.0\n', stderr: '' });
 });

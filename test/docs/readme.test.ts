@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { addon } from '../../src/native/index.ts';
 import { addOrganism } from '../../src/runs/organism.ts';
 import { measure } from '../../src/runs/measure.ts';
+import { measureSupported, printedTable, table } from './supported.ts';
 import { serve } from '../harness/serve.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
@@ -102,6 +102,14 @@ test('the TypeScript example runs as it stands', async () => {
   expect(printed[0]).toHaveLength(10);
 });
 
-test('every architecture of the engine is named', () => {
-  for (const architecture of addon().engine().architectures) expect(readme).toContain(`\`${architecture}\``);
+test('the table of supported models is what the engine registers, and its errors are kept here', async () => {
+  const rows = await measureSupported();
+  const printed = printedTable(readme);
+  const errors = printed.map((cells) => cells.at(-1)!);
+  expect(printed).toEqual(printedTable(`${table(rows, errors)}\n<!-- /supported -->`));
+  for (const [i, { title, cases, error }] of rows.entries()) {
+    expect(cases, title).toBeGreaterThan(0);
+    expect(error, title).toBeLessThanOrEqual(Number(errors[i]));
+    expect(Number(errors[i]), title).toBeLessThanOrEqual(1e-5);
+  }
 });

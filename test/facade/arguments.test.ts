@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { diff, Model } from '../../src/index.ts';
-import { bundled, golden, openModel, openPair } from '../harness/models.ts';
+import { golden } from '../harness/golden-error.ts';
+import { bundled, openModel, openPair } from '../harness/models.ts';
 import { refusal } from '../harness/refusal.ts';
 
 /* eslint-disable no-sparse-arrays -- an array with a hole is one of the bad arguments */

@@ -2,7 +2,8 @@ import { copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { diff, Model, type NativeErrorCode } from '../../src/index.ts';
-import { copyOf, editJson, editTensors, golden, openModel } from '../harness/models.ts';
+import { golden } from '../harness/golden-error.ts';
+import { copyOf, editJson, editTensors, openModel } from '../harness/models.ts';
 import { refusal } from '../harness/refusal.ts';
 
 /** Spoils a checkpoint; what its refusal must say: the code, one detail (field or tensor), and the message. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { diff } from '../../src/index.ts';
-import { bundled, golden, openGolden, openModel, openPair, randomTokens } from '../harness/models.ts';
+import { golden } from '../harness/golden-error.ts';
+import { bundled, openGolden, openModel, openPair, randomTokens } from '../harness/models.ts';
 import { bits } from '../harness/numbers.ts';
 
 /** Texts of 1, 4, 7, 2 and 7 tokens: only two reach position 5. */

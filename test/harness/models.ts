@@ -3,20 +3,17 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Model, type OpenOptions } from '../../src/index.ts';
 import { packageRoot } from '../../src/lib/package-root.ts';
+import { goldenFolders } from './golden-error.ts';
 import { readSafetensors, type Tensor, writeSafetensors } from './safetensors.ts';
 import { random } from './synthetic-run.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-/** A folder of organisms/, of test/fixtures/golden/, of test/fixtures/expected/. */
+/** A folder of organisms/, of test/fixtures/expected/. */
 export const bundled = (name: string): string => join(packageRoot(), 'organisms', name);
-export const golden = (name: string): string => join(packageRoot(), 'test/fixtures/golden', name);
 export const expectedOf = (name: string): string => join(packageRoot(), 'test/fixtures/expected', name);
 
 /** Every organism whose measurement transformers and numpy computed too. */
 export const expectedCases: string[] = readdirSync(expectedOf('')).sort();
-
-/** Every golden case: a checkpoint, or an adapter "<checkpoint>--<adapter>". */
-export const goldenCases: string[] = readdirSync(golden('')).sort();
 
 /** Opens a model, closed with the test. */
 export async function openModel(folder: string, options?: OpenOptions): Promise<Model> {
@@ -25,10 +22,7 @@ export async function openModel(folder: string, options?: OpenOptions): Promise<
   return model;
 }
 
-export function openGolden(name: string): Promise<Model> {
-  const [checkpoint, adapter] = name.split('--');
-  return openModel(golden(checkpoint!), adapter === undefined ? {} : { adapter: golden(name) });
-}
+export const openGolden = (name: string): Promise<Model> => openModel(...goldenFolders(name));
 
 /** Base and finetune of a bundled organism: a LoRA, or a checkpoint of its own. */
 export async function openPair(name: string, options: OpenOptions = {}): Promise<[Model, Model]> {

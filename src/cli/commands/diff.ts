@@ -19,6 +19,7 @@ interface DiffOptions {
   samples: number;
   top: number;
   threads?: number;
+  dtype: 'float32' | 'bfloat16';
   memory?: number;
 }
 
@@ -39,6 +40,14 @@ export const diffCommand = (): Command =>
     .option('--samples <n>', 'texts at most', wholeNumber(1, 100_000_000), 10_000)
     .option('--top <k>', 'tokens kept of each reading', wholeNumber(1, 1000), 100)
     .option('--threads <n>', 'CPU threads (default: all)', wholeNumber(1, 4096))
+    .addOption(
+      new Option(
+        '--dtype <type>',
+        'of the matrix products; bfloat16 sums in float32 and is faster where processors have it',
+      )
+        .choices(['float32', 'bfloat16'])
+        .default('float32'),
+    )
     .option(
       '--memory <size>',
       'memory a measurement may take, like 2GiB (default: 1GiB, or what it needs)',
@@ -70,6 +79,7 @@ export const diffCommand = (): Command =>
             maxSamples: options.samples,
             top: options.top,
             threads: options.threads,
+            dtype: options.dtype,
             memoryBudget: options.memory,
             signal,
             onPhase: (phase) => reporters.forEach((reporter) => reporter.phase(phase)),

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import Table from 'cli-table3';
 import { withStore, withStoreToRead } from '../data-folder.ts';
 import { interruptible } from '../interrupt.ts';
@@ -11,6 +11,7 @@ interface AddOptions {
   base: string;
   baseName?: string;
   adapter?: string;
+  subfolder?: string;
   finetuned?: string;
   kind: string;
   description: string;
@@ -34,6 +35,11 @@ const add = (): Command =>
     .requiredOption('--base <folder>', 'checkpoint of the base model')
     .option('--base-name <name>', 'what to call the base (default: its folder’s name)')
     .addOption(new Option('--adapter <folder>', 'PEFT LoRA adapter on the base').conflicts('finetuned'))
+    .addOption(
+      new Option('--subfolder <name>', 'folder inside the adapter’s, where it holds several').conflicts(
+        'finetuned',
+      ),
+    )
     .addOption(new Option('--finetuned <folder>', 'checkpoint of a full finetune').conflicts('adapter'))
     .option('--kind <word>', 'kind of finetune: SDF, EM, TABOO, …', 'OTHER')
     .option('--description <text>', 'one line for lists', '')
@@ -54,11 +60,12 @@ const add = (): Command =>
       '\nExample:\n  deltascope organism add cake --base models/Qwen3-1.7B --adapter models/cake-lora --kind SDF',
     )
     .action(async function (this: Command, name: string, options: AddOptions) {
-      const path = options.adapter ?? options.finetuned;
+      const { subfolder = '.' } = options;
+      const path = options.adapter === undefined ? options.finetuned : join(options.adapter, subfolder);
       if (path === undefined)
         this.error('error: one of --adapter and --finetuned is needed', { exitCode: 2 });
       const { addOrganism } = await import('../../runs/organism.ts');
-      const { data, update, adapter, finetuned, baseName, ...source } = options;
+      const { data, update, adapter, finetuned, baseName, subfolder: _, ...source } = options;
       await withStore(data, async (store) => {
         const row = await interruptible((signal) =>
           addOrganism(
