@@ -22,7 +22,7 @@ namespace deltascope {
 /// Buffers of one pass. The wide ones hold one chunk of rows; keys and values hold every node of the tree,
 /// for one block of one model at a time.
 struct Forward::Scratch {
-  LayerWeights weights, own_weights;
+  LayerWeights weights;  // of the block and model at work
   ExpertWeights expert;
   std::vector<std::vector<float>> residuals;              // [models]
   std::vector<std::vector<RotaryAngles>> angles;          // [models][rotary tables]
@@ -119,8 +119,7 @@ int64_t Forward::fixed_bytes() const {
     int64_t row = 2 * spec.d_model + 2 * heads + 2 * wide + (rank == 0 ? 0 : rank + std::max({spec.d_model, heads, wide})) +
                   std::max({spec.d_model, heads, wide});
     if (spec.experts > 0) row += spec.experts + spec.d_model;
-    const int64_t block = LayerWeights::bytes(*model);
-    weights = shares_weights_ ? block : weights + block;
+    weights = std::max(weights, LayerWeights::bytes(*model));
     experts = std::max(experts, ExpertWeights::bytes(*model));
     scratch = std::max(scratch, chunk_rows_ * row * static_cast<int64_t>(sizeof(float)));
   }
@@ -400,15 +399,19 @@ void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const
       }
     }
     for (size_t m = 0; m < models_.size(); ++m) {
-      LayerWeights& weights = m == 0 || shares_weights_ ? s.weights : s.own_weights;
       if (m == 0 || !shares_weights_) {
         job.throw_if_cancelled();
-        weights.load(*models_[m], layer);
-        if (layer < layers.back()) prefetch_layer(*models_[m], layer + 1);
+        s.weights.load(*models_[m], layer);
+        // What comes next is read while this block computes.
+        if (m + 1 < models_.size() && !shares_weights_) {
+          prefetch_layer(*models_[m + 1], layer);
+        } else if (layer < layers.back()) {
+          prefetch_layer(*models_.front(), layer + 1);
+        }
       }
-      not_finite_[m] += weights.not_finite();
+      not_finite_[m] += s.weights.not_finite();
       if (m == 0 || layer >= joined_layers_) {
-        run_block({*models_[m], weights, s.angles[m], layer, tree, job, not_finite_[m]}, s.residuals[m].data());
+        run_block({*models_[m], s.weights, s.angles[m], layer, tree, job, not_finite_[m]}, s.residuals[m].data());
       }
       if (on_nodes_done) on_nodes_done(tree.nodes());
     }

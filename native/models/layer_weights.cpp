@@ -86,8 +86,12 @@ int64_t ExpertWeights::bytes(const Model& model) {
 
 void prefetch_layer(const Model& model, int64_t layer) {
   if (layer >= model.spec().layers) return;
-  for (const LinearWeight& linear : model.block(layer).linear) {
+  const auto prefetch = [](const LinearWeight& linear) {
     if (linear.weight) linear.weight.file->prefetch(*linear.weight.tensor);
+  };
+  for (const LinearWeight& linear : model.block(layer).linear) prefetch(linear);
+  for (const auto& expert : model.block(layer).experts) {
+    for (const LinearWeight& linear : expert) prefetch(linear);
   }
 }
 
