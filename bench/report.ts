@@ -84,7 +84,8 @@ function heading({ model }: Report): string {
   return `### ${name}, ${finetune}, ${tokens}, block ${layer} of ${blocks}`;
 }
 
-function conditions({ machine, versions, threads, rounds, contenders, model }: Report): string {
+function conditions(report: Report): string {
+  const { machine, versions, threads, rounds, contenders, model } = report;
   const loads = rounds.map(({ load }) => load);
   const fewer = contenders.find(({ texts }) => texts < model.texts)?.texts;
   const used = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
@@ -94,6 +95,9 @@ function conditions({ machine, versions, threads, rounds, contenders, model }: R
     `Rounds with every contender once: ${rounds.length}. Shown are medians, and medians of the ratios within a round (least to most). ` +
       'Tokens are those of both models, repeated prefixes included; models are open before the clock starts.',
     ...(fewer === undefined ? [] : [`transformers is given the first ${whole(fewer)} texts.`]),
+    ...(isDisturbed(report)
+      ? ['**Other work took part of the cores: these numbers are not worth keeping.**']
+      : []),
   ].join('\n');
 }
 
@@ -102,6 +106,15 @@ const seconds = (report: Report, entry: Entry, key: 'seconds' | 'cpuSeconds' = '
 
 const tokensPerSecond = (report: Report, entry: Entry): number[] =>
   seconds(report, entry).map((s) => (2 * entry.texts * report.model.width) / s);
+
+const coresBusy = (report: Report, entry: Entry): number[] =>
+  ratios(seconds(report, entry, 'cpuSeconds'), seconds(report, entry));
+
+/** The products alone keep every thread busy wherever the cores are free. */
+const isDisturbed = (report: Report): boolean =>
+  report.contenders
+    .filter(({ kind }) => kind === 'floor')
+    .some((entry) => coresBusy(report, entry).some((cores) => cores < 0.9 * report.threads));
 
 /** How many times as fast a is as b. */
 const speedup = (report: Report, a: Entry, b: Entry): Spread =>
@@ -115,7 +128,6 @@ const range = ({ median, least, most }: Spread): string =>
 
 function contenderTable(report: Report, ours: Entry[]): Table {
   const rows = report.contenders.map((entry) => {
-    const cores = ratios(seconds(report, entry, 'cpuSeconds'), seconds(report, entry));
     const peak = largest(report, entry, 'peakBytes');
     return [
       entry.name,
@@ -123,7 +135,7 @@ function contenderTable(report: Report, ours: Entry[]): Table {
       digits(median(seconds(report, entry))),
       digits(median(tokensPerSecond(report, entry))),
       ...ours.map((one) => (one === entry ? '' : range(speedup(report, one, entry)))),
-      digits(median(cores)),
+      digits(median(coresBusy(report, entry))),
       Number.isFinite(peak) ? megabytes(peak) : '',
     ];
   });

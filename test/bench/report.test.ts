@@ -60,6 +60,12 @@ test('goals name the faster of the cut models and say what is reached', () => {
   expect(cellsOf('peak memory beyond opened models')?.[2]).toBe('210 MB: reached');
 });
 
+test('a machine that was busy otherwise is told', () => {
+  const told = 'not worth keeping';
+  expect(renderReport(report)).not.toContain(told);
+  expect(renderReport({ ...report, threads: 3 })).toContain(told);
+});
+
 test('the report can be put into a document as it is', async () => {
   const options = { ...(await prettier.resolveConfig('docs/performance.md')), filepath: 'report.md' };
   expect(await prettier.check(`${renderReport(report)}\n`, options)).toBe(true);
