@@ -22,8 +22,8 @@ export interface Report {
   threads: number;
   /** Floating-point operations of the matrix products that the prefixes need, both models together. */
   operations: number;
-  /** Peak memory of a process that opened the models and did nothing more, for each dtype of ours. */
-  opened: { dtype: Dtype; bytes: number }[];
+  /** Resident memory of a process that opened the models and did nothing more. */
+  openedBytes: number;
   sweeps: Sweep[];
   agreements: Agreement[];
   contenders: Omit<Contender, 'measure' | 'vector'>[];
@@ -147,16 +147,14 @@ function contenderTable(report: Report, ours: Entry[]): Table {
   ];
 }
 
-/** Time of ours over that of the products alone, where those of its dtype were measured. */
+/** Time of ours over that of the products alone, in its dtype. */
 function overFloor(report: Report, one: Entry, key?: 'cpuSeconds'): Spread | undefined {
   const floor = report.contenders.find(({ kind, dtype }) => kind === 'floor' && dtype === one.dtype);
   return floor && spread(ratios(seconds(report, one, key), seconds(report, floor, key)));
 }
 
-function beyondOpened(report: Report, one: Entry): number {
-  const opened = report.opened.find(({ dtype }) => dtype === one.dtype)?.bytes ?? NaN;
-  return largest(report, one, 'peakBytes') - opened;
-}
+const beyondOpened = (report: Report, one: Entry): number =>
+  largest(report, one, 'peakBytes') - report.openedBytes;
 
 function oursTable(report: Report, ours: Entry[]): Table {
   const { prefixes, texts, width } = report.model;
@@ -176,7 +174,7 @@ function oursTable(report: Report, ours: Entry[]): Table {
         shown(overFloor(report, one, 'cpuSeconds')),
       ),
       row('peak memory', (one) => megabytes(largest(report, one, 'peakBytes'))),
-      row('… beyond that of a process that only opened the models', (one) =>
+      row('… beyond what a process holds that only opened the models', (one) =>
         megabytes(beyondOpened(report, one)),
       ),
     ],

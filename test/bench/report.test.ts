@@ -13,7 +13,7 @@ const report: Report = {
   model: { name: 'qwen3-0.6b', adapter: false, bos: false, blocks: 28, layer: 13, texts: 100, width: 5, prefixes: 450 }, // prettier-ignore
   threads: 2,
   operations: 1e12,
-  opened: [{ dtype: 'float32', bytes: 90e6 }],
+  openedBytes: 90e6,
   sweeps: [],
   agreements: [{ name: 'ours', relativeL2: 2e-5, cosine: 1 }],
   contenders: [
