@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { floats, readSafetensors } from '../test/harness/safetensors.ts';
-import { buildFloor, type Product } from './floor.ts';
 import { script } from './folder.ts';
 import type { OursAnswer, OursRequest } from './ours.ts';
 import type { Pair } from './pair.ts';
 import { ask } from './run-child.ts';
 
-export type Dtype = 'float32' | 'bfloat16';
+/** What products are computed from, ours and theirs. */
+export const dtypes = ['float32', 'bfloat16'] as const;
+export type Dtype = (typeof dtypes)[number];
 
 /** What is the same for everyone who takes part. */
 export interface Work {
@@ -51,7 +52,7 @@ export function ours(work: Work, dtype: Dtype, texts: number): Contender {
     layer: work.layer,
     threads: work.threads,
     limit: texts,
-    dtype: dtype === 'float32' ? undefined : dtype,
+    dtype,
     out,
   };
   return {
@@ -128,18 +129,10 @@ const transformersArgs = (
 const offline = { HF_HUB_OFFLINE: '1' };
 
 /** The matrix products that the engine's answer needs, and nothing else. */
-export async function floor(
-  { threads }: Work,
-  texts: number,
-  products: readonly Product[],
-  prefixes: number,
-): Promise<Contender> {
-  const multiply = await buildFloor();
-  return {
-    name: 'matrix products alone, float32',
-    kind: 'floor',
-    dtype: 'float32',
-    texts,
-    measure: () => multiply(products, prefixes, threads),
-  };
-}
+export const floor = (dtype: Dtype, texts: number, measure: () => Promise<Measurement>): Contender => ({
+  name: `matrix products alone, ${dtype}`,
+  kind: 'floor',
+  dtype,
+  texts,
+  measure,
+});

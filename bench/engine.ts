@@ -5,20 +5,20 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wholeNumber } from '../src/cli/options.ts';
-import type { ModelSpec } from '../src/index.ts';
 import { cosine } from '../src/lib/vector-math.ts';
 import { relativeL2 } from '../test/harness/numbers.ts';
 import {
   askOurs,
   type Contender,
   type Dtype,
+  dtypes,
   floor,
   ours,
   sweepBatches,
   transformers,
   type Work,
 } from './contenders.ts';
-import { operations, productsOf } from './floor.ts';
+import { buildFloor, operations, productsOf } from './floor.ts';
 import { temporaryFolder } from './folder.ts';
 import { load, machine } from './machine.ts';
 import { digits } from './markdown.ts';
@@ -84,50 +84,51 @@ async function main(options: Options): Promise<void> {
   };
   const python = options.transformers ? await transformersPython(options.python) : undefined;
 
-  const { spec, opened } = await openOurs(pair, threads);
+  const { spec, restingBytes } = await askOurs({ ...pair, threads, layer: null });
   const layer = options.layer ?? Math.trunc(0.5 * (spec.layers - 1));
   if (layer >= spec.layers) throw new BenchError(`--layer is ${layer}; the model has ${spec.layers} blocks`);
 
   const work: Work = { pair, layer, threads, folder };
   const prefixes = countPrefixes(rows);
-  const products = productsOf(spec, layer, pair.adapter);
+  const products = (dtype: Dtype) => productsOf(spec, layer, pair.adapter, dtype);
   say('building bench/native/matmul_floor');
-  const alone = await floor(work, texts, products, prefixes);
-  const theirs: Contender[] = [];
-  const sweeps: Sweep[] = [];
+  const multiply = await buildFloor();
+  const contenders = dtypes.flatMap((dtype) => [
+    ours(work, dtype, texts),
+    floor(dtype, texts, () => multiply(products(dtype), prefixes, threads)),
+  ]);
   await warmFileCache(pair);
+  const sweeps: Sweep[] = [];
+  const agreements: Agreement[] = [];
   if (python !== undefined) {
     const sizes = options.batches.filter((size) => size <= fewer);
     if (sizes.length === 0) sizes.push(fewer);
-    theirs.push(transformers(work, python, { cut: false, dtype: 'bfloat16', batch: 32 }, fewer));
-    for (const dtype of ['float32', 'bfloat16'] as const) {
+    contenders.push(transformers(work, python, { cut: false, dtype: 'bfloat16', batch: 32 }, fewer));
+    for (const dtype of dtypes) {
       const sweep = await findBatch(work, python, dtype, fewer, sizes);
       sweeps.push(sweep);
-      theirs.push(transformers(work, python, { cut: true, dtype, batch: sweep.batch }, fewer));
+      contenders.push(transformers(work, python, { cut: true, dtype, batch: sweep.batch }, fewer));
     }
   }
-  const truth = theirs.find(({ kind, dtype }) => kind === 'cut' && dtype === 'float32');
-  const agreements = await checkOurs(
-    opened.map(({ dtype }) => ours(work, dtype, fewer)),
-    truth,
-  );
-  const contenders = [...opened.map(({ dtype }) => ours(work, dtype, texts)), alone, ...theirs];
+  const truth = contenders.find(({ kind, dtype }) => kind === 'cut' && dtype === 'float32');
+  if (truth) agreements.push(...(await checkOurs(work, fewer, truth)));
   const width = rows[0]?.length ?? 0;
   const rounds = await runRounds(contenders, options.rounds, width, prefixes);
-  for (const other of theirs) {
-    if (truth && other !== truth) agreements.push(compare(other, truth));
+  for (const one of contenders) {
+    if (truth && one !== truth && ['plain', 'cut'].includes(one.kind)) agreements.push(compare(one, truth));
   }
 
   const report: Report = {
     machine: machine(),
     versions: {
-      'engine with': rounds[0]?.measurements[alone.name]?.backend ?? '',
+      'engine with':
+        Object.values(rounds[0]?.measurements ?? {}).find(({ backend }) => backend)?.backend ?? '',
       ...(python === undefined ? {} : await pythonVersions(python)),
     },
     model: { name, adapter: options.adapter, bos, blocks: spec.layers, layer, texts, width, prefixes },
     threads,
-    operations: operations(products, prefixes),
-    opened,
+    operations: operations(products('float32'), prefixes),
+    openedBytes: restingBytes,
     sweeps,
     agreements,
     contenders,
@@ -135,17 +136,6 @@ async function main(options: Options): Promise<void> {
   };
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
   process.stdout.write(`${renderReport(report)}\n`);
-}
-
-/** What the models are, and the memory that only opening them takes, for every dtype that this engine multiplies in. */
-async function openOurs(pair: Pair, threads: number): Promise<Pick<Report, 'opened'> & { spec: ModelSpec }> {
-  const { spec, openedBytes } = await askOurs({ ...pair, threads, layer: null });
-  const opened: Report['opened'] = [{ dtype: 'float32', bytes: openedBytes }];
-  const other = await askOurs({ ...pair, threads, layer: null, dtype: 'bfloat16' });
-  // An engine that cannot do it takes no notice of the option.
-  if (other.spec.computeDtype === 'bfloat16') opened.push({ dtype: 'bfloat16', bytes: other.openedBytes });
-  else say('this engine multiplies in float32 only');
-  return { spec, opened };
 }
 
 /** The batch size at which the model cut by hand is fastest. */
@@ -163,16 +153,16 @@ async function findBatch(
 }
 
 /** Before anything is timed: whether we compute what transformers computes in float32, on the texts that it is given. */
-async function checkOurs(all: readonly Contender[], truth: Contender | undefined): Promise<Agreement[]> {
-  if (!truth) return [];
+async function checkOurs(work: Work, texts: number, truth: Contender): Promise<Agreement[]> {
   await truth.measure();
   const agreements: Agreement[] = [];
-  for (const one of all) {
+  for (const dtype of dtypes) {
+    const one = ours(work, dtype, texts);
     await one.measure();
     const agreement = compare(one, truth);
     const { name, relativeL2 } = agreement;
     say(`${name}: relative L2 ${relativeL2.toExponential(1)} to transformers in float32`);
-    if (one.dtype === 'float32' && !(relativeL2 <= parity)) {
+    if (dtype === 'float32' && !(relativeL2 <= parity)) {
       throw new BenchError(`${name} computes something else than transformers; its speed means nothing`);
     }
     agreements.push(agreement);

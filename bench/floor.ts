@@ -2,18 +2,33 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../src/lib/package-root.ts';
 import type { ModelSpec } from '../src/index.ts';
+import type { Dtype, Measurement } from './contenders.ts';
 import { benchFolder } from './folder.ts';
 import { ask, BenchError, lastLines, run } from './run-child.ts';
 
 /** Some matrix products of one shape, [rows, in] · [in, out]. */
 export interface Product {
+  dtype: Dtype;
   in: number;
   out: number;
   times: number;
 }
 
+/** Families whose blocks have the products counted here: q, k, v, o and a gated MLP. */
+const counted = ['llama', 'mistral', 'qwen2', 'qwen3', 'gemma2', 'gemma3', 'phi3', 'olmo2'];
+
 /** What has to be multiplied for both models up to and with block `layer`, in the order of a block. */
-export function productsOf(spec: ModelSpec, layer: number, adapter: string | undefined): Product[] {
+export function productsOf(
+  spec: ModelSpec,
+  layer: number,
+  adapter: string | undefined,
+  dtype: Dtype,
+): Product[] {
+  if (!counted.includes(spec.family)) {
+    throw new BenchError(
+      `the products of ${spec.family} cannot be counted; of ${counted.join(', ')} they can`,
+    );
+  }
   const { dModel, dMlp, heads, kvHeads, headDim } = spec;
   const roles: Record<string, [number, number]> = {
     q_proj: [dModel, heads * headDim],
@@ -26,39 +41,35 @@ export function productsOf(spec: ModelSpec, layer: number, adapter: string | und
   };
   const lora = adapter === undefined ? undefined : readLora(adapter);
   return Object.entries(roles).flatMap(([role, [inputs, outputs]]) => {
-    const product = { in: inputs, out: outputs, times: 2 * (layer + 1) };
+    const product = { dtype, in: inputs, out: outputs, times: 2 * (layer + 1) };
     if (!lora?.target_modules.includes(role)) return [product];
-    // Of the finetune alone: x A, then (x A) B.
-    const low = [
-      { in: inputs, out: lora.r, times: layer + 1 },
-      { in: lora.r, out: outputs, times: layer + 1 },
-    ];
-    return [product, ...low];
+    // Of the finetune alone, and always in float32: x A, then (x A) B.
+    const low: Omit<Product, 'in' | 'out'> = { dtype: 'float32', times: layer + 1 };
+    return [product, { ...low, in: inputs, out: lora.r }, { ...low, in: lora.r, out: outputs }];
   });
 }
 
+/** The adapter of a made model: one rank, everywhere. */
 function readLora(adapter: string): { r: number; target_modules: string[] } {
   const file = join(adapter, 'adapter_config.json');
-  const config = JSON.parse(readFileSync(file, 'utf8')) as { r: number; target_modules: string[] };
-  if (!Array.isArray(config.target_modules)) {
-    throw new BenchError(`${file}: target_modules must be a list of names, for the bench to count products`);
-  }
-  return config;
+  const { r, target_modules, rank_pattern, layers_to_transform } = JSON.parse(readFileSync(file, 'utf8')) as {
+    r: number;
+    target_modules: unknown;
+    rank_pattern?: object | null;
+    layers_to_transform?: unknown;
+  };
+  const isUniform = Object.keys(rank_pattern ?? {}).length === 0 && (layers_to_transform ?? null) === null;
+  if (Array.isArray(target_modules) && isUniform) return { r, target_modules: target_modules as string[] };
+  throw new BenchError(`${file}: products are counted for one rank in all layers and modules listed by name`);
 }
 
 /** Floating-point operations of the products over so many rows; a multiplication and an addition are two. */
 export const operations = (products: readonly Product[], rows: number): number =>
   2 * rows * products.reduce((sum, product) => sum + product.in * product.out * product.times, 0);
 
-export interface FloorAnswer {
-  seconds: number;
-  cpuSeconds: number;
-  backend: string;
-}
-
 /** Builds bench/native/matmul_floor.cpp, or what has changed since. @returns a way to run it */
 export async function buildFloor(): Promise<
-  (products: readonly Product[], rows: number, threads: number) => Promise<FloorAnswer>
+  (products: readonly Product[], rows: number, threads: number) => Promise<Measurement>
 > {
   const folder = join(benchFolder, 'native');
   const configured = existsSync(join(folder, 'CMakeCache.txt'));
@@ -83,7 +94,7 @@ export async function buildFloor(): Promise<
   return (products, rows, threads) =>
     ask(
       join(folder, 'matmul_floor'),
-      [String(rows), String(threads), ...products.map((p) => `${p.in}x${p.out}x${p.times}`)],
+      [String(rows), String(threads), ...products.map((p) => `${p.dtype}:${p.in}x${p.out}x${p.times}`)],
       { OMP_WAIT_POLICY: process.env['OMP_WAIT_POLICY'] ?? 'passive' }, // as the façade sets it for the engine
     );
 }

@@ -9,7 +9,7 @@ export interface OursRequest extends Pair {
   /** How many of the first texts; all by default. */
   limit?: number | undefined;
   threads?: number | undefined;
-  dtype?: 'bfloat16' | undefined;
+  dtype?: 'float32' | 'bfloat16' | undefined;
   /** null: the models are opened and nothing is measured. */
   layer: number | null;
   memoryBudget?: number | undefined;
@@ -18,8 +18,7 @@ export interface OursRequest extends Pair {
 }
 
 export interface OursAnswer {
-  /** computeDtype: what the engine multiplies in; missing in a build that knows float32 only. */
-  spec: ModelSpec & { computeDtype?: string };
+  spec: ModelSpec;
   /** Largest resident set until the models were open, in bytes, and the resident set at that time. */
   openedBytes: number;
   restingBytes: number;
@@ -55,7 +54,7 @@ function forgetPeak(): void {
 async function measure(request: OursRequest): Promise<OursAnswer> {
   const tokens = tokenRows(readSafetensors(request.tokens).get('input_ids')).slice(0, request.limit);
   const { threads, dtype, layer, memoryBudget } = request;
-  const options = { threads, ...(dtype && { dtype }) };
+  const options = { threads, dtype };
   const base = await Model.open(request.base, options);
   const finetuned = await Model.open(request.finetuned, { ...options, adapter: request.adapter });
   const openedBytes = peakBytes();

@@ -22,8 +22,8 @@ export interface Report {
   threads: number;
   /** Floating-point operations of the matrix products that the prefixes need, both models together. */
   operations: number;
-  /** Peak memory of a process that opened the models and did nothing more, for each dtype of ours. */
-  opened: { dtype: Dtype; bytes: number }[];
+  /** Resident memory of a process that opened the models and did nothing more. */
+  openedBytes: number;
   sweeps: Sweep[];
   agreements: Agreement[];
   contenders: Omit<Contender, 'measure' | 'vector'>[];
@@ -84,7 +84,8 @@ function heading({ model }: Report): string {
   return `### ${name}, ${finetune}, ${tokens}, block ${layer} of ${blocks}`;
 }
 
-function conditions({ machine, versions, threads, rounds, contenders, model }: Report): string {
+function conditions(report: Report): string {
+  const { machine, versions, threads, rounds, contenders, model } = report;
   const loads = rounds.map(({ load }) => load);
   const fewer = contenders.find(({ texts }) => texts < model.texts)?.texts;
   const used = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
@@ -94,6 +95,9 @@ function conditions({ machine, versions, threads, rounds, contenders, model }: R
     `Rounds with every contender once: ${rounds.length}. Shown are medians, and medians of the ratios within a round (least to most). ` +
       'Tokens are those of both models, repeated prefixes included; models are open before the clock starts.',
     ...(fewer === undefined ? [] : [`transformers is given the first ${whole(fewer)} texts.`]),
+    ...(isDisturbed(report)
+      ? ['**Other work took part of the cores: these numbers are not worth keeping.**']
+      : []),
   ].join('\n');
 }
 
@@ -102,6 +106,15 @@ const seconds = (report: Report, entry: Entry, key: 'seconds' | 'cpuSeconds' = '
 
 const tokensPerSecond = (report: Report, entry: Entry): number[] =>
   seconds(report, entry).map((s) => (2 * entry.texts * report.model.width) / s);
+
+const coresBusy = (report: Report, entry: Entry): number[] =>
+  ratios(seconds(report, entry, 'cpuSeconds'), seconds(report, entry));
+
+/** The products alone keep every thread busy wherever the cores are free. */
+const isDisturbed = (report: Report): boolean =>
+  report.contenders
+    .filter(({ kind }) => kind === 'floor')
+    .some((entry) => coresBusy(report, entry).some((cores) => cores < 0.9 * report.threads));
 
 /** How many times as fast a is as b. */
 const speedup = (report: Report, a: Entry, b: Entry): Spread =>
@@ -115,7 +128,6 @@ const range = ({ median, least, most }: Spread): string =>
 
 function contenderTable(report: Report, ours: Entry[]): Table {
   const rows = report.contenders.map((entry) => {
-    const cores = ratios(seconds(report, entry, 'cpuSeconds'), seconds(report, entry));
     const peak = largest(report, entry, 'peakBytes');
     return [
       entry.name,
@@ -123,7 +135,7 @@ function contenderTable(report: Report, ours: Entry[]): Table {
       digits(median(seconds(report, entry))),
       digits(median(tokensPerSecond(report, entry))),
       ...ours.map((one) => (one === entry ? '' : range(speedup(report, one, entry)))),
-      digits(median(cores)),
+      digits(median(coresBusy(report, entry))),
       Number.isFinite(peak) ? megabytes(peak) : '',
     ];
   });
@@ -135,16 +147,14 @@ function contenderTable(report: Report, ours: Entry[]): Table {
   ];
 }
 
-/** Time of ours over that of the products alone, where those of its dtype were measured. */
+/** Time of ours over that of the products alone, in its dtype. */
 function overFloor(report: Report, one: Entry, key?: 'cpuSeconds'): Spread | undefined {
   const floor = report.contenders.find(({ kind, dtype }) => kind === 'floor' && dtype === one.dtype);
   return floor && spread(ratios(seconds(report, one, key), seconds(report, floor, key)));
 }
 
-function beyondOpened(report: Report, one: Entry): number {
-  const opened = report.opened.find(({ dtype }) => dtype === one.dtype)?.bytes ?? NaN;
-  return largest(report, one, 'peakBytes') - opened;
-}
+const beyondOpened = (report: Report, one: Entry): number =>
+  largest(report, one, 'peakBytes') - report.openedBytes;
 
 function oursTable(report: Report, ours: Entry[]): Table {
   const { prefixes, texts, width } = report.model;
@@ -164,7 +174,7 @@ function oursTable(report: Report, ours: Entry[]): Table {
         shown(overFloor(report, one, 'cpuSeconds')),
       ),
       row('peak memory', (one) => megabytes(largest(report, one, 'peakBytes'))),
-      row('… beyond that of a process that only opened the models', (one) =>
+      row('… beyond what a process holds that only opened the models', (one) =>
         megabytes(beyondOpened(report, one)),
       ),
     ],

@@ -1,10 +1,11 @@
 // The least a measurement can take: its matrix products and nothing else, by the same ops/matmul.h.
 //
-//   matmul_floor ROWS THREADS INxOUTxTIMES…
+//   matmul_floor ROWS THREADS PRECISION:INxOUTxTIMES…
 //
-// Multiplies [ROWS, IN] by [OUT, IN] float32, TIMES times for every shape given, in the order of a forward
-// pass: once every shape, then all again that have times left. Each shape has weights of its own that stay in
-// memory, as those of a block do in the engine. One pass beforehand is not counted. Prints one line of JSON.
+// Multiplies [ROWS, IN] by [OUT, IN], TIMES times for every shape given, in the order of a forward pass: once
+// every shape, then all again that have times left. PRECISION: float32 or bfloat16. Each shape has weights of
+// its own that stay in memory, packed, as those of a block do in the engine. One pass beforehand is not
+// counted. Prints one line of JSON.
 #include <omp.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <string_view>
 #include <vector>
 
 #include "ops/matmul.h"
@@ -19,8 +21,9 @@
 namespace {
 
 struct Product {
+  deltascope::Precision precision = deltascope::Precision::float32;
   int64_t in = 0, out = 0, times = 0;
-  std::vector<float> weights;
+  deltascope::PackedMatrix weights;
 };
 
 /// Values in [−1, 1) that repeat nothing: some processors multiply zeros or denormals at another speed.
@@ -41,11 +44,18 @@ int64_t whole(const char* text) {
 }
 
 bool read(const char* text, Product& product) {
-  char rest = 0;
+  char precision[9] = "", rest = 0;
   long long in = 0, out = 0, times = 0;
-  if (std::sscanf(text, "%lldx%lldx%lld%c", &in, &out, &times, &rest) != 3) return false;
+  if (std::sscanf(text, "%8[a-z0-9]:%lldx%lldx%lld%c", precision, &in, &out, &times, &rest) != 4)
+    return false;
   product.in = in, product.out = out, product.times = times;
-  return in > 0 && out > 0 && times > 0;
+  for (const auto known : {deltascope::Precision::float32, deltascope::Precision::bfloat16}) {
+    if (std::string_view(precision) == deltascope::name(known)) {
+      product.precision = known;
+      return in > 0 && out > 0 && times > 0;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -56,14 +66,15 @@ int main(int count, char** arguments) {
   bool ok = rows > 0 && threads > 0;
   for (size_t i = 0; i < products.size(); ++i) ok = read(arguments[i + 3], products[i]) && ok;
   if (!ok) {
-    std::fprintf(stderr, "usage: matmul_floor ROWS THREADS INxOUTxTIMES...\n");
+    std::fprintf(stderr, "usage: matmul_floor ROWS THREADS PRECISION:INxOUTxTIMES...\n");
     return 2;
   }
   omp_set_num_threads(static_cast<int>(threads));
 
   int64_t widest_in = 0, widest_out = 0, most_times = 0;
   for (Product& product : products) {
-    product.weights = noise(product.in * product.out);
+    product.weights = deltascope::PackedMatrix::from(noise(product.in * product.out), product.out, product.in,
+                                                     product.precision);
     widest_in = std::max(widest_in, product.in);
     widest_out = std::max(widest_out, product.out);
     most_times = std::max(most_times, product.times);
@@ -71,11 +82,11 @@ int main(int count, char** arguments) {
   const std::vector<float> x = noise(rows * widest_in);
   std::vector<float> y(static_cast<size_t>(rows * widest_out));
 
+  const deltascope::Job job;
   const auto pass = [&](int64_t number) {
     for (const Product& product : products) {
       if (number >= product.times) continue;
-      deltascope::matmul(x.data(), product.in, product.weights.data(), y.data(), product.out, rows,
-                         product.in, product.out);
+      deltascope::matmul(x.data(), product.in, product.weights, y.data(), product.out, rows, job);
     }
   };
   pass(0);

@@ -13,7 +13,7 @@ const report: Report = {
   model: { name: 'qwen3-0.6b', adapter: false, bos: false, blocks: 28, layer: 13, texts: 100, width: 5, prefixes: 450 }, // prettier-ignore
   threads: 2,
   operations: 1e12,
-  opened: [{ dtype: 'float32', bytes: 90e6 }],
+  openedBytes: 90e6,
   sweeps: [],
   agreements: [{ name: 'ours', relativeL2: 2e-5, cosine: 1 }],
   contenders: [
@@ -58,6 +58,12 @@ test('goals name the faster of the cut models and say what is reached', () => {
   expect(cellsOf('time ÷ matrix products alone')?.[1]).toBe('1.25'); // in the table of ours
   expect(renderReport(report)).toMatch(/time ÷ matrix products alone +\| ≤ 1.15 +\| 1.25: missed/);
   expect(cellsOf('peak memory beyond opened models')?.[2]).toBe('210 MB: reached');
+});
+
+test('a machine that was busy otherwise is told', () => {
+  const told = 'not worth keeping';
+  expect(renderReport(report)).not.toContain(told);
+  expect(renderReport({ ...report, threads: 3 })).toContain(told);
 });
 
 test('the report can be put into a document as it is', async () => {
