@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "core/errors.h"
 #include "ops/convert.h"
@@ -23,25 +24,54 @@ float widen(const uint8_t* source, int64_t index) {
   }
 }
 
+/// A stored value as it is packed: float32, or bfloat16 bits.
+template <DType dtype, typename Out>
+Out packed_value(const uint8_t* source, int64_t index) {
+  if constexpr (std::is_same_v<Out, float>) {
+    return widen<dtype>(source, index);
+  } else if constexpr (dtype == DType::bf16) {
+    uint16_t bits;
+    std::memcpy(&bits, source + index * 2, 2);
+    return bits;
+  } else {
+    return f32_to_bf16(widen<dtype>(source, index));
+  }
+}
+
 bool is_finite(float value) { return (std::bit_cast<uint32_t>(value) & 0x7f800000u) != 0x7f800000u; }
+bool is_finite(uint16_t bits) { return (bits & 0x7f80u) != 0x7f80u; }
 
-void store(float value, float* out) { *out = value; }
-void store(float value, uint16_t* out) { *out = f32_to_bf16(value); }
-
-/// A tile of outputs transposed at a time, so that both sides are touched in whole cache lines.
+/// Weights are transposed in square tiles: rows are widened where they lie dense, then turned in the first-level cache.
 constexpr int64_t kTile = 16;
+
+/// `rows` × `run` values of a tile; both known to the compiler for whole tiles, so that the loops become vector code.
+template <DType dtype, typename Out, typename Rows, typename Run>
+inline int64_t turn(const uint8_t* source, int64_t stride, Rows rows, Run run, Out* out, int64_t width) {
+  Out tile[kTile][kTile];
+  int32_t not_finite = 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t k = 0; k < run; ++k) {
+      tile[r][k] = packed_value<dtype, Out>(source, r * stride + k);
+      not_finite += !is_finite(tile[r][k]);
+    }
+  }
+  for (int64_t k = 0; k < run; ++k) {
+    for (int64_t r = 0; r < rows; ++r) out[k * width + r] = tile[r][k];
+  }
+  return not_finite;
+}
 
 template <DType dtype, typename Out>
 int64_t transpose_rows(const uint8_t* rows, int64_t count, int64_t in, Out* panel, int64_t width, int64_t column) {
+  using Whole = std::integral_constant<int64_t, kTile>;
   int64_t not_finite = 0;
   for (int64_t begin = 0; begin < in; begin += kTile) {
-    const int64_t end = std::min(begin + kTile, in);
-    for (int64_t r = 0; r < count; ++r) {
-      for (int64_t k = begin; k < end; ++k) {
-        const float value = widen<dtype>(rows, r * in + k);
-        not_finite += !is_finite(value);
-        store(value, panel + k * width + column + r);
-      }
+    const uint8_t* source = rows + begin * size_of(dtype);
+    Out* out = panel + begin * width + column;
+    if (count == kTile && begin + kTile <= in) {
+      not_finite += turn<dtype>(source, in, Whole{}, Whole{}, out, width);
+    } else {
+      not_finite += turn<dtype>(source, in, count, std::min(kTile, in - begin), out, width);
     }
   }
   return not_finite;
@@ -51,9 +81,8 @@ template <DType dtype, typename Out>
 int64_t copy_row(const uint8_t* row, int64_t first, int64_t count, Out* out) {
   int64_t not_finite = 0;
   for (int64_t j = 0; j < count; ++j) {
-    const float value = widen<dtype>(row, first + j);
-    not_finite += !is_finite(value);
-    store(value, out + j);
+    out[j] = packed_value<dtype, Out>(row, first + j);
+    not_finite += !is_finite(out[j]);
   }
   return not_finite;
 }
