@@ -31,7 +31,13 @@ const includes: Record<string, string> = {
   diff: 'core ops models',
   binding: 'core format ops no_cuda cuda models diff',
 };
-const headerHome = { 'napi.h': 'binding', 'node_api.h': 'binding', 'dnnl.h': 'ops', 'dnnl.hpp': 'ops' };
+const headerHome = {
+  'napi.h': 'binding',
+  'node_api.h': 'binding',
+  'dnnl.h': 'ops',
+  'dnnl.hpp': 'ops',
+  're2/re2.h': 'models',
+};
 
 // ---- the checker ----
 
