@@ -36,7 +36,7 @@ const headerHome = {
   'node_api.h': 'binding',
   'dnnl.h': 'ops',
   'dnnl.hpp': 'ops',
-  're2/re2.h': 'models',
+  're2.h': 'models',
 };
 
 // ---- the checker ----
