@@ -1,16 +1,6 @@
 import type { NewModel, ProjectionRecord, RunRecord, RunRow, Store } from '../../src/db/index.ts';
 import { projectionSigns } from '../../src/db/index.ts';
-
-/** Mulberry32: the same numbers, 0..1, for the same seed on every machine. */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { random } from './random.ts';
 
 /** A 64-digit digest that only looks like one. */
 export const fakeDigest = (text: string): string =>
