@@ -177,6 +177,8 @@ class Addon : public Napi::Addon<Addon> {
     return guarded(info, [&](const Arguments& a) {
       const ModelHandle handle = a.model(0);
       OwnedTokens tokens = read_tokens(a, 1, 2);
+      require_array("the activations of the longest text", longest_sequence(tokens),
+                    static_cast<uint64_t>(handle.model->spec().d_model), sizeof(float));
       return queue_.submit(info.Env(), JobQueue::Lane::compute, a.job(4), info[5], handle.threads,
                            [model = handle.model, tokens = std::move(tokens),
                             layers = a.integers(3)](Job& job) -> JobQueue::Settle {
@@ -197,6 +199,8 @@ class Addon : public Napi::Addon<Addon> {
     return guarded(info, [&](const Arguments& a) {
       const ModelHandle handle = a.model(0);
       OwnedTokens tokens = read_tokens(a, 1, 2);
+      require_array("the logits of the longest text", longest_sequence(tokens),
+                    static_cast<uint64_t>(handle.model->spec().vocab_size), sizeof(float));
       return queue_.submit(
           info.Env(), JobQueue::Lane::compute, a.job(3), info[4], handle.threads,
           [model = handle.model, tokens = std::move(tokens)](Job& job) -> JobQueue::Settle {
@@ -219,6 +223,7 @@ class Addon : public Napi::Addon<Addon> {
                                                 std::to_string(vectors.size()) + " values in all");
       }
       const auto rows = static_cast<int64_t>(vectors.size()) / spec.d_model;
+      require_array("the readings", static_cast<uint64_t>(rows), static_cast<uint64_t>(k), sizeof(double));
       return queue_.submit(
           info.Env(), JobQueue::Lane::compute, a.job(3), info[4], handle.threads,
           [model = handle.model, vectors = std::move(vectors), rows, k](Job& job) -> JobQueue::Settle {
@@ -239,6 +244,8 @@ class Addon : public Napi::Addon<Addon> {
     return guarded(info, [&](const Arguments& a) {
       const ModelHandle base = a.model(0), finetuned = a.model(1);
       const DiffRequest request{a.integers(4), a.integers(5), a.integer(6, 0, int64_t{1} << 52)};
+      require_array("the means", uint64_t{request.layers.size()} * request.positions.size(),
+                    static_cast<uint64_t>(base.model->spec().d_model), sizeof(float));
       return queue_.submit(info.Env(), JobQueue::Lane::compute, a.job(7), info[8], base.threads,
                            [base = base.model, finetuned = finetuned.model, tokens = read_tokens(a, 2, 3),
                             request](Job& job) -> JobQueue::Settle {
