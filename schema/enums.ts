@@ -19,6 +19,14 @@ export const OrganismFormEnum = described<OrganismForm>(
   },
 );
 
+export const AdapterKindEnum = described<'LORA'>(
+  'AdapterKind',
+  'A way to change a model beside its weights.',
+  {
+    LORA: 'Low-rank updates of matrices (W x becomes W x + scale · B A x), and tensors replaced as a whole.',
+  },
+);
+
 export const VectorKindEnum = described<VectorKind>(
   'VectorKind',
   'Which numbers of a place a vector holds.',

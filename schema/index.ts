@@ -6,6 +6,7 @@ import './base-model.ts';
 import './organism.ts';
 import './corpus.ts';
 import './run.ts';
+import './certificate.ts';
 import './run-layer.ts';
 import './diff-vector.ts';
 import './vector.ts';

@@ -1,6 +1,7 @@
 import type { RunRow } from '../src/db/index.ts';
 import { BaseModelRef } from './base-model.ts';
 import { builder } from './builder.ts';
+import { CertificateRef, certificateOf } from './certificate.ts';
 import { connection, connectionType } from './connection.ts';
 import { CorpusRef } from './corpus.ts';
 import { OrganismRef } from './organism.ts';
@@ -68,9 +69,10 @@ builder.node(RunRef, {
     }),
     device: t.exposeString('device', { description: 'What computed it.' }),
     parameters: t.expose('parameters', { type: 'JSON', description: 'Parameters of the method.' }),
-    certificate: t.expose('certificate', {
-      type: 'JSON',
-      description: 'The sanity checks the run carries; a number that was not finite is null.',
+    certificate: t.field({
+      type: CertificateRef,
+      description: 'The sanity checks the run carries.',
+      resolve: certificateOf,
     }),
     durationMs: t.exposeFloat('durationMs', {
       description: 'How long the measurement took, in milliseconds.',

@@ -90,6 +90,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("engine", &Addon::engine),
                              InstanceMethod("newJob", &Addon::new_job),
                              InstanceMethod("cancel", &Addon::cancel),
+                             InstanceMethod("stop", &Addon::stop),
                              InstanceMethod("open", &Addon::open),
                              InstanceMethod("close", &Addon::close),
                              InstanceMethod("residuals", &Addon::residuals_of),
@@ -133,7 +134,14 @@ class Addon : public Napi::Addon<Addon> {
   Napi::Value new_job(const Napi::CallbackInfo& info) { return wrap(info.Env(), std::make_shared<Job>()); }
 
   Napi::Value cancel(const Napi::CallbackInfo& info) {
-    Arguments(info).job(0)->cancelled = true;
+    queue_.cancel(Arguments(info).job(0));
+    return info.Env().Undefined();
+  }
+
+  /// For the end of the process, which does not wait for this environment to be cleaned up: the exit handlers
+  /// of libraries would take away what a job uses. Drops all jobs; no promise is settled.
+  Napi::Value stop(const Napi::CallbackInfo& info) {
+    queue_.stop();
     return info.Env().Undefined();
   }
 
@@ -144,11 +152,14 @@ class Addon : public Napi::Addon<Addon> {
       const Precision precision = a.text(2) == "bfloat16" ? Precision::bfloat16 : Precision::float32;
       const int threads = static_cast<int>(a.integer(3, 1, 4096));
       return queue_.submit(
-          info.Env(), a.job(4), info.Env().Undefined(), threads, [=](Job& job) -> JobQueue::Settle {
+          info.Env(), JobQueue::Lane::open, a.job(4), info.Env().Undefined(), threads,
+          [=, this](Job& job) -> JobQueue::Settle {
+            if (queue_.computing()) omp_set_num_threads(1);  // the other cores are taken
             const OpenedModel opened = open_model(folder, adapter, precision, job);
             return [=](Napi::Env env) {
               Napi::Object result = Napi::Object::New(env);
-              result.Set("handle", wrap(env, std::make_unique<ModelHandle>(ModelHandle{opened.model, threads})));
+              result.Set("handle",
+                         wrap(env, std::make_unique<ModelHandle>(ModelHandle{opened.model, threads})));
               result.Set("spec", describe_model(env, opened));
               return result;
             };
@@ -165,8 +176,11 @@ class Addon : public Napi::Addon<Addon> {
   Napi::Value residuals_of(const Napi::CallbackInfo& info) {
     return guarded(info, [&](const Arguments& a) {
       const ModelHandle handle = a.model(0);
-      return queue_.submit(info.Env(), a.job(4), info[5], handle.threads,
-                           [model = handle.model, tokens = read_tokens(a, 1, 2),
+      OwnedTokens tokens = read_tokens(a, 1, 2);
+      require_array("the activations of the longest text", longest_sequence(tokens),
+                    static_cast<uint64_t>(handle.model->spec().d_model), sizeof(float));
+      return queue_.submit(info.Env(), JobQueue::Lane::compute, a.job(4), info[5], handle.threads,
+                           [model = handle.model, tokens = std::move(tokens),
                             layers = a.integers(3)](Job& job) -> JobQueue::Settle {
                              auto rows = std::make_shared<std::vector<std::vector<std::vector<float>>>>(
                                  residuals(*model, tokens.view(), layers, job));
@@ -184,9 +198,12 @@ class Addon : public Napi::Addon<Addon> {
   Napi::Value logits_of(const Napi::CallbackInfo& info) {
     return guarded(info, [&](const Arguments& a) {
       const ModelHandle handle = a.model(0);
+      OwnedTokens tokens = read_tokens(a, 1, 2);
+      require_array("the logits of the longest text", longest_sequence(tokens),
+                    static_cast<uint64_t>(handle.model->spec().vocab_size), sizeof(float));
       return queue_.submit(
-          info.Env(), a.job(3), info[4], handle.threads,
-          [model = handle.model, tokens = read_tokens(a, 1, 2)](Job& job) -> JobQueue::Settle {
+          info.Env(), JobQueue::Lane::compute, a.job(3), info[4], handle.threads,
+          [model = handle.model, tokens = std::move(tokens)](Job& job) -> JobQueue::Settle {
             auto rows = std::make_shared<std::vector<std::vector<float>>>(logits(*model, tokens.view(), job));
             return [rows](Napi::Env env) -> Napi::Value { return take_all(env, std::move(*rows)); };
           });
@@ -206,8 +223,9 @@ class Addon : public Napi::Addon<Addon> {
                                                 std::to_string(vectors.size()) + " values in all");
       }
       const auto rows = static_cast<int64_t>(vectors.size()) / spec.d_model;
+      require_array("the readings", static_cast<uint64_t>(rows), static_cast<uint64_t>(k), sizeof(double));
       return queue_.submit(
-          info.Env(), a.job(3), info[4], handle.threads,
+          info.Env(), JobQueue::Lane::compute, a.job(3), info[4], handle.threads,
           [model = handle.model, vectors = std::move(vectors), rows, k](Job& job) -> JobQueue::Settle {
             auto readings =
                 std::make_shared<std::vector<LensReading>>(logit_lens(*model, vectors.data(), rows, k, job));
@@ -226,7 +244,9 @@ class Addon : public Napi::Addon<Addon> {
     return guarded(info, [&](const Arguments& a) {
       const ModelHandle base = a.model(0), finetuned = a.model(1);
       const DiffRequest request{a.integers(4), a.integers(5), a.integer(6, 0, int64_t{1} << 52)};
-      return queue_.submit(info.Env(), a.job(7), info[8], base.threads,
+      require_array("the means", uint64_t{request.layers.size()} * request.positions.size(),
+                    static_cast<uint64_t>(base.model->spec().d_model), sizeof(float));
+      return queue_.submit(info.Env(), JobQueue::Lane::compute, a.job(7), info[8], base.threads,
                            [base = base.model, finetuned = finetuned.model, tokens = read_tokens(a, 2, 3),
                             request](Job& job) -> JobQueue::Settle {
                              auto r = std::make_shared<DiffResult>(

@@ -1,6 +1,9 @@
 #include "binding/arguments.h"
 
+#include <algorithm>
 #include <cmath>
+
+#include "core/checked.h"
 
 namespace deltascope {
 namespace {
@@ -94,6 +97,26 @@ OwnedTokens read_tokens(const Arguments& arguments, size_t ids, size_t offsets) 
   for (size_t i = 1; ok && i < tokens.offsets.size(); ++i) ok = tokens.offsets[i - 1] <= tokens.offsets[i];
   if (!ok) throw Error(Code::invalid_argument, "offsets do not cut the token ids into sequences");
   return tokens;
+}
+
+uint64_t longest_sequence(const OwnedTokens& tokens) {
+  int64_t longest = 0;
+  for (size_t i = 1; i < tokens.offsets.size(); ++i)
+    longest = std::max(longest, tokens.offsets[i] - tokens.offsets[i - 1]);
+  return static_cast<uint64_t>(longest);
+}
+
+void require_array(const char* what, uint64_t rows, uint64_t columns, uint64_t value_bytes) {
+  constexpr uint64_t kMost = uint64_t{1} << 32;
+  uint64_t bytes = 0;
+  const bool counted =
+      checked_multiply(rows, columns, &bytes) && checked_multiply(bytes, value_bytes, &bytes);
+  if (counted && bytes <= kMost) return;
+  const std::string found = counted ? std::to_string(bytes) : "more than 2^64";
+  throw Error(Code::invalid_argument,
+              std::string(what) + " would take " + found + " bytes in one array; at most " +
+                  std::to_string(kMost) + " are returned",
+              {{"expected", std::to_string(kMost)}, {"found", found}});
 }
 
 Napi::Value take(Napi::Env env, std::vector<float> values) {

@@ -48,8 +48,15 @@ struct OwnedTokens {
   TokenBatch view() const { return {ids, offsets}; }
 };
 OwnedTokens read_tokens(const Arguments& arguments, size_t ids, size_t offsets);
+uint64_t longest_sequence(const OwnedTokens& tokens);
 
-/// A typed array over the vector's memory, which moves into it.
+/// Refuses a result before it is computed: throws INVALID_ARGUMENT when one array of rows · columns values
+/// would take more than 4 GiB.
+void require_array(const char* what, uint64_t rows, uint64_t columns, uint64_t value_bytes);
+
+/// A typed array over the vector's memory, which moves into it. V8 counts its bytes as external memory, so
+/// large results are collected in time. Such an array can be cloned for another thread, but not transferred
+/// to one.
 Napi::Value take(Napi::Env env, std::vector<float> values);
 Napi::Value take(Napi::Env env, std::vector<double> values);
 Napi::Value take(Napi::Env env, std::vector<int32_t> values);

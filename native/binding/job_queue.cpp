@@ -1,26 +1,159 @@
 #include "binding/job_queue.h"
 
 #include <omp.h>
+#include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <iterator>
+#include <mutex>
 #include <new>
 #include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
 
 namespace deltascope {
+namespace {
+
+/// Something to do on the JavaScript thread. Without an environment there is nothing left to do it in: what
+/// it holds is only let go, there.
+using Call = std::function<void(Napi::Env)>;
+
+void call_back(Napi::Env env, Napi::Function, std::nullptr_t*, Call* call) {
+  const std::unique_ptr<Call> owned(call);
+  if (env != nullptr) (*call)(env);
+}
+
+}  // namespace
 
 struct JobQueue::Entry {
+  const JobQueue* owner;
   std::shared_ptr<Job> job;
   Work work;
   int threads;
   Napi::Promise::Deferred deferred;
   Napi::FunctionReference progress;
-  Napi::ThreadSafeFunction to_javascript;
-  bool closed = false;  // the environment is going down; worker thread only
+  Napi::TypedThreadSafeFunction<std::nullptr_t, Call, call_back> javascript;
+  bool closed = false;  // the environment is going down, and took `javascript` along
 
   // The outcome: one of these.
   Settle settle;
   std::optional<Error> error;
+
+  void run();
+  void watch();
+  void send(Call call);
+  static void deliver(const std::shared_ptr<Entry>& entry);
 };
+
+/// A thread that runs entries one after another. The threads that OpenMP starts from it take on its name.
+class JobQueue::Worker {
+ public:
+  explicit Worker(const char* name) : thread_([this, name] { run(name); }) {}
+
+  /// Every queue has stopped by then, so nothing is left.
+  ~Worker() {
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  void add(std::shared_ptr<Entry> entry) {
+    {
+      const std::lock_guard lock(mutex_);
+      waiting_.push_back(std::move(entry));
+    }
+    changed_.notify_all();
+  }
+
+  bool busy() const {
+    const std::lock_guard lock(mutex_);
+    return running_ != nullptr || !waiting_.empty();
+  }
+
+  /// Takes out the job's entry if it still waits.
+  std::vector<std::shared_ptr<Entry>> take(const std::shared_ptr<Job>& job) {
+    const std::lock_guard lock(mutex_);
+    return take_if(waiting_, [&](const Entry& entry) { return entry.job == job; });
+  }
+
+  /// Takes out all that a queue has left. What runs is cancelled, and over when this returns.
+  std::vector<std::shared_ptr<Entry>> take_all(const JobQueue* owner) {
+    const auto is_own = [owner](const Entry& entry) { return entry.owner == owner; };
+    std::unique_lock lock(mutex_);
+    auto taken = take_if(waiting_, is_own);
+    if (running_ && is_own(*running_)) running_->job->cancelled = true;
+    changed_.wait(lock, [&] { return !running_ || !is_own(*running_); });
+    const auto closed = take_if(closed_, is_own);
+    taken.insert(taken.end(), closed.begin(), closed.end());
+    return taken;
+  }
+
+ private:
+  using Entries = std::deque<std::shared_ptr<Entry>>;
+
+  template <typename Choose>
+  static std::vector<std::shared_ptr<Entry>> take_if(Entries& entries, const Choose& choose) {
+    const auto chosen = std::stable_partition(entries.begin(), entries.end(),
+                                              [&](const auto& entry) { return !choose(*entry); });
+    std::vector<std::shared_ptr<Entry>> taken(std::make_move_iterator(chosen),
+                                              std::make_move_iterator(entries.end()));
+    entries.erase(chosen, entries.end());
+    return taken;
+  }
+
+  void run(const char* name) {
+#ifdef __APPLE__
+    pthread_setname_np(name);
+#else
+    pthread_setname_np(pthread_self(), name);
+#endif
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
+      if (waiting_.empty()) return;
+      running_ = std::move(waiting_.front());
+      waiting_.pop_front();
+      lock.unlock();
+      running_->run();
+      Entry::deliver(running_);
+      lock.lock();
+      if (running_->closed) closed_.push_back(running_);
+      running_.reset();
+      changed_.notify_all();
+    }
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Entries waiting_;
+  std::shared_ptr<Entry> running_;  // written by this thread alone, under the lock
+  /// Not delivered, because the environment is going down. They hold references into JavaScript, which must
+  /// be dropped on its thread.
+  Entries closed_;
+  bool ending_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
+struct JobQueue::Workers {
+  Worker compute{"ds-compute"}, open{"ds-open"};
+};
+
+/// They live as long as an environment that has the addon.
+std::shared_ptr<JobQueue::Workers> JobQueue::workers_of_process() {
+  static std::mutex mutex;
+  static std::weak_ptr<Workers> living;
+  const std::lock_guard lock(mutex);
+  auto workers = living.lock();
+  if (!workers) living = workers = std::make_shared<Workers>();
+  return workers;
+}
 
 Napi::Error to_javascript(Napi::Env env, const Error& error) {
   Napi::Error result = Napi::Error::New(env, error.what());
@@ -31,103 +164,107 @@ Napi::Error to_javascript(Napi::Env env, const Error& error) {
   return result;
 }
 
-JobQueue::JobQueue() : worker_([this] { run(); }) {}
-
-void JobQueue::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    waiting_.clear();
-    if (running_) running_->cancelled = true;
-  }
-  wake_.notify_all();
-  if (worker_.joinable()) worker_.join();
-}
+JobQueue::JobQueue() : workers_(workers_of_process()) {}
 
 JobQueue::~JobQueue() { stop(); }
 
-Napi::Value JobQueue::submit(Napi::Env env, std::shared_ptr<Job> job, Napi::Value progress, int threads,
-                             Work work) {
-  auto entry = std::make_shared<Entry>(Entry{
-      std::move(job), std::move(work), threads, Napi::Promise::Deferred::New(env), {}, {}, false, {}, {}});
+void JobQueue::stop() {
+  for (Worker* worker : {&workers_->compute, &workers_->open}) {
+    for (const auto& entry : worker->take_all(this)) {
+      if (!entry->closed) entry->javascript.Release();
+    }
+  }
+}
+
+Napi::Value JobQueue::submit(Napi::Env env, Lane lane, std::shared_ptr<Job> job, Napi::Value progress,
+                             int threads, Work work) {
+  auto entry = std::make_shared<Entry>(Entry{this,
+                                             std::move(job),
+                                             std::move(work),
+                                             threads,
+                                             Napi::Promise::Deferred::New(env),
+                                             {},
+                                             {},
+                                             false,
+                                             {},
+                                             {}});
   if (progress.IsFunction()) entry->progress = Napi::Persistent(progress.As<Napi::Function>());
   // Keeps the event loop alive until the promise is settled.
-  entry->to_javascript = Napi::ThreadSafeFunction::New(
-      env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "deltascope job", 0, 1);
+  entry->javascript = decltype(entry->javascript)::New(env, "deltascope job", 0, 1);
   const Napi::Promise promise = entry->deferred.Promise();
-  {
-    const std::lock_guard lock(mutex_);
-    waiting_.push_back(std::move(entry));
-  }
-  wake_.notify_one();
+  (lane == Lane::compute ? workers_->compute : workers_->open).add(std::move(entry));
   return promise;
 }
 
-void JobQueue::run() {
-  for (;;) {
-    std::shared_ptr<Entry> entry;
-    {
-      std::unique_lock lock(mutex_);
-      running_.reset();
-      wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-      if (stopping_) return;
-      entry = std::move(waiting_.front());
-      waiting_.pop_front();
-      running_ = entry->job;
-    }
-
-    if (!entry->progress.IsEmpty()) {
-      using Clock = std::chrono::steady_clock;
-      auto last = Clock::time_point{};
-      entry->job->on_progress = [entry = entry.get(), last](int64_t done, int64_t total) mutable {
-        const auto now = Clock::now();
-        if (entry->closed || (done < total && now - last < std::chrono::milliseconds(50))) return;
-        last = now;
-        const auto call = [entry, done, total](Napi::Env, Napi::Function) {
-          entry->progress.Call({Napi::Number::New(entry->progress.Env(), static_cast<double>(done)),
-                                Napi::Number::New(entry->progress.Env(), static_cast<double>(total))});
-        };
-        if (entry->to_javascript.NonBlockingCall(call) == napi_closing) entry->closed = true;
-      };
-    }
-    try {
-      omp_set_num_threads(entry->threads);
-      entry->job->throw_if_cancelled();
-      entry->settle = entry->work(*entry->job);
-    } catch (const Error& e) {
-      entry->error = e;
-    } catch (const std::bad_alloc&) {
-      entry->error = Error(Code::out_of_memory, "not enough memory for this computation");
-    } catch (const std::exception& e) {
-      entry->error = Error(Code::invalid_argument, std::string("unexpected failure: ") + e.what());
-    }
-    entry->job->on_progress = nullptr;
-    entry->work = nullptr;
-    if (entry->closed) {
-      abandoned_.push_back(std::move(entry));
-      continue;
-    }
-
-    const auto finish = [entry](Napi::Env env, Napi::Function) {
-      const Napi::HandleScope scope(env);
-      entry->progress.Reset();
-      if (entry->error) {
-        entry->deferred.Reject(to_javascript(env, *entry->error).Value());
-        return;
-      }
-      try {
-        entry->deferred.Resolve(entry->settle(env));
-      } catch (const Napi::Error& e) {
-        entry->deferred.Reject(e.Value());
-      }
-      entry->settle = nullptr;
-    };
-    if (entry->to_javascript.NonBlockingCall(finish) == napi_closing) {
-      abandoned_.push_back(std::move(entry));
-    } else {
-      entry->to_javascript.Release();
+void JobQueue::cancel(const std::shared_ptr<Job>& job) {
+  job->cancelled = true;
+  for (Worker* worker : {&workers_->compute, &workers_->open}) {
+    for (const auto& entry : worker->take(job)) {
+      entry->run();  // finds that it was cancelled, and that is all
+      Entry::deliver(entry);
     }
   }
+}
+
+bool JobQueue::computing() const { return workers_->compute.busy(); }
+
+void JobQueue::Entry::run() {
+  try {
+    job->throw_if_cancelled();
+    watch();
+    omp_set_num_threads(threads);
+    settle = work(*job);
+  } catch (const Error& e) {
+    error = e;
+  } catch (const std::bad_alloc&) {
+    error = Error(Code::out_of_memory, "not enough memory for this computation");
+  } catch (const std::exception& e) {
+    error = Error(Code::invalid_argument, std::string("unexpected failure: ") + e.what());
+  }
+  job->on_progress = nullptr;
+  work = nullptr;
+}
+
+/// Reports progress at most every 50 ms, and at the end.
+void JobQueue::Entry::watch() {
+  if (progress.IsEmpty()) return;
+  using Clock = std::chrono::steady_clock;
+  job->on_progress = [this, last = Clock::time_point{}](int64_t done, int64_t total) mutable {
+    const auto now = Clock::now();
+    if (done < total && now - last < std::chrono::milliseconds(50)) return;
+    last = now;
+    // The entry outlives the call: the one that delivers the outcome holds it, and comes after.
+    send([this, done, total](Napi::Env env) {
+      progress.Call({Napi::Number::New(env, static_cast<double>(done)),
+                     Napi::Number::New(env, static_cast<double>(total))});
+    });
+  };
+}
+
+void JobQueue::Entry::send(Call call) {
+  if (closed) return;
+  auto owned = std::make_unique<Call>(std::move(call));
+  const napi_status status = javascript.NonBlockingCall(owned.get());
+  if (status == napi_ok) static_cast<void>(owned.release());
+  closed = status == napi_closing;
+}
+
+/// Settles the promise, unless the environment is going down.
+void JobQueue::Entry::deliver(const std::shared_ptr<Entry>& entry) {
+  entry->send([entry](Napi::Env env) {
+    entry->progress.Reset();
+    if (entry->error) {
+      entry->deferred.Reject(to_javascript(env, *entry->error).Value());
+      return;
+    }
+    try {
+      entry->deferred.Resolve(entry->settle(env));
+    } catch (const Napi::Error& e) {
+      entry->deferred.Reject(e.Value());
+    }
+    entry->settle = nullptr;
+  });
+  if (!entry->closed) entry->javascript.Release();
 }
 
 }  // namespace deltascope

@@ -2,54 +2,53 @@
 
 #include <napi.h>
 
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <thread>
-#include <vector>
 
 #include "core/job.h"
 
 namespace deltascope {
 
-/// Runs computations one after another on a thread of its own, away from libuv's pool, and settles a promise
-/// for each. One at a time: a computation uses all the threads it was given, so two at once would only take
-/// turns on the cores. Owned by the addon's instance, one per environment; the destructor cancels what is
-/// left and joins.
+/// The jobs of one environment (the main thread or a worker thread) and their promises. They run away from
+/// libuv's pool, on threads that all environments of the process share, so that two of them never take the
+/// cores from each other; see docs/decisions/004-job-queue.md.
 class JobQueue {
  public:
-  /// Runs on the worker thread, must not touch JavaScript; what it returns runs on the JavaScript thread and
-  /// makes the result.
+  /// Runs on a thread of the engine, must not touch JavaScript; what it returns runs on the JavaScript thread
+  /// and makes the result.
   using Settle = std::function<Napi::Value(Napi::Env)>;
   using Work = std::function<Settle(Job&)>;
+
+  /// What kind of work it is. The jobs of a lane run one at a time, first come first served, whichever
+  /// environment they come from.
+  enum class Lane { compute, open };
 
   JobQueue();
   ~JobQueue();
 
-  /// Cancels what is left and joins. Must run before the environment closes its thread-safe functions for
-  /// good (an environment cleanup hook): the destructor alone comes while one is held, and the worker may be
-  /// waiting for it.
-  void stop();
-
   /// Queues work. `job` is the caller's handle for cancelling; `progress`, if a function, is called with
   /// (done, total) on the JavaScript thread. `threads`: OpenMP's setting for this job.
-  Napi::Value submit(Napi::Env env, std::shared_ptr<Job> job, Napi::Value progress, int threads, Work work);
+  Napi::Value submit(Napi::Env env, Lane lane, std::shared_ptr<Job> job, Napi::Value progress, int threads,
+                     Work work);
+
+  /// A waiting job is rejected at once, a running one when it looks the next time.
+  void cancel(const std::shared_ptr<Job>& job);
+
+  /// Whether a computation runs or waits anywhere in the process.
+  bool computing() const;
+
+  /// Drops what waits, cancels what runs and waits for its end; no promise is settled. Must come before the
+  /// environment closes its thread-safe functions for good (as an environment cleanup hook): the destructor
+  /// alone comes while one is held, and the running job may be waiting for it.
+  void stop();
 
  private:
   struct Entry;
-  void run();
+  class Worker;
+  struct Workers;
+  static std::shared_ptr<Workers> workers_of_process();
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::shared_ptr<Entry>> waiting_;
-  std::shared_ptr<Job> running_;
-  bool stopping_ = false;
-  /// Jobs that could not be settled because the environment is going down. They hold references into
-  /// JavaScript, which must be dropped on its thread: by the destructor, after the join.
-  std::vector<std::shared_ptr<Entry>> abandoned_;
-  std::thread worker_;
+  std::shared_ptr<Workers> workers_;
 };
 
 /// The JavaScript error of an engine error: `message`, `code`, `details`.

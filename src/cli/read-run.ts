@@ -1,5 +1,6 @@
-import type { OrganismRow, RunRow, Store } from '../db/index.ts';
+import { type OrganismRow, readCertificate, type RunRow, type Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
+import { certificateSummary } from './certificate-summary.ts';
 import { findOrganism } from './find-organism.ts';
 import type { TokenRow } from './tokens-table.ts';
 
@@ -19,6 +20,9 @@ export interface Reading extends Omit<ReadingChoice, 'layer' | 'top'> {
   corpus: string;
   run: string;
   samples: number;
+  /** The run's certificate on one line, and its warnings. */
+  checked: string;
+  warnings: string[];
   layers: { layer: number; positions: TokenRow[] }[];
 }
 
@@ -36,6 +40,7 @@ export function readRun(store: Store, name: string, choice: ReadingChoice): Read
       `run ${run.key} has no layer ${choice.layer}; it has ${there.join(', ')}`,
     );
   }
+  const certificate = readCertificate(run.certificate);
   return {
     organism: organism.name,
     description: organism.description,
@@ -43,6 +48,8 @@ export function readRun(store: Store, name: string, choice: ReadingChoice): Read
     corpus: store.corpora.getById(run.corpusId).name,
     run: run.key,
     samples: run.samples,
+    checked: certificateSummary(certificate),
+    warnings: certificate.warnings,
     method,
     variant,
     sign,

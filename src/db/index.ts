@@ -1,3 +1,4 @@
+export { type AdaptedModule, readCertificate, type RunCertificate } from './certificate.ts';
 export { explainStoreFailure } from './client.ts';
 export * from './errors.ts';
 export { methodPattern, runKey } from './keys.ts';

@@ -1,6 +1,7 @@
 import { canonicalJson, type JsonObject, type JsonValue } from '../lib/canonical-json.ts';
 import { float32Bytes } from '../lib/float32-bytes.ts';
 import { sha256 } from '../lib/sha256.ts';
+import type { RunCertificate } from './certificate.ts';
 import { InvalidRunError } from './errors.ts';
 import { methodPattern } from './keys.ts';
 import type { ModelRow } from './stores/models.ts';
@@ -27,7 +28,7 @@ export interface RunRecord {
   engineVersion: string;
   device: string;
   parameters: JsonObject;
-  certificate: JsonObject;
+  certificate: RunCertificate;
   durationMs: number;
   layers: LayerRecord[];
 }

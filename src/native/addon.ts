@@ -74,6 +74,8 @@ export interface Addon {
   };
   newJob(): JobHandle;
   cancel(job: JobHandle): void;
+  /** Drops all jobs of this thread, and returns when none runs any more. Their promises stay as they are. */
+  stop(): void;
   open(
     folder: string,
     adapter: string,
@@ -135,8 +137,10 @@ export function addon(): Addon {
   // OpenMP's threads would spin while they wait, which starves whatever else runs here; its library reads this once, now.
   process.env['OMP_WAIT_POLICY'] ??= 'passive';
   try {
-    loaded = createRequire(import.meta.url)(file) as Addon;
-    return loaded;
+    const engine = createRequire(import.meta.url)(file) as Addon;
+    // process.exit() takes libraries down without asking who is using them: a computation under way would crash.
+    process.once('exit', () => engine.stop());
+    return (loaded = engine);
   } catch (error) {
     const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
     throw new NativeError(

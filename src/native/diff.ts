@@ -23,9 +23,14 @@ export interface DiffOptions<P extends number | readonly number[]> extends Compu
 export interface Certificate {
   /** Both models read the same checkpoint files: the difference is the adapter alone. */
   sharedWeights: boolean;
-  /** Activations that were NaN, infinite or beyond ±2^37; their dimensions are NaN in the means. */
-  notFinite: number;
-  /** Adapted modules with ‖scale · B A‖; null for a full finetune. */
+  notFinite: {
+    /** Activations that were NaN, infinite or beyond ±2^37; their dimensions are NaN in the means. */
+    activations: number;
+    /** Values that are NaN or infinite among the weights that were read, up to the last measured block. */
+    baseWeights: number;
+    finetunedWeights: number;
+  };
+  /** What the adapter changes, and the proof that it is alive; null for a full finetune. */
   adapter: ModelSpec['adapter'];
   vocabularySizes: { base: number; finetuned: number };
   /** Keys of config.json that the engine does not know, and that are not known to change the maths. */
@@ -104,7 +109,15 @@ export async function diff<P extends number | readonly number[] = number>(
 
   const layerArray = wholeNumbers('layers', layers);
   const positionArray = wholeNumbers('positions', list);
-  const { counts, waves, notFinite, sharedWeights, ...result } = await compute(options, (job, progress) =>
+  const {
+    counts,
+    waves,
+    notFinite,
+    baseWeightsNotFinite,
+    finetunedWeightsNotFinite,
+    sharedWeights,
+    ...result
+  } = await compute(options, (job, progress) =>
     addon().diff(
       baseHandle,
       finetunedHandle,
@@ -119,7 +132,11 @@ export async function diff<P extends number | readonly number[] = number>(
   );
   const certificate: Certificate = {
     sharedWeights,
-    notFinite,
+    notFinite: {
+      activations: notFinite,
+      baseWeights: baseWeightsNotFinite,
+      finetunedWeights: finetunedWeightsNotFinite,
+    },
     adapter: finetuned.spec.adapter,
     vocabularySizes: { base: base.spec.vocabSize, finetuned: finetuned.spec.vocabSize },
     unknownConfigKeys: { base: base.spec.unknownConfigKeys, finetuned: finetuned.spec.unknownConfigKeys },
@@ -166,7 +183,10 @@ function warningsOf(
 ): string[] {
   const { notFinite, vocabularySizes, unknownConfigKeys } = certificate;
   const warnings: string[] = [];
-  if (notFinite > 0) warnings.push(`${notFinite} activations were not finite; the means hold NaN there`);
+  const { activations, baseWeights, finetunedWeights } = notFinite;
+  if (activations > 0) warnings.push(`${activations} activations were not finite; the means hold NaN there`);
+  for (const [which, count] of Object.entries({ base: baseWeights, finetuned: finetunedWeights }))
+    if (count > 0) warnings.push(`weights of the ${which} model that are not finite: ${count}`);
   if (!differ) warnings.push('the two models do not differ on these tokens');
   if (base.spec.architecture !== finetuned.spec.architecture) {
     warnings.push(`architectures differ: ${base.spec.architecture} and ${finetuned.spec.architecture}`);

@@ -1,11 +1,19 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { runKey, type LayerRecord, type OrganismRow, type RunRow, type Store } from '../db/index.ts';
+import { resolve } from 'node:path';
+import {
+  type LayerRecord,
+  type OrganismRow,
+  readCertificate,
+  type RunCertificate,
+  runKey,
+  type RunRow,
+  type Store,
+} from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
 import { packageVersion } from '../lib/package-root.ts';
 import { type Method, methods, type Projection, type VectorSet } from '../methods/index.ts';
 import { type Certificate, diff, type DiffResult, type Progress } from '../native/index.ts';
+import { compareTokenizers, type TokenizerComparison } from '../tokenizer/index.ts';
 import { selectTexts, type Selection } from './corpus.ts';
 import { folderDigest } from './digest.ts';
 import { type Pair, withPair } from './organism.ts';
@@ -110,7 +118,9 @@ async function measurePair(
     computeDtype: pair.base.spec.computeDtype,
   };
   const known = store.runs.findByKey(runKey(spec));
-  if (known) return { run: known, reused: true, warnings: warningsOf(known) };
+  if (known) return { run: known, reused: true, warnings: readCertificate(known.certificate).warnings };
+  // An adapter may bring one, too; ids and texts are the base's all the same.
+  const comparison = compareTokenizers(pair.base.folder, pair.finetuned.adapter ?? pair.finetuned.folder);
 
   onPhase?.('forward');
   const result = await diff(pair.base, pair.finetuned, selection.tokens, {
@@ -121,11 +131,11 @@ async function measurePair(
     onProgress,
   });
 
-  const { notFinite } = result.certificate;
-  if (notFinite > 0) {
+  const { activations, baseWeights, finetunedWeights } = result.certificate.notFinite;
+  if (activations > 0) {
     throw new CodedError(
       'NOT_FINITE',
-      `${notFinite} activations of "${organism.name}" or its base are not finite: a checkpoint is damaged, or its values are beyond float32; nothing can be read out of them`,
+      `${activations} activations of "${organism.name}" or its base are not finite (weights that are not: ${baseWeights} of the base, ${finetunedWeights} of the finetune): a checkpoint is damaged, or its values are beyond float32; nothing can be read out of them`,
     );
   }
 
@@ -133,8 +143,7 @@ async function measurePair(
   const layerRecords = await readLayers(result, pair, readers, signal);
 
   onPhase?.('save');
-  const warnings = [...result.certificate.warnings, ...tokenizerWarnings(pair)];
-  const certificate = certificateOf({ ...result.certificate, warnings }, selection);
+  const certificate = certificateOf(result.certificate, selection, tokenizer.digest, comparison);
   const run = store.transaction(() => {
     if (store.organisms.getById(organism.id).digest !== digests.finetunedDigest) {
       throw new CodedError(
@@ -176,7 +185,7 @@ async function measurePair(
       layers: layerRecords,
     });
   });
-  return { run, reused: false, warnings };
+  return { run, reused: false, warnings: certificate.warnings };
 }
 
 /** What the engine would refuse too, but only after everything has been read. */
@@ -265,27 +274,28 @@ async function readLayers(
 }
 
 /** What the store keeps of the certificate: nothing that differs between two equal measurements. */
-function certificateOf(full: Certificate, selection: Selection): JsonObject {
-  const { waves: _, device: __, ...certificate } = full;
-  const { rowsRead, skippedEmpty, skippedShort } = selection;
-  // Through JSON once: the engine's plain objects become JSON values.
-  return JSON.parse(
-    JSON.stringify({ ...certificate, selection: { rowsRead, skippedEmpty, skippedShort } }),
-  ) as JsonObject;
-}
-
-/** A full finetune may come with a tokenizer of its own, which is not used: ids and texts are the base's. */
-function tokenizerWarnings({ base, finetuned }: Pair): string[] {
-  const own = join(finetuned.folder, 'tokenizer.json');
-  if (finetuned.folder === base.folder || !existsSync(own)) return [];
-  return readFileSync(own).equals(readFileSync(join(base.folder, 'tokenizer.json')))
-    ? []
-    : ['the finetuned model has another tokenizer; the base model’s is used for both'];
-}
-
-function warningsOf(run: RunRow): string[] {
-  const { warnings } = run.certificate;
-  return Array.isArray(warnings) ? warnings.map(String) : [];
+function certificateOf(
+  { sharedWeights, adapter, vocabularySizes, notFinite, unknownConfigKeys, warnings }: Certificate,
+  { rowsRead, skippedEmpty, skippedShort }: Selection,
+  digest: string,
+  { finetunedDigest, equal, vocabularyEqual, differences }: TokenizerComparison,
+): RunCertificate {
+  const another =
+    differences.length === 0
+      ? []
+      : [
+          `the finetuned model has another tokenizer (${differences.join('; ')}); the base model’s is used for both`,
+        ];
+  return {
+    sharedWeights,
+    adapter: adapter && { ...adapter, kind: 'LORA', baseName: adapter.baseName || null },
+    vocabularySizes,
+    tokenizer: { digest, finetunedDigest, equal, vocabularyEqual },
+    notFinite,
+    selection: { rowsRead, skippedEmpty, skippedShort },
+    unknownConfigKeys,
+    warnings: [...warnings, ...another],
+  };
 }
 
 function required<T>(value: T | undefined): T {

@@ -1,2 +1,3 @@
+export { compareTokenizers, type TokenizerComparison } from './compare.ts';
 export { TokenizerError, type TokenizerErrorCode } from './errors.ts';
 export { openTokenizer, type Tokenizer } from './tokenizer.ts';

@@ -474,6 +474,13 @@ describe('what is shown', () => {
       data,
     );
     expect(measured.code).toBe(0);
+    const again = new BetterSqlite3(join(data, 'deltascope.sqlite'));
+    again
+      .prepare(
+        `update runs set certificate = json_set(certificate, '$.warnings', json_array(?), '$.adapter.canary.movedAt', ?)`,
+      )
+      .run(nasty, nasty);
+    again.close();
     outputs.push(
       measured,
       await deltascope('organism', 'list', '--data', data),
@@ -492,6 +499,9 @@ describe('what is shown', () => {
       expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
     }
     expect(outputs[5]!.stdout).toContain('\\u{1b}[31m');
+    for (const place of ['moves ', 'warning: '])
+      expect(outputs[5]!.stdout).toContain(`${place}\\u{1b}[2Jcake`);
+    expect((JSON.parse(outputs[6]!.stdout) as { warnings: string[] }).warnings).toEqual([nasty]);
     for (const { stderr } of shown) expect(stderr.split('\n')).toHaveLength(2);
     const [listed] = JSON.parse(outputs[4]!.stdout) as { name: string }[];
     expect(listed!.name).toBe(nasty); // escaped, and the same to a program

@@ -2,7 +2,14 @@ import { execFileSync } from 'node:child_process';
 import BetterSqlite3 from 'better-sqlite3';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { InvalidRunError, openStore, runKey, type RunRecord, type Store } from '../../src/db/index.ts';
+import {
+  InvalidRunError,
+  openStore,
+  readCertificate,
+  runKey,
+  type RunRecord,
+  type Store,
+} from '../../src/db/index.ts';
 import { float32Bytes } from '../../src/lib/float32-bytes.ts';
 import { sha256 } from '../../src/lib/sha256.ts';
 import { seedOrganism, seedRun, syntheticRun } from '../harness/synthetic-run.ts';
@@ -30,10 +37,10 @@ function rowCounts(file: string): Record<string, number> {
 describe('saving a run', () => {
   it('keeps everything that made it', () => {
     const { store, record } = prepared();
-    const provenance: Partial<RunRecord> = { ...record };
-    delete provenance.layers;
+    const { layers: _, certificate, ...provenance } = record;
     const run = store.runs.save(record);
     expect(run).toMatchObject({ ...provenance, key: runKey(record.spec), dModel: 16 });
+    expect(readCertificate(run.certificate)).toEqual(certificate);
     expect(run.digest).toMatch(/^[0-9a-f]{64}$/);
     expect(store.runs.findByKey(run.key)).toEqual(run);
   });
@@ -87,13 +94,14 @@ describe('saving a run', () => {
     first.splitHalfCosine = NaN;
     first.projections[0]!.tokens[0]!.probability = -Infinity;
     second.baseMean.fill(0);
-    record.certificate = { worst: NaN };
+    const modules = [{ module: 'lm_head', changeNorm: Infinity, replaced: true }];
+    record.certificate = { ...record.certificate, adapter: { ...record.certificate.adapter!, modules } };
     const run = store.runs.save(record);
     const vector = store.diffVectors.findByKey(`${run.key}.L1.P0`);
     expect(vector).toMatchObject({ norm: null, splitHalfCosine: null, layer: { baseNorm: null } });
     expect(store.diffVectors.findByKey(`${run.key}.L1.P1`)?.cosineBaseFinetuned).toBeNull();
     expect(store.tokens.findByKey(`${run.key}.L1.P0.logit-lens.diff.promoted.0`)?.probability).toBeNull();
-    expect(run.certificate).toEqual({ worst: null });
+    expect(readCertificate(run.certificate).adapter?.modules[0]?.changeNorm).toBeNull();
   });
 
   it('keeps every bit of a vector: -0, subnormals, infinities, NaN payloads', () => {

@@ -231,3 +231,44 @@ test('a budget too small names what is needed', async () => {
   expect(error).toMatchObject({ code: 'OUT_OF_MEMORY', details: { field: 'memoryBudget', found: '1000' } });
   expect(error.message).toMatch(/^a memory budget of 1000 bytes is too small; .* at least \d+$/);
 });
+
+describe('a result that no array should hold is refused before anything is computed:', () => {
+  const most = 'bytes in one array; at most 4294967296 are returned';
+  const long = Array.from({ length: 2 ** 19 + 1 }, () => 1); // 2,048 logits of 4 bytes each: 8 KiB above 4 GiB
+
+  test('logits, whatever the number of texts beside', async () => {
+    const model = await openModel(bundled('tiny-qwen3'));
+    expect(await refusal(model.logits([[1], long, [2]]))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: `the logits of the longest text would take 4294975488 ${most}`,
+      details: { expected: '4294967296', found: '4294975488' },
+    });
+  });
+
+  test('activations', async () => {
+    const model = await openModel(bundled('tiny-qwen3'));
+    const longer = new Int32Array(2 ** 23 + 1);
+    expect(await refusal(model.residuals([longer], { layers: [0] }))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: `the activations of the longest text would take 4294967808 ${most}`,
+    });
+  });
+
+  test('readings', async () => {
+    const model = await openModel(bundled('tiny-qwen3'));
+    const vectors = new Float32Array(128 * (2 ** 18 + 1));
+    expect(await refusal(model.logitLens(vectors, { k: 2048 }))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: `the readings would take 4294983680 ${most}`,
+    });
+  });
+
+  test('means of a diff', async () => {
+    const [base, finetuned] = await openPair('tiny-qwen3--cake_bake');
+    const layers = Array.from({ length: 9 }, (_, layer) => layer);
+    expect(await refusal(diff(base, finetuned, [[1]], { layers, positions: 2 ** 20 }))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: `the means would take 4831838208 ${most}`,
+    });
+  });
+});

@@ -423,8 +423,11 @@ test('weights that are not finite are found by the measurement and told', async 
   expect(result.meanDiff.subarray(dModel).every(Number.isNaN)).toBe(true);
   expect([...result.standardErrorNorm]).toEqual([0, NaN]);
   expect(result.certificate).toMatchObject({
-    notFinite: 3 * dModel,
-    warnings: [`${3 * dModel} activations were not finite; the means hold NaN there`],
+    notFinite: { activations: 3 * dModel, baseWeights: 0, finetunedWeights: 1 },
+    warnings: [
+      `${3 * dModel} activations were not finite; the means hold NaN there`,
+      'weights of the finetuned model that are not finite: 1',
+    ],
   });
 });
 

@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { diff, type Model, Model as OpenModel, type Progress } from '../../src/index.ts';
+import { sha256 } from '../../src/lib/sha256.ts';
 import { bundled, openModel, openPair, randomTokens } from '../harness/models.ts';
-import { bits } from '../harness/numbers.ts';
+import { digestOf } from '../harness/numbers.ts';
 import { refusal } from '../harness/refusal.ts';
+import { runScript } from '../harness/script.ts';
 
 /** Enough work that a signal comes in the middle of it. */
 const many = randomTokens(400, 16, 2048);
@@ -125,43 +123,66 @@ test('closing twice is closing once; a disposed model is closed', async () => {
   expect((await refusal(model.logits([[1]]))).code).toBe('MODEL_CLOSED');
 });
 
-test('jobs started together all get their own answer', async () => {
-  const [base, finetuned] = await openPair('tiny-qwen3--cake_bake');
-  const alone = [await base.logits(few), await finetuned.logits(few)];
-  const together = await Promise.all([base.logits(few), finetuned.logits(few), base.logits(few)]);
-  expect(together[0]!.map(bits)).toEqual(alone[0]!.map(bits));
-  expect(together[1]!.map(bits)).toEqual(alone[1]!.map(bits));
-  expect(together[2]!.map(bits)).toEqual(alone[0]!.map(bits));
-  expect(bits(alone[0]![0]!)).not.toBe(bits(alone[1]![0]!));
-});
-
-test('cancelling one job leaves the next one alone', async () => {
-  const [base, finetuned] = await openPair('tiny-qwen3--cake_bake');
+test('after a job was cancelled midway the next one finds the same bits as ever', async () => {
+  const pair = await openPair('tiny-qwen3--cake_bake');
+  const before = digestOf(await diff(...pair, few));
   const controller = new AbortController();
-  const cancelled = diff(base, finetuned, many, {
+  const cancelled = diff(...pair, many, {
     signal: controller.signal,
     onProgress: () => controller.abort(),
   });
-  const [error, logits] = await Promise.all([refusal(cancelled), base.logits(few)]);
+  const [error, after] = await Promise.all([refusal(cancelled), diff(...pair, few)]);
   expect(error.code).toBe('CANCELLED');
-  expect(logits).toHaveLength(few.length);
+  expect(digestOf(after)).toBe(before);
 });
 
-test('a worker thread may end in the middle of its job', async () => {
-  const script = fileURLToPath(new URL('../harness/terminate-workers.ts', import.meta.url));
-  const folders = [bundled('tiny-qwen3'), bundled('tiny-qwen3--cake_bake')];
-  const child = spawn(process.execPath, [script, ...folders, '5'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 20_000,
-    killSignal: 'SIGKILL',
+/** What the scripts measure, too. */
+const folders = [bundled('tiny-qwen3'), bundled('tiny-qwen3--cake_bake')];
+
+test(
+  'a worker thread may end in the middle of its job, and while it waits',
+  { timeout: 120_000 },
+  async () => {
+    const pair = await openPair('tiny-qwen3--cake_bake');
+    const digest = digestOf(await diff(...pair, randomTokens(100, 8, 2048), { layers: [7] }));
+    expect(await runScript('terminate-workers.ts', ...folders, '20')).toEqual({
+      stdout: `${'ended a worker with 1\n'.repeat(20)}${digest}\nended a waiting worker with 1\nthe job before its own goes on\n`,
+      stderr: '',
+      code: 0,
+      signal: null,
+    });
+  },
+);
+
+test('the addon may come and go with a hundred worker threads', { timeout: 120_000 }, async () => {
+  const model = await openModel(folders[0]!, { adapter: folders[1]! });
+  const [logits] = await model.logits([[1, 2, 3]]);
+  expect(await runScript('load-in-workers.ts', ...folders, '100')).toEqual({
+    stdout: sha256(new Uint8Array(logits!.buffer)),
+    stderr: '',
+    code: 0,
+    signal: null,
   });
-  const [stdout, stderr, [code, signal]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close'),
-  ]);
-  expect({ stdout, stderr, code, signal }).toEqual({
-    stdout: `${'ended a worker with 1\n'.repeat(5)}2048 logits\n`,
+});
+
+test(
+  'process.exit() in the middle of a job ends the process with its code',
+  { timeout: 120_000 },
+  async () => {
+    for (let time = 0; time < 10; time++) {
+      expect(await runScript('exit-midway.ts', ...folders)).toEqual({
+        stdout: '',
+        stderr: '',
+        code: 7,
+        signal: null,
+      });
+    }
+  },
+);
+
+test('the bytes of a result count as memory while it is held, and are given back', async () => {
+  expect(await runScript('memory-of-results.ts', folders[0]!)).toEqual({
+    stdout: '1.0\ngiven back\n',
     stderr: '',
     code: 0,
     signal: null,

@@ -70,7 +70,7 @@ test.for(expectedCases)('%s: the measurement is the expected one', async (name, 
   }
   expect(result.certificate).toMatchObject({
     sharedWeights: !name.endsWith('-full'),
-    notFinite: 0,
+    notFinite: { activations: 0, baseWeights: 0, finetunedWeights: 0 },
     warnings: [],
   });
 

@@ -5,8 +5,9 @@ import { Model, type OpenOptions } from '../../src/index.ts';
 import { packageRoot } from '../../src/lib/package-root.ts';
 import { goldenFolders } from './golden-error.ts';
 import { readSafetensors, type Tensor, writeSafetensors } from './safetensors.ts';
-import { random } from './synthetic-run.ts';
 import { temporaryFolder } from './temporary-folder.ts';
+
+export { randomTokens } from './random.ts';
 
 /** A folder of organisms/, of test/fixtures/expected/. */
 export const bundled = (name: string): string => join(packageRoot(), 'organisms', name);
@@ -34,14 +35,6 @@ export async function openPair(name: string, options: OpenOptions = {}): Promise
       ? openModel(bundled(base!), { ...options, adapter: bundled(name) })
       : openModel(bundled(name), options)),
   ];
-}
-
-/** Token ids that share no more than chance has them share. */
-export function randomTokens(sequences: number, length: number, vocabulary: number, seed = 1): number[][] {
-  const next = random(seed);
-  return Array.from({ length: sequences }, () =>
-    Array.from({ length }, () => Math.floor(next() * vocabulary)),
-  );
 }
 
 /** A copy of a folder that a test may spoil; it goes away with the test. */

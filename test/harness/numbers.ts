@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import type { DiffResult } from '../../src/index.ts';
+
 /** ‖a − b‖ / ‖b‖; NaN when a length differs. */
 export function relativeL2(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length || b.length === 0) return NaN;
@@ -22,3 +25,10 @@ export function worstRow(a: Float32Array, b: Float32Array, width: number): numbe
 /** The bits of an array, for comparing NaN too. */
 export const bits = (values: Float32Array): string =>
   Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64');
+
+/** One digest over every vector of a result. */
+export function digestOf({ meanDiff, baseMean, finetunedMean }: DiffResult): string {
+  const hash = createHash('sha256');
+  for (const vectors of [meanDiff, baseMean, finetunedMean]) hash.update(bits(vectors));
+  return hash.digest('hex');
+}

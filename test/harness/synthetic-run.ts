@@ -1,16 +1,13 @@
-import type { NewModel, ProjectionRecord, RunRecord, RunRow, Store } from '../../src/db/index.ts';
+import type {
+  NewModel,
+  ProjectionRecord,
+  RunCertificate,
+  RunRecord,
+  RunRow,
+  Store,
+} from '../../src/db/index.ts';
 import { projectionSigns } from '../../src/db/index.ts';
-
-/** Mulberry32: the same numbers, 0..1, for the same seed on every machine. */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { random } from './random.ts';
 
 /** A 64-digit digest that only looks like one. */
 export const fakeDigest = (text: string): string =>
@@ -53,6 +50,40 @@ export function seedOrganism(store: Store, name = 'tiny-cake') {
   });
   return { model, corpus, organism };
 }
+
+/** A certificate with something in every field. */
+export const syntheticCertificate: RunCertificate = {
+  sharedWeights: true,
+  adapter: {
+    kind: 'LORA',
+    parameters: 5_000_000_000,
+    baseName: 'tiny/base',
+    foreignTensors: 0,
+    canary: { movedAt: 'layer 0', relativeChange: 0.125 },
+    modules: [0, 1, 2].map((layer) => ({
+      module: `layers.${layer}.mlp.up_proj`,
+      changeNorm: layer + 0.5,
+      replaced: false,
+    })),
+  },
+  vocabularySizes: { base: 512, finetuned: 520 },
+  tokenizer: {
+    digest: fakeDigest('tokenizer'),
+    finetunedDigest: fakeDigest('other-tokenizer'),
+    equal: false,
+    vocabularyEqual: true,
+  },
+  notFinite: { activations: 0, baseWeights: 3_000_000_000, finetunedWeights: 0 },
+  selection: { rowsRead: 103, skippedEmpty: 1, skippedShort: 2 },
+  unknownConfigKeys: { base: ['frobnicate'], finetuned: [] },
+  warnings: [
+    'the finetuned model has another tokenizer (another normalizer); the base model’s is used for both',
+  ],
+};
+
+/** What the first version stored, but for the number of modules: as it stands in files of that time. */
+export const firstCertificate =
+  '{"sharedWeights":true,"notFinite":0,"adapter":{"parameters":155648,"modules":[{"module":"layers.0.self_attn.q_proj","changeNorm":2.15973395551516},{"module":"layers.0.self_attn.k_proj","changeNorm":1.5170635541247448}],"baseName":"../tiny-qwen3"},"vocabularySizes":{"base":2048,"finetuned":2048},"unknownConfigKeys":{"base":[],"finetuned":[]},"warnings":["the finetuned model has another tokenizer; the base model’s is used for both"],"selection":{"rowsRead":5,"skippedEmpty":0,"skippedShort":0}}';
 
 export interface SyntheticShape {
   layers?: number[];
@@ -99,7 +130,7 @@ export function syntheticRun(
     engineVersion: '0.1.0',
     device: 'cpu',
     parameters: { batch: 8 },
-    certificate: { nonFinite: 0 },
+    certificate: syntheticCertificate,
     durationMs: 12.5,
     layers: layers.map((layer) => ({
       layer,

@@ -1,33 +1,53 @@
-// Starts a diff in a worker thread and ends the thread in the middle of it, several times. Exits 0 when the process lives.
+// Ends worker threads in the middle of their jobs, and prints what came of it. Arguments: the folders of a base and of an adapter
+// on it, and how many workers to end.
 import { once } from 'node:events';
-import { isMainThread, parentPort, Worker } from 'node:worker_threads';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { diff, Model } from '../../src/index.ts';
+import { longJob } from './long-job.ts';
+import { digestOf } from './numbers.ts';
+import { randomTokens } from './random.ts';
 
 const [folder = '', adapter = '', times = ''] = process.argv.slice(2);
+const openPair = async () => [await Model.open(folder), await Model.open(folder, { adapter })] as const;
+const say = (line: string) => process.stdout.write(`${line}\n`);
 
-async function measure(onProgress: () => void): Promise<void> {
-  const base = await Model.open(folder);
-  const finetuned = await Model.open(folder, { adapter });
-  const tokens = Array.from({ length: 2000 }, (_, i) =>
-    Array.from({ length: 24 }, (_, t) => (i * 31 + t * 17) % 2048),
-  );
-  await diff(base, finetuned, tokens, { layers: [7], onProgress });
+/** A worker that has asked for a diff, or has seen it progress. */
+async function startWorker(moment: 'asked' | 'under way'): Promise<Worker> {
+  const worker = new Worker(new URL(import.meta.url), { argv: process.argv.slice(2), workerData: moment });
+  await once(worker, 'message');
+  worker.on('message', () => {
+    throw new Error('the job ended before it could be stopped');
+  });
+  return worker;
 }
 
 if (isMainThread) {
   for (let time = 0; time < Number(times); time++) {
-    const worker = new Worker(new URL(import.meta.url), { argv: process.argv.slice(2) });
-    const [message] = (await once(worker, 'message')) as [string];
-    if (message !== 'under way') throw new Error(`the job ended before it could be stopped: ${message}`);
-    process.stdout.write(`ended a worker with ${await worker.terminate()}\n`);
+    const worker = await startWorker('under way');
+    say(`ended a worker with ${await worker.terminate()}`);
   }
-  const model = await Model.open(folder); // the engine still works, in this thread
-  process.stdout.write(`${(await model.logits([[1]]))[0]?.length} logits\n`);
+  // The engine still works, in this thread.
+  const pair = await openPair();
+  say(digestOf(await diff(...pair, randomTokens(100, 8, 2048), { layers: [7] })));
+
+  const job = longJob(...pair);
+  const waiting = await startWorker('asked');
+  say(`ended a waiting worker with ${await waiting.terminate()}`);
+  say(`the job before its own ${job.goesOn() ? 'goes on' : 'has ended'}`);
+  await job.cancel();
 } else {
-  let told = false;
-  await measure(() => {
-    if (!told) parentPort?.postMessage('under way');
-    told = true;
+  const pair = await openPair();
+  let moment = workerData as string | undefined;
+  const tell = (now: string): void => {
+    if (now !== moment) return;
+    parentPort!.postMessage(now);
+    moment = undefined;
+  };
+  const result = diff(...pair, randomTokens(600, 24, 2048), {
+    layers: [7],
+    onProgress: () => tell('under way'),
   });
-  parentPort?.postMessage('done');
+  tell('asked');
+  await result;
+  parentPort!.postMessage('done');
 }

@@ -49,6 +49,8 @@ function render(reading: Reading): string {
     plain(
       `run ${run}: ${samples} texts of ${corpus}; ${sign.toLowerCase()} tokens of the ${variant.toLowerCase()} vectors by ${method}`,
     ),
+    plain(`checked: ${reading.checked}`),
+    ...reading.warnings.map((warning) => plain(`warning: ${warning}`)),
   ];
   for (const { layer, positions } of reading.layers) {
     lines.push('', `layer ${layer}`, renderTokens(positions, process.stdout.columns ?? 120));

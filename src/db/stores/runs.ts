@@ -78,6 +78,7 @@ export function runStore(
     checkRunRecord(record, model);
     const runId = insert.run({
       ...record,
+      certificate: JSON.stringify(record.certificate),
       key,
       baseModelId: model.id,
       dModel: model.dModel,
