@@ -1,5 +1,7 @@
 #include "format/checkpoint.h"
 
+#include <algorithm>
+
 #include "core/errors.h"
 #include "format/strict_json.h"
 
@@ -8,10 +10,11 @@ namespace {
 
 constexpr size_t kMaxIndex = size_t{64} << 20;
 
-/// A shard is a plain file name: an index must not lead out of its folder.
+/// A shard is a plain file name, printable and short: an index must not lead out of its folder.
 bool is_plain_name(const std::string& text) {
-  return !text.empty() && text != "." && text != ".." &&
-         text.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
+  const auto plain = [](unsigned char c) { return c >= 0x20 && c != 0x7f && c != '/' && c != '\\'; };
+  return !text.empty() && text.size() <= 255 && text != "." && text != ".." &&
+         std::all_of(text.begin(), text.end(), plain);
 }
 
 }  // namespace
@@ -31,7 +34,9 @@ Checkpoint::Checkpoint(const std::string& folder) : where_(folder) {
                     "weights are read)",
                 {{"file", single}});
   }
-  const auto json = parse_strict_json(read_small_file(index, kMaxIndex), Code::invalid_weights, index);
+  const JsonDocument document =
+      parse_strict_json(read_small_file(index, kMaxIndex), Code::invalid_weights, index);
+  const nlohmann::json& json = document.root();
   const auto map = json.is_object() ? json.find("weight_map") : json.end();
   if (!json.is_object() || map == json.end() || !map->is_object() || map->empty()) {
     throw Error(Code::invalid_weights, index + ": weight_map is missing or empty",
@@ -40,9 +45,10 @@ Checkpoint::Checkpoint(const std::string& folder) : where_(folder) {
   std::map<std::string, std::set<std::string>> wanted;  // shard -> tensors
   for (const auto& [tensor, shard] : map->items()) {
     if (!shard.is_string() || !is_plain_name(shard.get_ref<const std::string&>())) {
-      throw Error(Code::invalid_weights,
-                  index + ": tensor " + tensor + " is not mapped to a file name in the same folder",
-                  {{"file", index}, {"tensor", tensor}});
+      throw Error(
+          Code::invalid_weights,
+          index + ": tensor " + presentable(tensor) + " is not mapped to a file name in the same folder",
+          {{"file", index}, {"tensor", presentable(tensor)}});
     }
     wanted[shard.get<std::string>()].insert(tensor);
   }
@@ -50,9 +56,10 @@ Checkpoint::Checkpoint(const std::string& folder) : where_(folder) {
     add_shard(folder + "/" + shard);
     for (const std::string& tensor : tensors) {
       if (!shards_.back()->tensors().contains(tensor)) {
-        throw Error(Code::invalid_weights,
-                    folder + "/" + shard + " lacks tensor " + tensor + ", which the index places there",
-                    {{"file", folder + "/" + shard}, {"tensor", tensor}});
+        throw Error(
+            Code::invalid_weights,
+            folder + "/" + shard + " lacks tensor " + presentable(tensor) + ", which the index places there",
+            {{"file", folder + "/" + shard}, {"tensor", presentable(tensor)}});
       }
     }
   }

@@ -1,23 +1,43 @@
 #include "format/config_reader.h"
 
+#include <cfloat>
 #include <cmath>
 
 #include "format/data_file.h"
-#include "format/strict_json.h"
 
 namespace deltascope {
 namespace {
 
-const nlohmann::json kNull;
+const nlohmann::json kNull, kEmpty = nlohmann::json::object();
+
+/// One for each of 7 modules in 4,096 layers, in a pattern that names them all, and some more.
+constexpr size_t kMaxFields = size_t{1} << 15;
 
 }  // namespace
 
-ConfigReader::ConfigReader(nlohmann::json object, std::string file, Code code, std::string prefix)
-    : object_(std::move(object)), file_(std::move(file)), code_(code), prefix_(std::move(prefix)) {
-  if (!object_.is_object()) {
-    throw Error(code_, file_ + (prefix_.empty() ? "" : ": " + prefix_) + ": a JSON object is expected",
-                {{"file", file_}});
-  }
+ConfigReader::ConfigReader(JsonDocument document, std::string file, Code code)
+    : document_(std::make_shared<const JsonDocument>(std::move(document))),
+      object_(&document_->root()),
+      file_(std::move(file)),
+      code_(code) {
+  if (!object_->is_object()) throw Error(code_, file_ + ": a JSON object is expected", {{"file", file_}});
+  require_few_fields("it");
+}
+
+ConfigReader::ConfigReader(const ConfigReader& outer, const std::string& key)
+    : document_(outer.document_),
+      object_(outer.has(key) ? &outer.object_->at(key) : &kEmpty),
+      file_(outer.file_),
+      code_(outer.code_),
+      prefix_(outer.prefix_ + key + ".") {
+  require_few_fields(outer.field(key));
+}
+
+void ConfigReader::require_few_fields(const std::string& object) const {
+  if (object_->size() <= kMaxFields) return;
+  const std::string found = std::to_string(object_->size()), expected = std::to_string(kMaxFields);
+  throw Error(code_, file_ + ": " + object + " has " + found + " fields; at most " + expected + " are read",
+              {{"file", file_}, {"field", object}, {"expected", expected}, {"found", found}});
 }
 
 ConfigReader ConfigReader::open(const std::string& path, Code code) {
@@ -25,36 +45,34 @@ ConfigReader ConfigReader::open(const std::string& path, Code code) {
 }
 
 const nlohmann::json* ConfigReader::find(const std::string& key) {
-  const auto entry = object_.find(key);
-  if (entry == object_.end()) return nullptr;
+  const auto entry = object_->find(key);
+  if (entry == object_->end()) return nullptr;
   read_.insert(key);
   return entry->is_null() ? nullptr : &*entry;
 }
 
 bool ConfigReader::has(const std::string& key) const {
-  const auto entry = object_.find(key);
-  return entry != object_.end() && !entry->is_null();
+  const auto entry = object_->find(key);
+  return entry != object_->end() && !entry->is_null();
 }
 
 std::string ConfigReader::found(const std::string& key) const {
-  const auto entry = object_.find(key);
-  if (entry == object_.end()) return "nothing";
+  const auto entry = object_->find(key);
+  if (entry == object_->end()) return "nothing";
   std::string text = entry->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
   if (text.size() > 60) text = text.substr(0, 57) + "...";
   return text;
 }
 
 void ConfigReader::fail(const std::string& key, const std::string& expected) const {
-  const std::string field = prefix_ + key;
-  throw Error(code_, file_ + ": " + field + " is " + found(key) + "; " + expected + " is expected",
-              {{"file", file_}, {"field", field}, {"expected", expected}, {"found", found(key)}});
+  throw Error(code_, file_ + ": " + field(key) + " is " + found(key) + "; " + expected + " is expected",
+              {{"file", file_}, {"field", field(key)}, {"expected", expected}, {"found", found(key)}});
 }
 
 void ConfigReader::unsupported(const std::string& key, const std::string& supported) const {
-  const std::string field = prefix_ + key;
   throw Error(Code::model_unsupported,
-              file_ + ": " + field + " = " + found(key) + " is not supported; supported: " + supported,
-              {{"file", file_}, {"field", field}, {"expected", supported}, {"found", found(key)}});
+              file_ + ": " + field(key) + " = " + found(key) + " is not supported; supported: " + supported,
+              {{"file", file_}, {"field", field(key)}, {"expected", supported}, {"found", found(key)}});
 }
 
 int64_t ConfigReader::integer(const std::string& key, int64_t low, int64_t high) {
@@ -73,14 +91,15 @@ int64_t ConfigReader::integer_or(const std::string& key, int64_t low, int64_t hi
 
 double ConfigReader::real(const std::string& key, double above) {
   const auto* value = find(key);
-  if (value == nullptr || !value->is_number() || !std::isfinite(value->get<double>()) ||
-      !(value->get<double>() > above)) {
+  const double number = value == nullptr || !value->is_number() ? NAN : value->get<double>();
+  // Not subnormal either: what is divided by it must not be infinite.
+  if (!(number > above && (number == 0 || number >= FLT_MIN) && number <= FLT_MAX)) {
     std::string bound = std::to_string(above);
     bound.erase(bound.find_last_not_of('0') + 1);
     if (bound.back() == '.') bound.pop_back();
-    fail(key, "a finite number above " + bound);
+    fail(key, "a finite number above " + bound + " that float32 can hold");
   }
-  return value->get<double>();
+  return number;
 }
 
 double ConfigReader::real_or(const std::string& key, double above, double otherwise) {
@@ -119,7 +138,12 @@ std::optional<ConfigReader> ConfigReader::object(const std::string& key) {
   const auto* value = find(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_object()) fail(key, "an object");
-  return ConfigReader(*value, file_, code_, prefix_ + key + ".");
+  return ConfigReader(*this, key);
+}
+
+ConfigReader ConfigReader::object_or_empty(const std::string& key) {
+  auto reader = object(key);
+  return reader ? *reader : ConfigReader(*this, key);
 }
 
 const nlohmann::json& ConfigReader::raw(const std::string& key) {
@@ -133,7 +157,7 @@ void ConfigReader::ignore(const std::vector<std::string_view>& keys) {
 
 std::vector<std::string> ConfigReader::unread() const {
   std::vector<std::string> keys;
-  for (const auto& [key, value] : object_.items()) {
+  for (const auto& [key, value] : object_->items()) {
     if (!value.is_null() && !read_.contains(key)) keys.push_back(key);
   }
   return keys;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/errors.h"
+#include "format/strict_json.h"
 
 namespace deltascope {
 
@@ -16,9 +17,9 @@ namespace deltascope {
 /// which were read. A field that is null counts as absent. Every error names the file and the field.
 class ConfigReader {
  public:
-  /// `code` is what errors carry: INVALID_CONFIG or INVALID_ADAPTER. `prefix` names a nested object in
-  /// messages.
-  ConfigReader(nlohmann::json object, std::string file, Code code, std::string prefix = "");
+  /// `code` is what errors carry: INVALID_CONFIG or INVALID_ADAPTER. Throws it for a document that is no
+  /// object or has more than 32,768 fields.
+  ConfigReader(JsonDocument document, std::string file, Code code);
 
   /// The most bytes of a file that are read.
   static constexpr size_t kMaxBytes = size_t{16} << 20;
@@ -27,11 +28,11 @@ class ConfigReader {
 
   bool has(const std::string& key) const;
   /// Whether the key is there at all, be it as null.
-  bool names(const std::string& key) const { return object_.contains(key); }
+  bool names(const std::string& key) const { return object_->contains(key); }
 
   int64_t integer(const std::string& key, int64_t low, int64_t high);
   int64_t integer_or(const std::string& key, int64_t low, int64_t high, int64_t otherwise);
-  /// Finite and strictly above `above`.
+  /// Strictly above `above`, not negative, and neither too large nor too small for a float32.
   double real(const std::string& key, double above);
   double real_or(const std::string& key, double above, double otherwise);
   bool boolean_or(const std::string& key, bool otherwise);
@@ -40,6 +41,8 @@ class ConfigReader {
   std::vector<std::string> strings(const std::string& key);
   /// A nested object, read through a reader of its own; nothing when absent.
   std::optional<ConfigReader> object(const std::string& key);
+  /// The same; one without fields when absent.
+  ConfigReader object_or_empty(const std::string& key);
   /// The raw value, marked as read; null when absent.
   const nlohmann::json& raw(const std::string& key);
 
@@ -53,15 +56,20 @@ class ConfigReader {
   /// For a setting that is well-formed and not implemented.
   [[noreturn]] void unsupported(const std::string& key, const std::string& supported) const;
 
-  /// A key with the objects it stands in, e.g. "text_config.hidden_size".
-  std::string field(const std::string& key) const { return prefix_ + key; }
+  /// A key with the objects it stands in, e.g. "text_config.hidden_size", as a message can show it.
+  std::string field(const std::string& key) const { return prefix_ + presentable(key); }
   const std::string& file() const { return file_; }
 
  private:
+  /// The object under `key` of another one, or an empty one.
+  ConfigReader(const ConfigReader& outer, const std::string& key);
+
+  void require_few_fields(const std::string& object) const;
   const nlohmann::json* find(const std::string& key);
   std::string found(const std::string& key) const;
 
-  nlohmann::json object_;
+  std::shared_ptr<const JsonDocument> document_;
+  const nlohmann::json* object_;  // in the document
   std::string file_;
   Code code_;
   std::string prefix_;

@@ -97,7 +97,8 @@ std::string describe(const std::vector<int64_t>& shape) {
 std::map<std::string, TensorInfo> parse_safetensors_header(std::string_view header, uint64_t data_bytes,
                                                            const std::string& where) {
   if (header.empty() || header.front() != '{') fail(where, "the header does not start with {");
-  const auto json = parse_strict_json(header, Code::invalid_safetensors, where);
+  const JsonDocument document = parse_strict_json(header, Code::invalid_safetensors, where);
+  const nlohmann::json& json = document.root();
   if (!json.is_object()) fail(where, "the header is not an object");
   if (json.size() > kMaxTensors) fail(where, "more than 100,000 tensors");
 

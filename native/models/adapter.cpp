@@ -45,10 +45,29 @@ std::vector<float> dense_values(const Checkpoint& file, const TensorInfo& info) 
   return values;
 }
 
+/// ‖B A‖ from its rows, in float64. a: [rank, in], b: [out, rank].
+double norm_by_rows(const std::vector<float>& a, const std::vector<float>& b, int64_t rank) {
+  const int64_t in = static_cast<int64_t>(a.size()) / rank, out = static_cast<int64_t>(b.size()) / rank;
+  std::vector<double> row(static_cast<size_t>(in));
+  double squared = 0;
+  for (int64_t i = 0; i < out; ++i) {
+    std::fill(row.begin(), row.end(), 0.0);
+    for (int64_t r = 0; r < rank; ++r) {
+      const double factor = b[static_cast<size_t>(i * rank + r)];
+      const float* at = &a[static_cast<size_t>(r * in)];
+      for (int64_t k = 0; k < in; ++k) row[static_cast<size_t>(k)] += factor * at[k];
+    }
+    for (const double value : row) squared += value * value;
+  }
+  return std::sqrt(squared);
+}
+
 /// ‖B A‖ without forming it: ‖B A‖² = Σ (BᵀB) ∘ (A Aᵀ), [rank, rank] each, in float64.
 /// a: [rank, in], b: [out, rank].
 double product_norm(const std::vector<float>& a, const std::vector<float>& b, int64_t rank) {
   const int64_t in = static_cast<int64_t>(a.size()) / rank, out = static_cast<int64_t>(b.size()) / rank;
+  // A rank may be large beside the module: its square would have nothing to do with the size of the file.
+  if (rank > std::min(in, out)) return norm_by_rows(a, b, rank);
   std::vector<double> left(static_cast<size_t>(rank * rank)), right(static_cast<size_t>(rank * rank));
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < rank; ++i) {
@@ -254,8 +273,8 @@ struct Adapter::Reader {
       };
       if (std::any_of(adapter.replacements_.begin(), adapter.replacements_.end(), is_part)) continue;
       throw Error(Code::invalid_adapter,
-                  path + ": no tensor for " + name + ", which modules_to_save of adapter_config.json names",
-                  {{"file", path}, {"field", "modules_to_save"}, {"expected", name}});
+                  path + ": no tensor for " + presentable(name) + ", which modules_to_save of adapter_config.json names",
+                  {{"file", path}, {"field", "modules_to_save"}, {"expected", presentable(name)}});
     }
   }
 

@@ -11,6 +11,8 @@ namespace {
 
 constexpr int64_t kMaxRank = 1 << 16;
 constexpr int64_t kMaxLayers = 4096;
+constexpr size_t kMaxTargets = size_t{1} << 15;  // 7 modules in each of 4,096 layers, and some more
+constexpr size_t kMaxReplaced = 4096, kMaxPatterns = 4096;
 
 /// Fields of a LoRA config that say something about training or bookkeeping only. fan_in_fan_out is about how merged
 /// weights are stored.
@@ -27,6 +29,18 @@ bool is_off(const nlohmann::json& value) {
          ((value.is_object() || value.is_array() || value.is_string()) && value.empty());
 }
 
+double read_alpha(ConfigReader& config, const std::string& key) {
+  const double alpha = config.real(key, 0);
+  if (alpha > 1e6) config.fail(key, "a number of at most 1e6");
+  return alpha;
+}
+
+std::set<std::string, std::less<>> read_names(ConfigReader& config, const std::string& key, size_t most) {
+  const auto names = config.strings(key);
+  if (names.size() > most) config.fail(key, "at most " + std::to_string(most) + " module names");
+  return {names.begin(), names.end()};
+}
+
 /// A list of names, or one expression. One that RE2 does not know is no check, but no error either: what is adapted
 /// stands in the file.
 ModuleChoice read_choice(ConfigReader& config, const std::string& key) {
@@ -34,7 +48,7 @@ ModuleChoice read_choice(ConfigReader& config, const std::string& key) {
   const auto& value = config.raw(key);
   if (value.is_null()) return choice;
   if (!value.is_string()) {
-    choice.names = config.strings(key);
+    choice.names = read_names(config, key, kMaxTargets);
     return choice;
   }
   const auto& text = value.get_ref<const std::string&>();
@@ -53,12 +67,14 @@ ModuleChoice read_choice(ConfigReader& config, const std::string& key) {
 
 /// rank_pattern and alpha_pattern: expressions for a module's path or its end after a dot, each with its number.
 template <typename T, typename Read>
-std::vector<std::pair<ModulePattern, T>> read_pattern(ConfigReader& config, const nlohmann::ordered_json& ordered,
+std::vector<std::pair<ModulePattern, T>> read_pattern(ConfigReader& config, std::string_view text,
                                                       const std::string& key, const Read& read) {
   std::vector<std::pair<ModulePattern, T>> numbers;
   auto pattern = config.object(key);
   if (!pattern) return numbers;
-  for (const auto& [expression, ignored] : ordered.at(key).items()) {
+  const auto expressions = keys_in_order(text, key);
+  if (expressions.size() > kMaxPatterns) config.fail(key, "at most " + std::to_string(kMaxPatterns) + " expressions");
+  for (const std::string& expression : expressions) {
     ModulePattern compiled("(.*\\.)?(" + expression + ")");
     if (!compiled.ok()) {
       pattern->unsupported(expression, "expressions that RE2 understands (no lookaround, no back references)");
@@ -88,7 +104,9 @@ std::vector<int64_t> read_layers(ConfigReader& config) {
 
 /// Says where in a module's path the layer's number stands; ours always stands behind the name of the blocks.
 void check_layers_pattern(ConfigReader& config) {
-  const auto known = [](const nlohmann::json& name) { return name == "layers" || name == "h" || name == ""; };
+  const auto known = [](const nlohmann::json& name) {
+    return is_string(name, "layers") || is_string(name, "h") || is_string(name, "");
+  };
   const auto& pattern = config.raw("layers_pattern");
   const bool ok = pattern.is_null() || known(pattern) ||
                   (pattern.is_array() && std::all_of(pattern.begin(), pattern.end(), known));
@@ -106,10 +124,11 @@ const T* first_match(const std::vector<std::pair<ModulePattern, T>>& patterns, c
 }  // namespace
 
 bool ModuleChoice::includes(const std::string& path) const {
-  return any ||
-         std::any_of(names.begin(), names.end(),
-                     [&](const std::string& name) { return path == name || path.ends_with("." + name); }) ||
-         std::any_of(expressions.begin(), expressions.end(),
+  if (any || names.contains(path)) return true;
+  for (size_t dot = path.find('.'); dot != path.npos; dot = path.find('.', dot + 1)) {
+    if (names.contains(std::string_view(path).substr(dot + 1))) return true;
+  }
+  return std::any_of(expressions.begin(), expressions.end(),
                      [&](const ModulePattern& pattern) { return pattern.matches(path); });
 }
 
@@ -137,24 +156,21 @@ AdapterConfig parse_adapter_config(std::string_view text, const std::string& whe
   if (kind != "LORA") config.unsupported("peft_type", "LORA");
   AdapterConfig result;
   result.rank = config.integer("r", 1, kMaxRank);
-  result.alpha = config.real("lora_alpha", 0);
-  if (result.alpha > 1e6) config.fail("lora_alpha", "a number of at most 1e6");
+  result.alpha = read_alpha(config, "lora_alpha");
   result.rank_stabilised = config.boolean_or("use_rslora", false);
   result.tied_replacement = config.boolean_or("ensure_weight_tying", false);
 
   result.targets = read_choice(config, "target_modules");
   result.excluded = read_choice(config, "exclude_modules");
-  if (!config.raw("modules_to_save").is_null()) result.replaced = config.strings("modules_to_save");
+  if (!config.raw("modules_to_save").is_null()) result.replaced = read_names(config, "modules_to_save", kMaxReplaced);
   if (result.targets.empty() && result.replaced.empty()) config.fail("target_modules", "at least one module name");
 
-  // The order of patterns decides, and nlohmann::json sorts. The text has passed the strict parser.
-  const auto ordered = nlohmann::ordered_json::parse(text);
   result.ranks = read_pattern<int64_t>(
-      config, ordered, "rank_pattern",
+      config, text, "rank_pattern",
       [](ConfigReader& pattern, const std::string& key) { return pattern.integer(key, 1, kMaxRank); });
   result.alphas = read_pattern<double>(
-      config, ordered, "alpha_pattern",
-      [](ConfigReader& pattern, const std::string& key) { return pattern.real(key, 0); });
+      config, text, "alpha_pattern",
+      [](ConfigReader& pattern, const std::string& key) { return read_alpha(pattern, key); });
 
   result.layers = read_layers(config);
   check_layers_pattern(config);

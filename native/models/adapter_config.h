@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,7 +15,7 @@ namespace deltascope {
 /// the whole path.
 struct ModuleChoice {
   bool any = false;  // "all-linear", or an expression that cannot be checked: the file itself says which
-  std::vector<std::string> names;
+  std::set<std::string, std::less<>> names;
   std::vector<ModulePattern> expressions;
 
   bool empty() const { return !any && names.empty() && expressions.empty(); }
@@ -30,7 +31,7 @@ struct AdapterConfig {
   bool tied_replacement = false;  // ensure_weight_tying: a replaced embedding replaces a tied head too, and the reverse
   std::string base_name;
   ModuleChoice targets, excluded;
-  std::vector<std::string> replaced;  // modules_to_save
+  std::set<std::string, std::less<>> replaced;  // modules_to_save
 
   /// rank_pattern and alpha_pattern, in the order of the file: the first that matches decides.
   std::vector<std::pair<ModulePattern, int64_t>> ranks;

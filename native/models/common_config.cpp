@@ -6,6 +6,7 @@ namespace deltascope {
 namespace {
 
 constexpr int64_t kMaxWidth = int64_t{1} << 20;
+constexpr int64_t kMaxHeadDim = int64_t{1} << 16;
 constexpr int64_t kMaxVocab = int64_t{1} << 24;
 constexpr int64_t kMaxWindow = int64_t{1} << 31;
 
@@ -60,8 +61,9 @@ void read_sizes(ConfigReader& config, ModelSpec& spec, const Defaults& defaults)
                 "a divisor of hidden_size (" + std::to_string(spec.d_model) + "), or a head_dim");
   }
   const int64_t derived = defaults.head_dim == 0 ? spec.d_model / spec.heads : defaults.head_dim;
-  spec.head_dim = config.integer_or("head_dim", 2, 65536, derived);
+  spec.head_dim = config.integer_or("head_dim", 2, kMaxHeadDim, derived);
   if (spec.head_dim % 2 != 0) config.fail("head_dim", "an even number");
+  if (spec.head_dim > kMaxHeadDim) config.fail("head_dim", "at most " + std::to_string(kMaxHeadDim));
   spec.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(spec.head_dim)));
   spec.tied_head = config.boolean_or("tie_word_embeddings", defaults.tied_head);
   spec.blocks.assign(static_cast<size_t>(spec.layers), BlockSpec{});

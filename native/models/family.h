@@ -14,6 +14,7 @@ struct Family {
   std::string_view name;
   std::string_view title;  // as documentation lists it
   std::vector<std::string_view> architectures;  // config.json's `architectures[0]`
+  std::vector<std::string_view> model_types;    // its `model_type`, by which transformers chooses the class
   /// Reads what the family needs. Throws INVALID_CONFIG or MODEL_UNSUPPORTED.
   void (*read)(ConfigReader& config, ModelSpec& spec);
 };
@@ -41,6 +42,9 @@ ModelSpec read_model_spec(const std::string& folder);
 /// known to change the maths. Pure, so that a fuzzer can call it; `where` is named in errors. Throws
 /// INVALID_CONFIG, MODEL_UNSUPPORTED.
 ModelSpec parse_model_spec(std::string_view text, const std::string& where);
+
+/// Refuses a `model_type` that is none of these; a config may leave it out. Throws INVALID_CONFIG.
+void require_model_type(ConfigReader& config, const std::vector<std::string_view>& known);
 
 /// Refuses every key left over that is known to change the maths, and notes the ones it does not know.
 void refuse_unread(ConfigReader& config, ModelSpec& spec);

@@ -21,6 +21,6 @@ void read(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kGemma2 = {"gemma2", "Gemma 2", {"Gemma2ForCausalLM"}, read};
+const Family kGemma2 = {"gemma2", "Gemma 2", {"Gemma2ForCausalLM"}, {"gemma2"}, read};
 
 }  // namespace deltascope

@@ -6,6 +6,7 @@ namespace deltascope {
 namespace {
 
 constexpr double kGlobalTheta = 1e6, kLocalTheta = 1e4;
+const std::vector<std::string_view> kTextTypes = {"gemma3_text"};
 
 /// Table 0 for full attention, table 1 for windowed blocks.
 void read_rotaries(ConfigReader& config, ModelSpec& spec) {
@@ -50,6 +51,7 @@ void read_text(ConfigReader& config, ModelSpec& spec) {
 void read_multimodal(ConfigReader& config, ModelSpec& spec) {
   auto text = config.object("text_config");
   if (!text) config.fail("text_config", "an object");
+  require_model_type(*text, kTextTypes);
   read_text(*text, spec);
   spec.tied_head = config.boolean_or("tie_word_embeddings", spec.tied_head);
   spec.logit_softcap = 0;  // the multimodal class does not apply it
@@ -64,8 +66,9 @@ void read_multimodal(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kGemma3 = {"gemma3", "Gemma 3", {"Gemma3ForCausalLM"}, read_text};
+const Family kGemma3 = {"gemma3", "Gemma 3", {"Gemma3ForCausalLM"}, kTextTypes, read_text};
 const Family kGemma3Multimodal = {
-    "gemma3 (text of the multimodal model)", "Gemma 3, the text half of the multimodal model", {"Gemma3ForConditionalGeneration"}, read_multimodal};
+    "gemma3 (text of the multimodal model)", "Gemma 3, the text half of the multimodal model",
+    {"Gemma3ForConditionalGeneration"}, {"gemma3"}, read_multimodal};
 
 }  // namespace deltascope

@@ -59,6 +59,6 @@ void read(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kGpt2 = {"gpt2", "GPT-2", {"GPT2LMHeadModel"}, read};
+const Family kGpt2 = {"gpt2", "GPT-2", {"GPT2LMHeadModel"}, {"gpt2"}, read};
 
 }  // namespace deltascope

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/parallel_error.h"
 #include "models/layer_weights.h"
 #include "ops/elementwise.h"
 #include "ops/layer_norm.h"
@@ -56,9 +57,11 @@ std::vector<LensReading> logit_lens(const Model& model, const float* vectors, in
     const int64_t here = std::min(kLensRows, rows - from);
     std::vector<LogitReader> readers(static_cast<size_t>(here), LogitReader(k));
     const auto read = [&](const float* logits, int64_t count, int32_t first) {
+      ParallelError error;
 #pragma omp parallel for schedule(static)
       for (int64_t row = 0; row < here; ++row)
-        readers[static_cast<size_t>(row)].read(logits + row * count, count, first);
+        error.guard([&] { readers[static_cast<size_t>(row)].read(logits + row * count, count, first); });
+      error.rethrow();
     };
     unembed(model, vectors + from * model.spec().d_model, here, read, job);
     for (int64_t row = 0; row < here; ++row) {

@@ -12,6 +12,6 @@ void read(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kLlama = {"llama", "Llama 2, 3.x", {"LlamaForCausalLM"}, read};
+const Family kLlama = {"llama", "Llama 2, 3.x", {"LlamaForCausalLM"}, {"llama"}, read};
 
 }  // namespace deltascope

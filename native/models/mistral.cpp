@@ -15,6 +15,6 @@ void read(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kMistral = {"mistral", "Mistral, with and without a sliding window", {"MistralForCausalLM"}, read};
+const Family kMistral = {"mistral", "Mistral, with and without a sliding window", {"MistralForCausalLM"}, {"mistral"}, read};
 
 }  // namespace deltascope

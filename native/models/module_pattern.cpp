@@ -5,9 +5,13 @@
 namespace deltascope {
 namespace {
 
+// Room for some 2,000 instructions, several times what a choice of modules needs; a config may have many expressions.
+constexpr int64_t kMaxMemory = int64_t{1} << 18;
+
 re2::RE2::Options options() {
   re2::RE2::Options options;
   options.set_log_errors(false);
+  options.set_max_mem(kMaxMemory);
   return options;
 }
 

@@ -16,6 +16,6 @@ void read(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kOlmo2 = {"olmo2", "OLMo 2", {"Olmo2ForCausalLM"}, read};
+const Family kOlmo2 = {"olmo2", "OLMo 2", {"Olmo2ForCausalLM"}, {"olmo2"}, read};
 
 }  // namespace deltascope

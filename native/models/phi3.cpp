@@ -22,6 +22,6 @@ void read(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kPhi3 = {"phi3", "Phi-3, Phi-3.5, Phi-4-mini", {"Phi3ForCausalLM"}, read};
+const Family kPhi3 = {"phi3", "Phi-3, Phi-3.5, Phi-4-mini", {"Phi3ForCausalLM"}, {"phi3"}, read};
 
 }  // namespace deltascope

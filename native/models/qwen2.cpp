@@ -12,6 +12,6 @@ void read(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kQwen2 = {"qwen2", "Qwen 2, 2.5", {"Qwen2ForCausalLM"}, read};
+const Family kQwen2 = {"qwen2", "Qwen 2, 2.5", {"Qwen2ForCausalLM"}, {"qwen2"}, read};
 
 }  // namespace deltascope

@@ -13,6 +13,6 @@ void read(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kQwen3 = {"qwen3", "Qwen 3", {"Qwen3ForCausalLM"}, read};
+const Family kQwen3 = {"qwen3", "Qwen 3", {"Qwen3ForCausalLM"}, {"qwen3"}, read};
 
 }  // namespace deltascope

@@ -10,7 +10,9 @@ std::vector<int64_t> read_dense_layers(ConfigReader& config, int64_t layers) {
   std::vector<int64_t> dense;
   const auto& list = config.raw("mlp_only_layers");
   if (list.is_null()) return dense;
-  if (!list.is_array()) config.fail("mlp_only_layers", "a list of layer numbers");
+  if (!list.is_array() || list.size() > static_cast<size_t>(layers)) {
+    config.fail("mlp_only_layers", "a list of at most " + std::to_string(layers) + " layer numbers");
+  }
   for (const auto& layer : list) {
     if (!layer.is_number_integer() || layer < 0 || layer >= layers) {
       config.fail("mlp_only_layers", "layer numbers below " + std::to_string(layers));
@@ -29,6 +31,9 @@ void read(ConfigReader& config, ModelSpec& spec) {
   spec.experts = config.integer_or("num_experts", 1, 1 << 16, local == 0 ? 128 : local);
   if (local != 0 && local != spec.experts) config.fail("num_local_experts", "the value of num_experts");
   spec.experts_per_token = config.integer_or("num_experts_per_tok", 1, spec.experts, 8);
+  if (spec.experts_per_token > spec.experts) {  // the class's 8
+    config.fail("num_experts_per_tok", "a whole number from 1 to " + std::to_string(spec.experts));
+  }
   spec.d_expert = config.integer_or("moe_intermediate_size", 1, int64_t{1} << 20, 768);
   spec.renormalise_experts = config.boolean_or("norm_topk_prob", false);
   const int64_t step = config.integer_or("decoder_sparse_step", 1, 4096, 1);
@@ -48,6 +53,6 @@ void read(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kQwen3Moe = {"qwen3_moe", "Qwen 3, mixture of experts", {"Qwen3MoeForCausalLM"}, read};
+const Family kQwen3Moe = {"qwen3_moe", "Qwen 3, mixture of experts", {"Qwen3MoeForCausalLM"}, {"qwen3_moe"}, read};
 
 }  // namespace deltascope

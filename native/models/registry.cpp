@@ -45,10 +45,17 @@ bool contains(const std::vector<std::string_view>& list, const std::string& key)
   return std::find(list.begin(), list.end(), key) != list.end();
 }
 
+std::string listed(const std::vector<std::string_view>& names) {
+  std::string text;
+  for (const std::string_view name : names) text += (text.empty() ? "" : ", ") + std::string(name);
+  return text;
+}
+
 /// Whether a setting says "nothing special": false, 0, "", [] and {}, or the value that a plain model has.
 bool is_off(const std::string& key, const nlohmann::json& value) {
   if (key == "layer_types" && value.is_array()) {
-    return std::all_of(value.begin(), value.end(), [](const auto& type) { return type == "full_attention"; });
+    return std::all_of(value.begin(), value.end(),
+                       [](const auto& type) { return is_string(type, "full_attention"); });
   }
   if (key == "partial_rotary_factor" || key == "rotary_pct" || key == "rope_percent") return value == 1.0;
   return value.is_null() || (value.is_boolean() && !value.get<bool>()) ||
@@ -57,17 +64,21 @@ bool is_off(const std::string& key, const nlohmann::json& value) {
 }
 
 std::string known_architectures() {
-  std::string text;
-  for (const Family* family : kFamilies) {
-    for (const std::string_view architecture : family->architectures)
-      text += (text.empty() ? "" : ", ") + std::string(architecture);
-  }
-  return text;
+  std::vector<std::string_view> names;
+  for (const Family* family : kFamilies)
+    names.insert(names.end(), family->architectures.begin(), family->architectures.end());
+  return listed(names);
 }
 
 }  // namespace
 
 std::span<const Family* const> families() { return kFamilies; }
+
+void require_model_type(ConfigReader& config, const std::vector<std::string_view>& known) {
+  if (config.has("model_type") && !contains(known, config.string("model_type"))) {
+    config.fail("model_type", listed(known) + " (by its architecture)");
+  }
+}
 
 void refuse_unread(ConfigReader& config, ModelSpec& spec) {
   config.ignore(kHarmless);
@@ -88,11 +99,11 @@ ModelSpec parse_model_spec(std::string_view text, const std::string& where) {
   ModelSpec spec;
   spec.architecture = architectures.front();
   const auto serves = [&](const Family* family) {
-    return std::find(family->architectures.begin(), family->architectures.end(), spec.architecture) !=
-           family->architectures.end();
+    return contains(family->architectures, spec.architecture);
   };
   const auto family = std::find_if(kFamilies.begin(), kFamilies.end(), serves);
   if (family == kFamilies.end()) config.unsupported("architectures", known_architectures());
+  require_model_type(config, (*family)->model_types);
   spec.family = (*family)->name;
   config.ignore({"dtype", "torch_dtype"});  // what is computed depends on the tensors' own types
 

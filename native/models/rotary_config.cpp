@@ -1,4 +1,5 @@
 // Rotary settings of config.json, in both spellings. Source: transformers' modeling_rope_utils.
+#include <algorithm>
 #include <cmath>
 
 #include "models/family.h"
@@ -112,6 +113,19 @@ constexpr RotaryType kTypes[] = {{"default", read_default}, {"linear", read_line
                                  {"yarn", read_yarn},       {"llama3", read_llama3}, {"longrope", read_longrope},
                                  {"su", read_longrope}};  // longrope's name in the first Phi-3 files
 
+/// Settings that are in range can together be out of it.
+void require_finite(const ConfigReader& parameters, const RotaryTable& table) {
+  const auto is_finite = [](float x) { return std::isfinite(x); };
+  if (std::all_of(table.frequencies.begin(), table.frequencies.end(), is_finite) &&
+      std::all_of(table.beyond.begin(), table.beyond.end(), is_finite) && std::isfinite(table.scale) && table.scale > 0) {
+    return;
+  }
+  for (const char* key : {"short_factor", "long_factor", "mscale", "factor"}) {
+    if (parameters.has(key)) parameters.fail(key, "a value that leaves the rotation finite");
+  }
+  parameters.fail("rope_theta", "a value that leaves the rotation finite");
+}
+
 }  // namespace
 
 RotaryContext read_rotary_context(ConfigReader& config, int64_t head_dim, double default_theta) {
@@ -133,6 +147,7 @@ RotaryTable read_rotary_parameters(ConfigReader& parameters, const RotaryContext
   for (const RotaryType& type : kTypes) {
     if (type.name != name) continue;
     const RotaryTable table = type.read(parameters, theta, size, context);
+    require_finite(parameters, table);
     parameters.ignore({"rope_type", "type"});
     for (const std::string& key : parameters.unread()) {
       // Everything in here is about the rotation; a field that is not understood is not passed over.
@@ -154,12 +169,11 @@ RotaryTable read_rotary(ConfigReader& config, const RotaryContext& given) {
   auto recent = config.object("rope_parameters"), old = config.object("rope_scaling");
   // Which of two spellings wins has changed between versions of transformers: a file must not say two things.
   if (recent && old) config.fail("rope_scaling", "nothing beside rope_parameters");
-  auto& source = recent ? recent : old;
-  if (!source) source = ConfigReader(nlohmann::json::object(), config.file(), Code::invalid_config, "rope_parameters.");
-  if (outside && source->has("rope_theta") && source->real("rope_theta", 0) != context.theta) {
-    config.fail("rope_theta", "the value of " + source->field("rope_theta"));
+  ConfigReader source = old ? *old : config.object_or_empty("rope_parameters");
+  if (outside && source.has("rope_theta") && source.real("rope_theta", 0) != context.theta) {
+    config.fail("rope_theta", "the value of " + source.field("rope_theta"));
   }
-  return read_rotary_parameters(*source, context);
+  return read_rotary_parameters(source, context);
 }
 
 }  // namespace deltascope

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/parallel_error.h"
 #include "core/simd.h"
 #include "ops/vector_math.h"
 
@@ -44,29 +45,34 @@ void tree_attention(const float* q, const float* k, const float* v, float* out,
                     const AttentionShape& shape) {
   const int64_t width = shape.heads * shape.head_dim, kv_width = shape.kv_heads * shape.head_dim;
   const int64_t group = shape.heads / shape.kv_heads;
+  ParallelError error;
 #pragma omp parallel
   {
     std::vector<int32_t> path;
-    std::vector<float> scores, result(static_cast<size_t>(shape.head_dim));
+    std::vector<float> scores, result;
 #pragma omp for schedule(static)
     for (int64_t row = 0; row < rows; ++row) {
-      path.clear();
-      for (auto node = static_cast<int32_t>(first + row); node >= 0;
-           node = parents[static_cast<size_t>(node)]) {
-        path.push_back(node);
-        if (shape.window > 0 && static_cast<int64_t>(path.size()) == shape.window) break;
-      }
-      std::reverse(path.begin(), path.end());
-      scores.resize(path.size());
-      for (int64_t head = 0; head < shape.heads; ++head) {
-        const int64_t kv = head / group * shape.head_dim;
-        const int64_t at = row * width + head * shape.head_dim;
-        attend(q + at, k + kv, v + kv, result.data(), path.data(), static_cast<int64_t>(path.size()),
-               kv_width, shape.head_dim, shape.scale, shape.softcap, scores.data());
-        std::copy(result.begin(), result.end(), out + at);
-      }
+      error.guard([&] {
+        path.clear();
+        for (auto node = static_cast<int32_t>(first + row); node >= 0;
+             node = parents[static_cast<size_t>(node)]) {
+          path.push_back(node);
+          if (shape.window > 0 && static_cast<int64_t>(path.size()) == shape.window) break;
+        }
+        std::reverse(path.begin(), path.end());
+        scores.resize(path.size());
+        result.resize(static_cast<size_t>(shape.head_dim));
+        for (int64_t head = 0; head < shape.heads; ++head) {
+          const int64_t kv = head / group * shape.head_dim;
+          const int64_t at = row * width + head * shape.head_dim;
+          attend(q + at, k + kv, v + kv, result.data(), path.data(), static_cast<int64_t>(path.size()),
+                 kv_width, shape.head_dim, shape.scale, shape.softcap, scores.data());
+          std::copy(result.begin(), result.end(), out + at);
+        }
+      });
     }
   }
+  error.rethrow();
 }
 
 }  // namespace deltascope
