@@ -1,0 +1,226 @@
+// Memory that a file asks for, and memory that there is not.
+#include <fcntl.h>
+#include <omp.h>
+#include <unistd.h>
+
+#include "allocations.h"
+#include "core/parallel_error.h"
+#include "format/checkpoint.h"
+#include "hostile_files.h"
+#include "models/adapter.h"
+#include "models/adapter_config.h"
+#include "models/family.h"
+#include "models/weight.h"
+#include "ops/rotary.h"
+#include "ops/tree_attention.h"
+
+using namespace deltascope;
+using namespace deltascope::test;
+
+namespace {
+
+const std::string kGolden = std::string(FIXTURES) + "/golden/";
+
+/// Changes whenever a file is left open.
+int next_descriptor() {
+  const int next = ::open("/dev/null", O_RDONLY);
+  ::close(next);
+  return next;
+}
+
+/// Runs a call again and again, each time with another allocation failing, until none is left to fail. The
+/// call may only end in bad_alloc, in an Error, or as it ends with all memory; and must give back what it
+/// took. Returns how often an allocation failed.
+template <typename Call>
+int64_t fail_each_allocation(const Call& call) {
+  (void)code_of(call);  // what is made once and kept is made
+  int64_t failures = 0;
+  for (const auto mode : {FailingMemory::Mode::once, FailingMemory::Mode::from_then_on}) {
+    for (int64_t after = 0;; ++after) {
+      const int64_t before = live_bytes();
+      const int descriptor = next_descriptor();
+      bool failed = false, reported = false;
+      {
+        const FailingMemory memory(after, mode);
+        try {
+          call();
+        } catch (const std::bad_alloc&) {
+          reported = true;
+        } catch (const Error&) {
+          reported = true;
+        }
+        failed = memory.has_failed();
+      }
+      CAPTURE(after);
+      REQUIRE(live_bytes() == before);
+      REQUIRE(next_descriptor() == descriptor);
+      if (!failed) break;
+      REQUIRE(reported);
+      ++failures;
+    }
+  }
+  return failures;
+}
+
+}  // namespace
+
+TEST_CASE("a refused safetensors file has cost memory by its own size, not by the numbers in it") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("x.safetensors");
+  for (const HostileFile& file : hostile_safetensors()) {
+    CAPTURE(file.what);
+    folder.write("x.safetensors", file.bytes);
+    int64_t bytes = 0;
+    const std::string code = code_of([&] {
+      const PeakBytes peak;
+      try {
+        const Safetensors opened(path);
+      } catch (...) {
+        bytes = peak.get();
+        throw;
+      }
+    });
+    CHECK(code == "INVALID_SAFETENSORS");
+    // A value of 2 bytes of JSON takes up to 48 while a list of them grows.
+    CHECK(bytes < 8192 + 32 * static_cast<int64_t>(file.bytes.size()));
+  }
+}
+
+TEST_CASE("numbers in a config cost no memory before they are checked") {
+  const std::string text = read_file(kGolden + "llama-rope3-untied-bf16/config.json");
+  const std::vector<std::pair<std::string, std::string>> changes = {
+      {"\"num_hidden_layers\": 4", "\"num_hidden_layers\": 1000000000"},
+      {"\"vocab_size\": 331", "\"vocab_size\": 1099511627776"},
+      {"\"hidden_size\": 64", "\"hidden_size\": 2147483648"},
+      {"\"head_dim\": 16", "\"head_dim\": 2147483646"},
+      {"\"num_attention_heads\": 4", "\"num_attention_heads\": 4000000000"},
+      {"\"intermediate_size\": 160", "\"intermediate_size\": 1e18"},
+  };
+  for (const auto& [from, to] : changes) {
+    CAPTURE(to);
+    const std::string changed = replaced(text, from, to);
+    int64_t bytes = 0;
+    const std::string code = code_of([&] {
+      const PeakBytes peak;
+      try {
+        parse_model_spec(changed, "config.json");
+      } catch (...) {
+        bytes = peak.get();
+        throw;
+      }
+    });
+    CHECK(code == "INVALID_CONFIG");
+    CHECK(bytes < 16384);
+  }
+}
+
+TEST_CASE("the size of a change is worked out in memory of the size of the matrices") {
+  // A rank far above the module's sides is allowed, and its square would be 512 MiB.
+  constexpr int64_t kRank = 8192;
+  const auto matrix = [](const std::string& half, const std::string& shape, int64_t first) {
+    return entry("base_model.model.model.layers.0.self_attn.q_proj.lora_" + half + ".weight", "BF16", shape,
+                 "[" + std::to_string(first) + "," + std::to_string(first + 8 * kRank) + "]");
+  };
+  std::string data;
+  for (int64_t i = 0; i < 8 * kRank; ++i) data += "\x80\x3f";
+  const TemporaryFolder folder;
+  folder.write("adapter_config.json",
+               R"({"peft_type": "LORA", "r": 8192, "lora_alpha": 8192, "target_modules": ["q_proj"]})");
+  folder.write("adapter_model.safetensors",
+               safetensors_bytes(
+                   "{" + matrix("A", "[8192,4]", 0) + "," + matrix("B", "[4,8192]", 8 * kRank) + "}", data));
+  const ModelSpec spec = parse_model_spec(
+      R"({"architectures": ["LlamaForCausalLM"], "num_hidden_layers": 1, "hidden_size": 4, "intermediate_size": 4,
+          "num_attention_heads": 2, "vocab_size": 8, "rms_norm_eps": 1e-6})",
+      "config.json");
+  const PeakBytes peak;
+  const Adapter adapter(folder.path(), spec, "model.");
+  CHECK(peak.get() < int64_t{1} << 20);
+  // B A is [4, 4] of 8,192 each.
+  CHECK(adapter.modules().front().change == 4 * 8192.0);
+}
+
+TEST_CASE("parsers report it when memory runs out, wherever it does, and give back what they took") {
+  const std::string header = "{" + entry("a", "F32", "[2,1]", "[0,8]") + "," +
+                             entry("b", "U8", "[3]", "[8,11]") + R"(,"__metadata__":{"format":"pt"}})";
+  const auto parse_header = [](const std::string& text) {
+    return [text] { parse_safetensors_header(text, 11, "x.safetensors"); };
+  };
+  CHECK(fail_each_allocation(parse_header(header)) > 20);
+  CHECK(fail_each_allocation(parse_header(replaced(header, "[8,11]", "[8,12]"))) > 20);
+  CHECK(fail_each_allocation(parse_header(header.substr(0, header.size() - 2))) > 20);
+
+  for (const std::string model : {"llama-rope3-untied-bf16", "llama-tied-f16-v4config", "gemma3-text-bf16",
+                                  "gemma2-softcap-bf16-v4config"}) {
+    std::string text = read_file(kGolden + model + "/config.json");
+    if (model == "llama-rope3-untied-bf16")  // which does not read it: the check that it is switched off does
+      text = replaced(text, "\"mlp_bias\"", "\"layer_types\": [\"full_attention\"], \"mlp_bias\"");
+    const auto parse_config = [](const std::string& config) {
+      return [config] { parse_model_spec(config, "config.json"); };
+    };
+    CHECK(fail_each_allocation(parse_config(text)) > 100);
+    CHECK(fail_each_allocation(
+              parse_config(replaced(text, "\"vocab_size\"", "\"clip_qkv\": [1], \"vocab_size\""))) > 100);
+    CHECK(fail_each_allocation(parse_config(text.substr(0, text.size() / 2))) > 20);
+  }
+
+  std::string text = read_file(kGolden + "qwen3-headdim-bf16--lora_r8/adapter_config.json");
+  // No expressions: RE2 loses what it holds when memory runs out in it.
+  text = replaced(text, "\"layers_pattern\": null", "\"layers_pattern\": [\"layers\"]");
+  const auto parse_adapter = [](const std::string& config) {
+    return [config] { parse_adapter_config(config, "adapter_config.json"); };
+  };
+  CHECK(fail_each_allocation(parse_adapter(text)) > 100);
+  CHECK(fail_each_allocation(parse_adapter(replaced(text, "\"r\": 8", "\"r\": []"))) > 50);
+}
+
+TEST_CASE("files are closed and given back when memory runs out while they are opened") {
+  CHECK(fail_each_allocation([] { Checkpoint checkpoint(kGolden + "qwen3-sharded-bf16"); }) > 200);
+  const ModelSpec spec = read_model_spec(kGolden + "llama-rope3-untied-bf16");
+  CHECK(fail_each_allocation([&] {
+          Adapter adapter(kGolden + "llama-rope3-untied-bf16--lora_rslora_qv", spec, "model.");
+        }) > 200);
+}
+
+TEST_CASE(
+    "what is thrown inside a parallel region is thrown behind it, and the rest of the region is left out") {
+  omp_set_num_threads(4);
+  ParallelError error;
+  int64_t run = 0;
+#pragma omp parallel for schedule(static) reduction(+ : run)
+  for (int64_t i = 0; i < 1000; ++i) {
+    error.guard([&] {
+      ++run;
+      throw Error(Code::file_changed, "it changed");
+    });
+  }
+  CHECK(code_of([&] { error.rethrow(); }) == "FILE_CHANGED");
+  CHECK(run >= 1);
+  CHECK(run <= 4);
+  const ParallelError none;
+  CHECK_NOTHROW(none.rethrow());
+}
+
+TEST_CASE("operations report it when memory runs out inside a parallel region") {
+  omp_set_num_threads(2);
+  const AttentionShape shape = {.heads = 2, .kv_heads = 1, .head_dim = 4, .scale = 0.5f};
+  const std::vector<int32_t> parents = {-1, 0, 1, 1};
+  const std::vector<float> q = random_floats(32, 1), k = random_floats(16, 2), v = random_floats(16, 3);
+  std::vector<float> out(32);
+  CHECK(fail_each_allocation(
+            [&] { tree_attention(q.data(), k.data(), v.data(), out.data(), parents, 0, 4, shape); }) > 3);
+
+  const std::vector<int32_t> positions = {0, 1, 2, 2};
+  const std::vector<float> frequencies = {1.0f, 0.1f};
+  CHECK(fail_each_allocation([&] {
+          const RotaryAngles angles(frequencies, 1, 3);
+          apply_rotary(out.data(), 8, positions, 2, 4, angles);
+        }) > 3);
+
+  Checkpoint checkpoint(kGolden + "llama-tied-f16-v4config");
+  const TensorInfo& table = *checkpoint.find("model.embed_tokens.weight");
+  std::vector<float> values(static_cast<size_t>(table.elements()));
+  CHECK(fail_each_allocation([&] {
+          read_weights({&checkpoint, &table}, 0, table.elements(), values.data());
+        }) > 1);
+}
