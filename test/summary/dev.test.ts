@@ -23,7 +23,15 @@ test('an unknown command is a usage error that names the known ones', () => {
   expect(dev(['tset'])).toEqual({
     status: 2,
     stdout: '',
-    stderr: "dev: no command 'tset'; there are demo, run, test, check, build, setup and help\n",
+    stderr: "dev: no command 'tset'; there are demo, run, test, check, build, setup, fuzz and help\n",
+  });
+});
+
+test('an unknown fuzz target is a usage error that names the known ones', () => {
+  expect(dev(['fuzz', 'safetensor'])).toEqual({
+    status: 2,
+    stdout: '',
+    stderr: "dev: no target 'safetensor'; there are safetensors config adapter, and a number of seconds\n",
   });
 });
 
