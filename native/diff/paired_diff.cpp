@@ -156,15 +156,13 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
       done += pushed;
       if (job.on_progress) job.on_progress(done, work);
     });
-    // Every wave reads the same weights, experts apart, which are read where a token chose them.
-    result.base_weights_not_finite = std::max(result.base_weights_not_finite, forward.weights_not_finite()[0]);
-    result.finetuned_weights_not_finite =
-        std::max(result.finetuned_weights_not_finite, forward.weights_not_finite()[1]);
   }
 
   result.samples = tokens.sequences();
   result.unique_prefixes = count_unique_prefixes(batch.view(), context);
   result.waves = static_cast<int64_t>(trees.size());
+  result.base_weights_not_finite = forward.weights_not_finite()[0].total();
+  result.finetuned_weights_not_finite = forward.weights_not_finite()[1].total();
   result.shared_weights = forward.shares_weights();
   for (auto* vectors : {&result.mean_diff, &result.base_mean, &result.finetuned_mean})
     vectors->resize(static_cast<size_t>(L * P * d));

@@ -243,11 +243,22 @@ struct Adapter::Reader {
   /// Every module that the config's list of targets names must have its tensors: a file without them is cut.
   void require_all_targets(const std::map<std::string, Halves>& found) const {
     if (adapter.config_.targets.any) return;
+    const std::string some_expert = spec.names.experts + ".";
+    const bool has_experts = std::any_of(found.begin(), found.end(), [&](const auto& entry) {
+      return entry.first.find(some_expert) != std::string::npos;
+    });
     for (int64_t layer = 0; layer < spec.layers; ++layer) {
       const BlockSpec& block = spec.blocks[static_cast<size_t>(layer)];
+      std::vector<std::pair<Role, std::string>> modules;
       for (const Role role : kRoles) {
-        if (!has_role(spec, block, role)) continue;
-        const std::string inner = spec.names.blocks + "." + std::to_string(layer) + "." + spec.names.module(role);
+        if (has_role(spec, block, role)) modules.emplace_back(role, spec.names.module(role));
+      }
+      for (int64_t expert = 0; has_experts && block.experts && expert < spec.experts; ++expert) {
+        for (const Role role : {Role::gate, Role::up, Role::down})
+          modules.emplace_back(role, expert_module(spec, expert, role));
+      }
+      for (const auto& [role, module] : modules) {
+        const std::string inner = spec.names.blocks + "." + std::to_string(layer) + "." + module;
         // As PEFT saw the base: by the version of transformers that the file's other tensors tell of.
         const auto has = [&](const std::string& candidate) { return found.contains(candidate + inner); };
         const auto named = [&](const std::string& candidate) {
@@ -268,10 +279,15 @@ struct Adapter::Reader {
   /// Every module that modules_to_save names must have a tensor. A name may be a module's or that of one around it.
   void require_all_replaced() const {
     for (const std::string& name : adapter.config_.replaced) {
-      const auto is_part = [&](const auto& replacement) {
-        return replacement.first.find(name + ".") != std::string::npos;  // PEFT looks at the end of a path
+      const auto is_part = [&](const std::string& tensor) {
+        return tensor.find(name + ".") != std::string::npos;  // PEFT looks at the end of a path
       };
-      if (std::any_of(adapter.replacements_.begin(), adapter.replacements_.end(), is_part)) continue;
+      const auto replaces = [&](const auto& replacement) { return is_part(replacement.first); };
+      const auto& foreign = adapter.foreign_tensors_;
+      if (std::any_of(adapter.replacements_.begin(), adapter.replacements_.end(), replaces) ||
+          std::any_of(foreign.begin(), foreign.end(), is_part)) {
+        continue;
+      }
       throw Error(Code::invalid_adapter,
                   path + ": no tensor for " + presentable(name) + ", which modules_to_save of adapter_config.json names",
                   {{"file", path}, {"field", "modules_to_save"}, {"expected", presentable(name)}});
@@ -292,7 +308,7 @@ struct Adapter::Reader {
       };
       const auto is_foreign = [&](const std::string& other) { return rest.starts_with(other); };
       if (std::any_of(spec.foreign_prefixes.begin(), spec.foreign_prefixes.end(), is_foreign)) {
-        ++adapter.foreign_tensors_;
+        adapter.foreign_tensors_.push_back(rest);
         continue;
       }
       if (take(".lora_A.weight", linear, &Halves::a) || take(".lora_B.weight", linear, &Halves::b) ||

@@ -73,7 +73,7 @@ class Adapter {
   /// Largest rank of all updates.
   int64_t max_rank() const { return max_rank_; }
   /// Modules of other parts of a larger model (its vision tower) that were passed over.
-  int64_t foreign_tensors() const { return foreign_tensors_; }
+  int64_t foreign_tensors() const { return static_cast<int64_t>(foreign_tensors_.size()); }
 
   /// The first block that an update or a replacement touches, and the last; first > last when none is.
   int64_t first_layer() const { return first_layer_; }
@@ -92,7 +92,8 @@ class Adapter {
   std::unique_ptr<EmbeddingUpdate> embedding_;
   std::map<std::string, Replacement> replacements_;
   std::vector<AdaptedModule> modules_;
-  int64_t parameters_ = 0, max_rank_ = 0, foreign_tensors_ = 0;
+  std::vector<std::string> foreign_tensors_;
+  int64_t parameters_ = 0, max_rank_ = 0;
   int64_t first_layer_ = INT64_MAX, last_layer_ = -1;
   bool replaces_in_blocks_ = false;
 };

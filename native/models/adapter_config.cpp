@@ -42,8 +42,8 @@ std::set<std::string, std::less<>> read_names(ConfigReader& config, const std::s
 }
 
 /// A list of names, or one expression. One that RE2 does not know is no check, but no error either: what is adapted
-/// stands in the file.
-ModuleChoice read_choice(ConfigReader& config, const std::string& key) {
+/// stands in the file. unknown_is_any: whether it then stands for all modules or for none.
+ModuleChoice read_choice(ConfigReader& config, const std::string& key, bool unknown_is_any) {
   ModuleChoice choice;
   const auto& value = config.raw(key);
   if (value.is_null()) return choice;
@@ -52,15 +52,15 @@ ModuleChoice read_choice(ConfigReader& config, const std::string& key) {
     return choice;
   }
   const auto& text = value.get_ref<const std::string&>();
-  if (text == "all-linear") {
-    choice.any = true;
+  if (text == "all-linear") {  // of targets only; as an exclusion it is an expression that matches nothing
+    choice.any = unknown_is_any;
     return choice;
   }
   ModulePattern pattern(text);
   if (pattern.ok()) {
     choice.expressions.push_back(std::move(pattern));
   } else {
-    choice.any = true;
+    choice.any = unknown_is_any;
   }
   return choice;
 }
@@ -94,7 +94,6 @@ std::vector<int64_t> read_layers(ConfigReader& config) {
     if (!ok) config.fail("layers_to_transform", "a list of layer numbers");
     layers.push_back(layer.get<int64_t>());
   }
-  if (layers.empty()) config.fail("layers_to_transform", "at least one layer");
   if (static_cast<int64_t>(layers.size()) > kMaxLayers) {
     config.fail("layers_to_transform", "at most " + std::to_string(kMaxLayers) + " layers");
   }
@@ -160,8 +159,8 @@ AdapterConfig parse_adapter_config(std::string_view text, const std::string& whe
   result.rank_stabilised = config.boolean_or("use_rslora", false);
   result.tied_replacement = config.boolean_or("ensure_weight_tying", false);
 
-  result.targets = read_choice(config, "target_modules");
-  result.excluded = read_choice(config, "exclude_modules");
+  result.targets = read_choice(config, "target_modules", true);
+  result.excluded = read_choice(config, "exclude_modules", false);
   if (!config.raw("modules_to_save").is_null()) result.replaced = read_names(config, "modules_to_save", kMaxReplaced);
   if (result.targets.empty() && result.replaced.empty()) config.fail("target_modules", "at least one module name");
 

@@ -38,7 +38,7 @@ struct Forward::Block {
   int64_t layer;
   const PrefixTree& tree;
   Job& job;
-  int64_t& not_finite;  // grows by what is met in experts
+  NotFinite& not_finite;  // grows by what is met in experts
 
   const ModelSpec& spec() const { return model.spec(); }
   const BlockSpec& own() const { return spec().blocks[static_cast<size_t>(layer)]; }
@@ -135,10 +135,19 @@ int64_t Forward::bytes_per_node() const {
     if (spec.experts > 0) own += 2 * spec.d_model + 4 * spec.experts_per_token;
     kv = std::max(kv, own);
   }
-  return (residual + kv) * static_cast<int64_t>(sizeof(float)) + 4 * static_cast<int64_t>(sizeof(int32_t));
+  // The tree itself, and the counts of embed.
+  return (residual + kv) * static_cast<int64_t>(sizeof(float)) + 6 * static_cast<int64_t>(sizeof(int32_t));
 }
 
-int64_t embed(const Model& model, const PrefixTree& tree, float* out) {
+int64_t NotFinite::total() const {
+  int64_t sum = 0;
+  for (const auto& entry : rows) sum += entry.second;
+  for (const auto& entry : blocks) sum += entry.second;
+  for (const auto& entry : experts) sum += entry.second;
+  return sum;
+}
+
+void embed(const Model& model, const PrefixTree& tree, float* out, NotFinite& not_finite) {
   const ModelSpec& spec = model.spec();
   const int64_t width = spec.d_model;
   const EmbeddingUpdate* update = model.adapter() == nullptr ? nullptr : model.adapter()->embedding();
@@ -147,20 +156,20 @@ int64_t embed(const Model& model, const PrefixTree& tree, float* out) {
   std::vector<uint8_t> raw(static_cast<size_t>(scratch_bytes * omp_get_max_threads()));
   std::vector<float> second(static_cast<size_t>(width * omp_get_max_threads()));
   bool ok = true;
-  int64_t not_finite = 0;
-#pragma omp parallel for schedule(static) reduction(&& : ok) reduction(+ : not_finite)
+  std::vector<int32_t> spoiled(static_cast<size_t>(2 * tree.nodes()));  // values of the token's row, of the position's
+#pragma omp parallel for schedule(static) reduction(&& : ok)
   for (int64_t node = 0; node < tree.nodes(); ++node) {
     uint8_t* bytes = raw.data() + scratch_bytes * omp_get_thread_num();
-    const auto gather = [&](const Weight& table, int32_t row, float* to) {
+    const auto gather = [&](const Weight& table, int32_t row, float* to, size_t which) {
       const auto length = static_cast<size_t>(row_bytes(table));
       if (!table.file->read(*table.tensor, static_cast<size_t>(row) * length, length, bytes)) return false;
       convert_to_f32({bytes, length}, table.tensor->dtype, to, width);
-      not_finite += count_not_finite(to, width);
+      spoiled[static_cast<size_t>(2 * node) + which] = static_cast<int32_t>(count_not_finite(to, width));
       return true;
     };
     const int32_t token = tree.token[static_cast<size_t>(node)];
     float* x = out + node * width;
-    ok = gather(model.embedding(), token, x) && ok;
+    ok = gather(model.embedding(), token, x, 0) && ok;
     if (update != nullptr) {
       const float* a = &update->a[static_cast<size_t>(token * update->rank)];
       for (int64_t j = 0; j < width; ++j) {
@@ -174,7 +183,7 @@ int64_t embed(const Model& model, const PrefixTree& tree, float* out) {
     }
     if (model.positions()) {
       float* position = second.data() + width * omp_get_thread_num();
-      ok = gather(model.positions(), tree.position[static_cast<size_t>(node)], position) && ok;
+      ok = gather(model.positions(), tree.position[static_cast<size_t>(node)], position, 1) && ok;
       for (int64_t j = 0; j < width; ++j) x[j] += position[j];
     }
   }
@@ -182,7 +191,10 @@ int64_t embed(const Model& model, const PrefixTree& tree, float* out) {
     model.require_unchanged();
     throw Error(Code::file_unreadable, "the embedding cannot be read to its end");
   }
-  return not_finite;
+  for (size_t node = 0; node < tree.token.size(); ++node) {
+    if (spoiled[2 * node] > 0) not_finite.rows[tree.token[node]] = spoiled[2 * node];
+    if (spoiled[2 * node + 1] > 0) not_finite.rows[-1 - int64_t{tree.position[node]}] = spoiled[2 * node + 1];
+  }
 }
 
 /// y += scale · B (A x).
@@ -234,7 +246,8 @@ void Forward::attend(const Block& block, int64_t first, int64_t rows, float* x) 
   const float scale = block.own().attention_scale == 0 ? spec.attention_scale : block.own().attention_scale;
   const AttentionShape shape = {spec.heads, spec.kv_heads,          spec.head_dim,
                                 scale,      spec.attention_softcap, block.own().window};
-  tree_attention(q, s.keys.data(), s.values.data(), s.attended.data(), block.tree.parent, first, rows, shape);
+  tree_attention(q, s.keys.data(), s.values.data(), s.attended.data(), block.tree.parent, first, rows, shape,
+                 block.job);
   linear(block, Role::o, s.attended.data(), s.projected.data(), rows);
   if (block.weights.norm_after_attention) {
     apply_norm(spec, block.weights.norm_after_attention, s.projected.data(), s.projected.data(), rows, d);
@@ -276,8 +289,9 @@ void choose_experts(const float* logits, int64_t experts, int64_t count, bool re
                     std::vector<std::vector<Share>>& shares) {
   std::vector<int32_t> order(static_cast<size_t>(experts));
   std::iota(order.begin(), order.end(), 0);
+  const auto rank = [&](int32_t expert) { return std::isnan(logits[expert]) ? -INFINITY : logits[expert]; };
   std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](int32_t a, int32_t b) {
-    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+    return rank(a) != rank(b) ? rank(a) > rank(b) : a < b;
   });
   double sum = 0, chosen = 0;
   const auto power = [&](int32_t expert) { return std::exp(static_cast<double>(logits[expert]) - logits[order[0]]); };
@@ -323,7 +337,7 @@ void Forward::run_experts(const Block& block, float* residual) {
     if (own.empty()) continue;
     block.job.throw_if_cancelled();
     s.expert.load(block.model, block.layer, expert);
-    block.not_finite += s.expert.not_finite();
+    if (s.expert.not_finite() > 0) block.not_finite.experts[{block.layer, expert}] = s.expert.not_finite();
     const auto product = [&](Role role, const float* x, float* y, int64_t rows) {
       const auto [out, in] = linear_shape(spec, block.own(), role);
       matmul(x, in, s.expert.weight(role), y, out, rows, block.job);
@@ -376,7 +390,7 @@ void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const
   Scratch& s = *scratch_;
   s.residuals.resize(models_.size());
   s.angles.assign(models_.size(), {});
-  not_finite_.assign(models_.size(), 0);
+  not_finite_.resize(models_.size());
   const int64_t positions =
       tree.nodes() == 0 ? 0 : 1 + *std::max_element(tree.position.begin(), tree.position.end());
   std::vector<const float*> views;
@@ -387,7 +401,7 @@ void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const
     std::vector<float> dynamic;
     for (const RotaryTable& table : spec.rotary)
       s.angles[m].emplace_back(table.for_length(tree.length, dynamic), table.scale, positions);
-    not_finite_[m] += embed(*models_[m], tree, s.residuals[m].data());
+    embed(*models_[m], tree, s.residuals[m].data(), not_finite_[m]);
     views.push_back(s.residuals[joined_layers_ > 0 ? 0 : m].data());
   }
   size_t next = 0;
@@ -409,9 +423,11 @@ void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const
           prefetch_layer(*models_.front(), layer + 1);
         }
       }
-      not_finite_[m] += s.weights.not_finite();
+      if (s.weights.not_finite() > 0) not_finite_[m].blocks[layer] = s.weights.not_finite();
       if (m == 0 || layer >= joined_layers_) {
         run_block({*models_[m], s.weights, s.angles[m], layer, tree, job, not_finite_[m]}, s.residuals[m].data());
+      } else {
+        not_finite_[m].experts = not_finite_[0].experts;  // computed as one so far
       }
       if (on_nodes_done) on_nodes_done(tree.nodes());
     }

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/job.h"
@@ -11,6 +13,16 @@
 #include "models/prefix_tree.h"
 
 namespace deltascope {
+
+/// Weights that are NaN or infinite, each counted once however often it is read: by row of the embedding (positions as
+/// −1, −2, …), by block, and by (block, expert).
+struct NotFinite {
+  std::map<int64_t, int64_t> rows;
+  std::map<int64_t, int64_t> blocks;
+  std::map<std::pair<int64_t, int64_t>, int64_t> experts;
+
+  int64_t total() const;
+};
 
 /// Called with the residual stream after a wanted block (resid_post): one [nodes, d_model] float32 matrix per
 /// model, in the order given to the constructor. It may read them only.
@@ -35,8 +47,8 @@ class Forward {
   /// Whether both models of a pair read the same checkpoint, so that its weights are loaded once.
   bool shares_weights() const { return shares_weights_; }
 
-  /// Values among the weights that the last run read that are NaN or infinite, by model.
-  const std::vector<int64_t>& weights_not_finite() const { return not_finite_; }
+  /// What was not finite among the weights that all runs so far have read, by model.
+  const std::vector<NotFinite>& weights_not_finite() const { return not_finite_; }
 
   /// Bytes needed whatever the tree (weights of one block, scratch for one chunk of rows), and bytes per
   /// node.
@@ -57,12 +69,12 @@ class Forward {
   bool shares_weights_ = false;
   int64_t joined_layers_ = 0;  // blocks in which all models are the same
   int64_t chunk_rows_ = 0;
-  std::vector<int64_t> not_finite_;
+  std::vector<NotFinite> not_finite_;
   std::unique_ptr<Scratch> scratch_;
 };
 
-/// Embeddings of a tree's tokens as they enter block 0: [nodes, d_model] float32. Returns how many values are NaN or
-/// infinite.
-int64_t embed(const Model& model, const PrefixTree& tree, float* out);
+/// Embeddings of a tree's tokens as they enter block 0: [nodes, d_model] float32. not_finite: grows by the rows read that
+/// hold NaN or infinity.
+void embed(const Model& model, const PrefixTree& tree, float* out, NotFinite& not_finite);
 
 }  // namespace deltascope

@@ -13,7 +13,7 @@ void read(ConfigReader& config, ModelSpec& spec) {
   if (!config.names("attn_logit_softcapping")) spec.attention_softcap = 50;
   if (!config.names("final_logit_softcapping")) spec.logit_softcap = 30;
   spec.rotary = {read_rotary(config, read_rotary_context(config, spec.head_dim, 10000))};
-  config.ignore({"cache_implementation"});
+  config.ignore({"cache_implementation", "sliding_window_size"});
   const int64_t window = config.integer_or("sliding_window", 1, int64_t{1} << 31, 4096);
   if (read_layer_types(config, spec, window)) return;
   for (size_t i = 0; i < spec.blocks.size(); i += 2) spec.blocks[i].window = window;

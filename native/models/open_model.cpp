@@ -98,8 +98,9 @@ Canary find_movement(const Model& base, const Model& adapted, Job& job) {
   const int64_t d = base.spec().d_model;
   const PrefixTree tree = canary_tokens(base, adapted);
   std::vector<float> b(static_cast<size_t>(tree.nodes() * d)), a(b.size());
-  embed(base, tree, b.data());
-  embed(adapted, tree, a.data());
+  NotFinite ignored;
+  embed(base, tree, b.data(), ignored);
+  embed(adapted, tree, a.data(), ignored);
   Change change;
   change.add(b.data(), a.data(), tree.nodes() * d);
   if (change.moved()) return {"embedding", change.relative()};

@@ -13,6 +13,10 @@ void read(ConfigReader& config, ModelSpec& spec) {
   if (rotary.original_positions == 0) rotary.original_positions = 4096;  // the class's, whatever the parameters say
   if (rotary.max_positions == 0) rotary.max_positions = 4096;
   spec.rotary = {read_rotary(config, rotary)};
+  for (const char* bias : {"attention_bias", "mlp_bias", "lm_head_bias"}) {  // the class has none
+    if (config.boolean_or(bias, false)) config.unsupported(bias, "false");
+  }
+  config.ignore({"full_attn_mod", "interpolate_factor"});
   for (const Role role : {Role::q, Role::k, Role::v}) spec.names.module(role) = "self_attn.qkv_proj";
   for (const Role role : {Role::gate, Role::up}) spec.names.module(role) = "mlp.gate_up_proj";
   const int64_t window = config.integer_or("sliding_window", 1, int64_t{1} << 31, 0);

@@ -11,14 +11,15 @@ namespace {
 constexpr std::array kFamilies = {&kLlama,  &kMistral,          &kQwen2, &kQwen3, &kQwen3Moe, &kGemma2,
                                   &kGemma3, &kGemma3Multimodal, &kPhi3,  &kOlmo2, &kGpt2};
 
-/// Without effect on inference.
+/// Without effect on a forward pass; old files hold settings for generation too. What is computed depends on the tensors'
+/// own types, not on dtype.
 // clang-format off
 const std::vector<std::string_view> kHarmless = {
-    "_attn_implementation_autoset", "_name_or_path", "architectures", "attention_dropout", "auto_map",
-    "bos_token_id", "chunk_size_feed_forward", "embd_pdrop", "eos_token_id", "id2label",
+    "_attn_implementation_autoset", "_name_or_path", "_num_labels", "architectures", "attention_dropout", "auto_map",
+    "bos_token_id", "chunk_size_feed_forward", "do_sample", "dtype", "early_stopping", "embd_pdrop", "eos_token_id", "id2label",
     "initializer_range", "is_decoder", "is_encoder_decoder", "label2id", "max_position_embeddings",
-    "model_type", "output_attentions", "output_hidden_states", "pad_token_id", "pretraining_tp",
-    "problem_type", "resid_pdrop", "return_dict", "task_specific_params", "tokenizer_class",
+    "max_length", "min_length", "model_type", "no_repeat_ngram_size", "num_beams", "output_attentions", "output_hidden_states", "pad_token_id", "pretraining_tp",
+    "problem_type", "resid_pdrop", "return_dict", "temperature", "task_specific_params", "tokenizer_class", "top_k", "top_p", "torch_dtype",
     "transformers_version", "unsloth_fixed", "unsloth_version", "use_bfloat16", "use_cache"};
 // clang-format on
 
@@ -105,7 +106,6 @@ ModelSpec parse_model_spec(std::string_view text, const std::string& where) {
   if (family == kFamilies.end()) config.unsupported("architectures", known_architectures());
   require_model_type(config, (*family)->model_types);
   spec.family = (*family)->name;
-  config.ignore({"dtype", "torch_dtype"});  // what is computed depends on the tensors' own types
 
   (*family)->read(config, spec);
 

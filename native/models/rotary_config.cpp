@@ -148,7 +148,7 @@ RotaryTable read_rotary_parameters(ConfigReader& parameters, const RotaryContext
     if (type.name != name) continue;
     const RotaryTable table = type.read(parameters, theta, size, context);
     require_finite(parameters, table);
-    parameters.ignore({"rope_type", "type"});
+    parameters.ignore({"rope_type", "type", "finetuned"});  // the last says how a stretch was made
     for (const std::string& key : parameters.unread()) {
       // Everything in here is about the rotation; a field that is not understood is not passed over.
       throw Error(Code::model_unsupported,

@@ -42,7 +42,7 @@ DELTASCOPE_SIMD void attend(const float* q, const float* k, const float* v, floa
 
 void tree_attention(const float* q, const float* k, const float* v, float* out,
                     std::span<const int32_t> parents, int64_t first, int64_t rows,
-                    const AttentionShape& shape) {
+                    const AttentionShape& shape, const Job& job) {
   const int64_t width = shape.heads * shape.head_dim, kv_width = shape.kv_heads * shape.head_dim;
   const int64_t group = shape.heads / shape.kv_heads;
   ParallelError error;
@@ -52,6 +52,7 @@ void tree_attention(const float* q, const float* k, const float* v, float* out,
     std::vector<float> scores, result;
 #pragma omp for schedule(static)
     for (int64_t row = 0; row < rows; ++row) {
+      if (job.cancelled.load(std::memory_order_relaxed)) continue;
       error.guard([&] {
         path.clear();
         for (auto node = static_cast<int32_t>(first + row); node >= 0;
@@ -73,6 +74,7 @@ void tree_attention(const float* q, const float* k, const float* v, float* out,
     }
   }
   error.rethrow();
+  job.throw_if_cancelled();
 }
 
 }  // namespace deltascope

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <span>
 
+#include "core/job.h"
+
 namespace deltascope {
 
 /// The shape of one attention layer.
@@ -21,9 +23,9 @@ struct AttentionShape {
 /// nodes up to the last of these; out: as q, may be q. parents: [nodes], −1 at a root, always below the node
 /// itself. All float32, dense. The ancestors are visited from the root down, so that a row's bits depend on
 /// its path only. Source: Vaswani et al. 2017, arXiv 1706.03762; grouped queries: Ainslie et al. 2023, arXiv
-/// 2305.13245.
+/// 2305.13245. Throws CANCELLED between two rows.
 void tree_attention(const float* q, const float* k, const float* v, float* out,
                     std::span<const int32_t> parents, int64_t first, int64_t rows,
-                    const AttentionShape& shape);
+                    const AttentionShape& shape, const Job& job);
 
 }  // namespace deltascope

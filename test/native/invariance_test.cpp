@@ -52,6 +52,17 @@ std::vector<int64_t> counting(int64_t n) {
   return order;
 }
 
+/// The refusal of too small a budget names the least.
+int64_t least_budget(const Model& base, const Model& finetuned, const TokenBatch& tokens) {
+  Job job;
+  try {
+    paired_diff(base, finetuned, tokens, {{1}, {0, 1, 11}, 1}, job);
+  } catch (const Error& e) {
+    return std::stoll(e.details()[1].second);
+  }
+  return 0;
+}
+
 bool same(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
@@ -60,7 +71,9 @@ bool same(const DiffResult& a, const DiffResult& b) {
   return same(a.mean_diff, b.mean_diff) && same(a.base_mean, b.base_mean) &&
          same(a.finetuned_mean, b.finetuned_mean) && same(a.base_norm, b.base_norm) &&
          same(a.finetuned_norm, b.finetuned_norm) && same(a.standard_error_norm, b.standard_error_norm) &&
-         same(a.split_half_cosine, b.split_half_cosine) && a.counts == b.counts;
+         same(a.split_half_cosine, b.split_half_cosine) && a.counts == b.counts &&
+         a.base_weights_not_finite == b.base_weights_not_finite &&
+         a.finetuned_weights_not_finite == b.finetuned_weights_not_finite;
 }
 
 }  // namespace
@@ -179,4 +192,34 @@ TEST_CASE("a pair that does not fit, and bad requests") {
   CHECK(refused(base, {{}, nothing}, {{0}, {0}, 0}) == "INVALID_ARGUMENT");
   job.cancelled = true;
   CHECK(refused(base, batch.view(), {{0}, {0}, 0}) == "CANCELLED");
+}
+
+TEST_CASE("a weight that is not a number is counted once, however many texts and waves read it") {
+  const TemporaryFolder folder;
+  folder.copy_from(kBase);
+  std::string bytes = read_file(kBase + "/model.safetensors");
+  const Safetensors file(kBase + "/model.safetensors");
+  const auto spoil = [&](const std::string& tensor, size_t element) {
+    const TensorInfo& info = file.tensors().at(tensor);
+    REQUIRE(info.dtype == DType::bf16);
+    bytes[info.offset + 2 * element] = '\xff';  // 0x7fff: NaN
+    bytes[info.offset + 2 * element + 1] = '\x7f';
+  };
+  spoil("model.embed_tokens.weight", 1 * 128 + 5);  // token 1, which many texts begin with
+  spoil("model.layers.0.mlp.up_proj.weight", 77);
+  spoil("model.layers.1.input_layernorm.weight", 3);
+  spoil("model.layers.2.input_layernorm.weight", 3);  // beyond the measured block
+  folder.write("model.safetensors", bytes);
+  const Model spoiled(folder.path(), ""), finetuned(kBase, kAdapter);
+  const Texts texts(200);
+  Job job;
+  const int64_t least = least_budget(spoiled, finetuned, texts.batch(counting(200)).view());
+  for (const int64_t budget : {int64_t{0}, least + 100'000}) {
+    const auto result =
+        paired_diff(spoiled, finetuned, texts.batch(counting(200)).view(), {{1}, {0, 1, 11}, budget}, job);
+    CHECK((result.waves > 1) == (budget > 0));
+    CHECK(result.base_weights_not_finite == 3);
+    CHECK(result.finetuned_weights_not_finite == 0);
+    CHECK(result.not_finite > 0);
+  }
 }

@@ -208,7 +208,7 @@ TEST_CASE("operations report it when memory runs out inside a parallel region") 
   const std::vector<float> q = random_floats(32, 1), k = random_floats(16, 2), v = random_floats(16, 3);
   std::vector<float> out(32);
   CHECK(fail_each_allocation(
-            [&] { tree_attention(q.data(), k.data(), v.data(), out.data(), parents, 0, 4, shape); }) > 3);
+            [&] { tree_attention(q.data(), k.data(), v.data(), out.data(), parents, 0, 4, shape, Job()); }) > 3);
 
   const std::vector<int32_t> positions = {0, 1, 2, 2};
   const std::vector<float> frequencies = {1.0f, 0.1f};

@@ -113,7 +113,7 @@ TEST_CASE("tree_attention is causal attention along each path") {
   for (const int64_t window : {0, 1, 2, 3}) {
     shape.window = window;
     std::vector<float> out(q.size());
-    tree_attention(q.data(), k.data(), v.data(), out.data(), parents, 0, 7, shape);
+    tree_attention(q.data(), k.data(), v.data(), out.data(), parents, 0, 7, shape, Job());
     for (size_t node = 0; node < 7; ++node) {
       auto path = paths[node];
       if (window > 0 && static_cast<int64_t>(path.size()) > window)
@@ -140,7 +140,7 @@ TEST_CASE("tree_attention is causal attention along each path") {
     }
     // Rows asked for in the middle are those rows.
     std::vector<float> part(2 * 32);
-    tree_attention(q.data() + 4 * 32, k.data(), v.data(), part.data(), parents, 4, 2, shape);
+    tree_attention(q.data() + 4 * 32, k.data(), v.data(), part.data(), parents, 4, 2, shape, Job());
     CHECK(std::memcmp(part.data(), &out[4 * 32], part.size() * sizeof(float)) == 0);
   }
 }
