@@ -48,7 +48,7 @@ export function readRun(store: Store, name: string, choice: ReadingChoice): Read
     corpus: store.corpora.getById(run.corpusId).name,
     run: run.key,
     samples: run.samples,
-    checked: certificateSummary(certificate),
+    checked: `${run.computeDtype} products; ${certificateSummary(certificate)}`,
     warnings: certificate.warnings,
     method,
     variant,

@@ -20,6 +20,8 @@ export interface OpenOptions {
   device?: 'auto' | 'cpu' | 'cuda' | undefined;
   /** CPU threads for this model's computations; all by default. Results do not depend on it. */
   threads?: number | undefined;
+  /** Stops the opening, which takes a while for an adapter that replaces large tensors. */
+  signal?: AbortSignal | undefined;
 }
 
 /** What config.json and the weights say about a model. */
@@ -106,7 +108,7 @@ export class Model {
     }
     const folder = resolve(dir);
     const adapterFolder = adapter === undefined ? null : inside(resolve(adapter), subfolder);
-    const { handle, spec } = await compute({}, (job) =>
+    const { handle, spec } = await compute({ signal: options.signal }, (job) =>
       engine.open(folder, adapterFolder ?? '', dtype, threads, job),
     );
     return new Model(folder, adapterFolder, Object.freeze({ ...spec, device: 'cpu' as const }), handle);

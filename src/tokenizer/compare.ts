@@ -61,6 +61,8 @@ interface Description {
   merges: string[];
   /** Everything else, by a name to report it by. */
   parts: Map<string, string>;
+  /** Settings of tokenizer_config.json that put tokens around a text, where it has them: versions leave them out. */
+  around: Map<string, JsonValue>;
 }
 
 interface TokenizerJson {
@@ -74,7 +76,7 @@ interface TokenizerJson {
   post_processor?: JsonValue;
 }
 
-function describe([tokenizer]: Bytes): Description {
+function describe([tokenizer, config]: Bytes): Description {
   const { added_tokens, model, ...rest } = JSON.parse(tokenizer.toString('utf8')) as TokenizerJson;
   const { vocab, merges, ...settings } = model;
   const pieces = Array.isArray(vocab) ? vocab : undefined; // a unigram model's, with their scores
@@ -88,6 +90,11 @@ function describe([tokenizer]: Bytes): Description {
     ids,
     added,
     merges: (merges ?? []).map((merge) => (typeof merge === 'string' ? merge : merge.join(' '))),
+    around: new Map(
+      Object.entries(
+        config.length === 0 ? {} : (JSON.parse(config.toString('utf8')) as Record<string, JsonValue>),
+      ).filter(([key, value]) => /^add_(bos|eos)_token$/.test(key) && typeof value === 'boolean'),
+    ),
     parts: new Map([
       ['set of scores', spelling(pieces?.map(([, score]) => score))],
       ['model', spelling(settings)],
@@ -149,6 +156,10 @@ function otherDifferences(base: Description, finetuned: Description): string[] {
     ...[...base.parts].flatMap(([part, text]) =>
       finetuned.parts.get(part) === text ? [] : [`another ${part}`],
     ),
+    ...[...base.around].flatMap(([key, value]) => {
+      const other = finetuned.around.get(key) ?? value;
+      return other === value ? [] : [`another ${key}`];
+    }),
   ];
 }
 

@@ -199,7 +199,7 @@ describe('diff and show', () => {
     expect(table.stdout.replaceAll(String(run['run']), '<run>')).toMatchInlineSnapshot(`
       "cake − tiny-qwen3
       run <run>: 50 texts of everyday; promoted tokens of the diff vectors by logit-lens
-      checked: LoRA adapter of 56 modules, moves layer 0 by 51 % of its norm; weights shared with the base; tokenizer of the base; all numbers finite; 50 rows read, 0 empty, 0 too short
+      checked: float32 products; LoRA adapter of 56 modules, moves layer 0 by 51 % of its norm; weights shared with the base; tokenizer of the base; all numbers finite; 50 rows read, 0 empty, 0 too short
 
       layer 0
       ┌─────┬──────────┬─────────────────────────────────────────────────────────────────────────────────────────────────────┐

@@ -182,6 +182,17 @@ describe('tokenizers differ', () => {
   });
 });
 
+test('a setting that puts tokens around a text is compared where both have it', () => {
+  const withSetting = (value: boolean | undefined): string => {
+    const folder = edited(() => undefined);
+    editJson(join(folder, 'tokenizer_config.json'), (config) => (config.add_bos_token = value));
+    return folder;
+  };
+  const [yes, no, unsaid] = [withSetting(true), withSetting(false), withSetting(undefined)];
+  expect(compareTokenizers(no, yes)).toMatchObject({ equal: false, differences: ['another add_bos_token'] });
+  expect(compareTokenizers(no, unsaid)).toMatchObject({ equal: true, differences: [] });
+});
+
 test.each(['{"model":', '[]', '{"model": {}}', '{"model": {"vocab": null}}'])(
   'a finetune’s tokenizer of %s is neither equal nor unequal',
   (text) => {
