@@ -251,7 +251,9 @@ describe('diff refuses, and stores nothing:', () => {
     const { code, stderr } = await diffCake(data);
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: line(/\d+ activations of "cake" or its base are not finite \(weights that are not: 0 of the base, 0 of the finetune\): .*/),
+      stderr: line(
+        /\d+ activations of "cake" or its base are not finite \(weights that are not: 0 of the base, 0 of the finetune\): .*/,
+      ),
     });
     expect(rowsIn(data)).toEqual(before);
   });
