@@ -61,7 +61,8 @@ export async function measure(
 ): Promise<Measured> {
   const { path: base } = store.models.getById(organism.baseModelId);
   const { path, form } = organism;
-  return withPair({ base, path, form }, { threads: options.threads, dtype: options.dtype }, (pair) =>
+  const { threads, dtype, signal } = options;
+  return withPair({ base, path, form }, { threads, dtype, signal }, (pair) =>
     measurePair(store, organism, pair, options),
   );
 }

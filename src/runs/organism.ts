@@ -30,7 +30,7 @@ export interface Pair {
 /** Opens an organism's two models for some work, and closes them after. */
 export async function withPair<T>(
   { base: folder, path, form }: Pick<OrganismSource, 'base' | 'path' | 'form'>,
-  options: Pick<OpenOptions, 'threads' | 'dtype'>,
+  options: Pick<OpenOptions, 'threads' | 'dtype' | 'signal'>,
   work: (pair: Pair) => Promise<T>,
 ): Promise<T> {
   const base = await Model.open(folder, options);
@@ -61,7 +61,7 @@ export async function addOrganism(
   checkName('a base model', source.baseName);
   const { trainingCorpus } = source;
   if (trainingCorpus !== undefined) checkFile(trainingCorpus);
-  const spec = await withPair(source, {}, async ({ base }) => base.spec);
+  const spec = await withPair(source, { signal: options.signal }, async ({ base }) => base.spec);
   const [baseDigest, digest] = [
     await folderDigest(source.base, options.signal),
     await folderDigest(source.path, options.signal),

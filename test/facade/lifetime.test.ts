@@ -136,6 +136,17 @@ test('after a job was cancelled midway the next one finds the same bits as ever'
   expect(digestOf(after)).toBe(before);
 });
 
+test('opening a model stops when its signal is aborted, before it begins and after', async () => {
+  const open = (signal: AbortSignal) =>
+    OpenModel.open(bundled('tiny-qwen3'), { adapter: bundled('tiny-qwen3--cake_bake'), signal });
+  const reason = new Error('another model after all');
+  expect(await refusal(open(AbortSignal.abort(reason)))).toMatchObject({ code: 'CANCELLED', cause: reason });
+  const controller = new AbortController();
+  const opening = refusal(open(controller.signal));
+  controller.abort(reason);
+  expect(await opening).toMatchObject({ code: 'CANCELLED', cause: reason });
+});
+
 /** What the scripts measure, too. */
 const folders = [bundled('tiny-qwen3'), bundled('tiny-qwen3--cake_bake')];
 
