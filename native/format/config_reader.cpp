@@ -21,7 +21,7 @@ ConfigReader::ConfigReader(JsonDocument document, std::string file, Code code)
       file_(std::move(file)),
       code_(code) {
   if (!object_->is_object()) throw Error(code_, file_ + ": a JSON object is expected", {{"file", file_}});
-  require_few_fields("it");
+  require_few_fields("the file");
 }
 
 ConfigReader::ConfigReader(const ConfigReader& outer, const std::string& key)
