@@ -6,6 +6,9 @@
 namespace deltascope {
 namespace {
 
+// In all layers together, ten times what the largest published models have: an adapter is compared with each.
+constexpr int64_t kMaxExperts = int64_t{1} << 18;
+
 std::vector<int64_t> read_dense_layers(ConfigReader& config, int64_t layers) {
   std::vector<int64_t> dense;
   const auto& list = config.raw("mlp_only_layers");
@@ -30,6 +33,10 @@ void read(ConfigReader& config, ModelSpec& spec) {
   const int64_t local = config.integer_or("num_local_experts", 1, 1 << 16, 0);
   spec.experts = config.integer_or("num_experts", 1, 1 << 16, local == 0 ? 128 : local);
   if (local != 0 && local != spec.experts) config.fail("num_local_experts", "the value of num_experts");
+  if (spec.experts * spec.layers > kMaxExperts) {
+    config.fail("num_experts", "at most " + std::to_string(kMaxExperts / spec.layers) + " for each of " +
+                                   std::to_string(spec.layers) + " layers");
+  }
   spec.experts_per_token = config.integer_or("num_experts_per_tok", 1, spec.experts, 8);
   if (spec.experts_per_token > spec.experts) {  // the class's 8
     config.fail("num_experts_per_tok", "a whole number from 1 to " + std::to_string(spec.experts));

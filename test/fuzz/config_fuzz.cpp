@@ -52,6 +52,7 @@ void check(const ModelSpec& spec) {
     require(is_positive(spec.attention_scale) || is_positive(block.attention_scale), "blocks have an attention scale");
     if (!block.experts) continue;
     require(in_range(spec.experts, 1 << 16) && in_range(spec.d_expert, 1 << 20), "1 to 65,536 experts of 1 to 2^20");
+    require(spec.experts * spec.layers <= 1 << 18, "at most 2^18 experts in all layers");
     require(in_range(spec.experts_per_token, spec.experts), "a token has at most all experts");
   }
   require(!spec.tensor_prefixes.empty() && !spec.head_names.empty(), "tensors have names");

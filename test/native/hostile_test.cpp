@@ -185,7 +185,8 @@ TEST_CASE("hostile safetensors 12: names in an index are as hostile as all other
 }
 
 // ---- config.json: 1 no object, 2 too much, 3 doubled keys, 4 sizes, 5 heads, 6 layers, 7 vocabulary, 8 code
-// and architectures, 9 rotation, 10 number formats, 11 paths, 12 what is not read, 13 two families at once
+// and architectures, 9 rotation, 10 number formats, 11 paths, 12 what is not read, 13 two families at once,
+// 14 experts
 // ---- 3, 4 and 6 are in config_test.
 
 TEST_CASE("hostile config.json") {
@@ -307,6 +308,31 @@ TEST_CASE("hostile config.json 12: a head beside the embedding that it is tied t
   std::string message;
   CHECK(code_of([&] { Model model(folder.path(), ""); }, &message) == "INVALID_CONFIG");
   CHECK(message.find("tie_word_embeddings") != std::string::npos);
+}
+
+TEST_CASE("hostile config.json 14: numbers of experts") {
+  const std::string text =
+      replaced(replaced(read_file(kQwenBase + "/config.json"), "Qwen3ForCausalLM", "Qwen3MoeForCausalLM"),
+               "\"model_type\": \"qwen3\"", "\"model_type\": \"qwen3_moe\", SETTINGS");
+  const std::vector<Text> rows = {
+      {14, "more for a token than there are", "\"num_experts\": 4, \"num_experts_per_tok\": 5",
+       "INVALID_CONFIG", "num_experts_per_tok"},
+      {14, "the class's 8 for a token where there are 4", "\"num_experts\": 4", "INVALID_CONFIG",
+       "num_experts_per_tok"},
+      {14, "65,536 in each of many layers", "\"num_experts\": 65536, \"num_hidden_layers\": 4096",
+       "INVALID_CONFIG", "num_experts"},
+      {14, "more dense layers than layers", "\"num_experts\": 8, \"mlp_only_layers\": [0, 0, 0, 0, 0]",
+       "INVALID_CONFIG", "mlp_only_layers"},
+  };
+  for (const Text& row : rows) {
+    CAPTURE(row.what);
+    std::string changed = replaced(text, "SETTINGS", row.text);
+    if (row.text.find("num_hidden_layers") != std::string::npos)
+      changed = replaced(changed, "\"num_hidden_layers\": 4,", "");
+    std::string message;
+    check_refusal(code_of([&] { parse_model_spec(changed, "config.json"); }, &message), message, row.code,
+                  row.named);
+  }
 }
 
 TEST_CASE("hostile config.json 13: every family names its model_type, its text half too") {
