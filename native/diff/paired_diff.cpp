@@ -152,10 +152,12 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
       reduce(tree, m, slots, residuals[0], residuals[1], d,
              std::span(moments).subspan(static_cast<size_t>(row * P), static_cast<size_t>(P)));
     };
-    forward.run(tree, layers, observe, job, [&](int64_t pushed) {
+    Pass pass;
+    pass.on_nodes_done = [&](int64_t pushed) {
       done += pushed;
       if (job.on_progress) job.on_progress(done, work);
-    });
+    };
+    forward.run(tree, layers, observe, job, pass);
   }
 
   result.samples = tokens.sequences();

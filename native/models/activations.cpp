@@ -104,10 +104,12 @@ std::vector<std::vector<std::vector<float>>> residuals(const Model& model, const
         std::copy_n(streams[0] + node * d, d, rows[sequence].data() + at * d);
       });
     };
-    forward.run(tree, ascending, observe, job, [&](int64_t nodes) {
+    Pass pass;
+    pass.on_nodes_done = [&](int64_t nodes) {
       done += nodes;
       if (job.on_progress) job.on_progress(done, work);
-    });
+    };
+    forward.run(tree, ascending, observe, job, pass);
   }
   return result;
 }
@@ -142,10 +144,12 @@ std::vector<std::vector<float>> logits(const Model& model, const TokenBatch& tok
         unembed(model, streams[0] + from * d, rows, write, job);
       }
     };
-    forward.run(tree, last, observe, job, [&](int64_t nodes) {
+    Pass pass;
+    pass.on_nodes_done = [&](int64_t nodes) {
       done += nodes;
       if (job.on_progress) job.on_progress(done, work);
-    });
+    };
+    forward.run(tree, last, observe, job, pass);
   }
   return result;
 }

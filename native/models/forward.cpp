@@ -147,7 +147,7 @@ int64_t NotFinite::total() const {
   return sum;
 }
 
-void embed(const Model& model, const PrefixTree& tree, float* out, NotFinite& not_finite) {
+void embed(const Model& model, const PrefixTree& tree, float* out, NotFinite& not_finite, const Job& job) {
   const ModelSpec& spec = model.spec();
   const int64_t width = spec.d_model;
   const EmbeddingUpdate* update = model.adapter() == nullptr ? nullptr : model.adapter()->embedding();
@@ -159,6 +159,7 @@ void embed(const Model& model, const PrefixTree& tree, float* out, NotFinite& no
   std::vector<int32_t> spoiled(static_cast<size_t>(2 * tree.nodes()));  // values of the token's row, of the position's
 #pragma omp parallel for schedule(static) reduction(&& : ok)
   for (int64_t node = 0; node < tree.nodes(); ++node) {
+    if (job.cancelled.load(std::memory_order_relaxed)) continue;
     uint8_t* bytes = raw.data() + scratch_bytes * omp_get_thread_num();
     const auto gather = [&](const Weight& table, int32_t row, float* to, size_t which) {
       const auto length = static_cast<size_t>(row_bytes(table));
@@ -187,6 +188,7 @@ void embed(const Model& model, const PrefixTree& tree, float* out, NotFinite& no
       for (int64_t j = 0; j < width; ++j) x[j] += position[j];
     }
   }
+  job.throw_if_cancelled();
   if (!ok) {
     model.require_unchanged();
     throw Error(Code::file_unreadable, "the embedding cannot be read to its end");
@@ -386,13 +388,15 @@ void Forward::run_block(const Block& block, float* residual) {
 }
 
 void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const LayerObserver& observe,
-                  Job& job, const std::function<void(int64_t nodes)>& on_nodes_done) {
+                  Job& job, const Pass& pass) {
   Scratch& s = *scratch_;
   s.residuals.resize(models_.size());
   s.angles.assign(models_.size(), {});
   not_finite_.resize(models_.size());
   const int64_t positions =
       tree.nodes() == 0 ? 0 : 1 + *std::max_element(tree.position.begin(), tree.position.end());
+  // Residuals that are handed in differ in ways that only the caller knows.
+  const int64_t joined = pass.first_layer == 0 ? joined_layers_ : 0;
   std::vector<const float*> views;
   for (size_t m = 0; m < models_.size(); ++m) {
     const ModelSpec& spec = models_[m]->spec();
@@ -401,12 +405,16 @@ void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const
     std::vector<float> dynamic;
     for (const RotaryTable& table : spec.rotary)
       s.angles[m].emplace_back(table.for_length(tree.length, dynamic), table.scale, positions);
-    embed(*models_[m], tree, s.residuals[m].data(), not_finite_[m]);
-    views.push_back(s.residuals[joined_layers_ > 0 ? 0 : m].data());
+    if (pass.first_layer == 0) {
+      embed(*models_[m], tree, s.residuals[m].data(), not_finite_[m], job);
+    } else {
+      std::copy_n(pass.residuals[m], tree.nodes() * spec.d_model, s.residuals[m].data());
+    }
+    views.push_back(s.residuals[joined > 0 ? 0 : m].data());
   }
   size_t next = 0;
-  for (int64_t layer = 0; next < layers.size(); ++layer) {
-    if (layer == joined_layers_ && layer > 0) {  // from here on they differ
+  for (int64_t layer = pass.first_layer; next < layers.size(); ++layer) {
+    if (layer == joined && layer > 0) {  // from here on they differ
       for (size_t m = 1; m < models_.size(); ++m) {
         s.residuals[m] = s.residuals[0];
         views[m] = s.residuals[m].data();
@@ -424,12 +432,13 @@ void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const
         }
       }
       if (s.weights.not_finite() > 0) not_finite_[m].blocks[layer] = s.weights.not_finite();
-      if (m == 0 || layer >= joined_layers_) {
+      if (m == 0 || layer >= joined) {
         run_block({*models_[m], s.weights, s.angles[m], layer, tree, job, not_finite_[m]}, s.residuals[m].data());
       } else {
         not_finite_[m].experts = not_finite_[0].experts;  // computed as one so far
       }
-      if (on_nodes_done) on_nodes_done(tree.nodes());
+      if (pass.on_keys_values) pass.on_keys_values(layer, m, s.keys.data(), s.values.data());
+      if (pass.on_nodes_done) pass.on_nodes_done(tree.nodes());
     }
     if (layers[next] == layer) {
       observe(layer, views);

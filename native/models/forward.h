@@ -28,6 +28,20 @@ struct NotFinite {
 /// model, in the order given to the constructor. It may read them only.
 using LayerObserver = std::function<void(int64_t layer, std::span<const float* const> residuals)>;
 
+/// Called after every block of every model, before its LayerObserver: what attention remembers of all nodes, keys after
+/// their rotation. Each [nodes, kv_heads · head_dim] float32, to be read only.
+using KeyValueObserver =
+    std::function<void(int64_t layer, size_t model, const float* keys, const float* values)>;
+
+/// Where a pass begins, and who else watches it.
+struct Pass {
+  /// The first block that is computed. Above 0, `residuals` are what enters it: [models], each [nodes, d_model], copied.
+  int64_t first_layer = 0;
+  std::vector<const float*> residuals;
+  KeyValueObserver on_keys_values;
+  std::function<void(int64_t nodes)> on_nodes_done;  // nodes pushed through one block of one model
+};
+
 /// Pushes all nodes of a tree through the decoder blocks 0 … last wanted of one model or of a pair, layer by
 /// layer: a block's weights are read, used for every token of every model that shares them, and dropped. Models that
 /// share their blocks are computed as one until the first block that their adapters touch.
@@ -39,10 +53,10 @@ class Forward {
   ~Forward();
 
   /// layers: the wanted blocks, ascending, without repeats. Token ids must be below every model's vocabulary size, and
-  /// positions below its learned ones. on_nodes_done: nodes pushed through one block of one model.
+  /// positions below its learned ones.
   /// Throws CANCELLED within milliseconds of the job's flag, FILE_CHANGED, FILE_UNREADABLE.
   void run(const PrefixTree& tree, std::span<const int64_t> layers, const LayerObserver& observe, Job& job,
-           const std::function<void(int64_t nodes)>& on_nodes_done = {});
+           const Pass& pass = {});
 
   /// Whether both models of a pair read the same checkpoint, so that its weights are loaded once.
   bool shares_weights() const { return shares_weights_; }
@@ -74,7 +88,7 @@ class Forward {
 };
 
 /// Embeddings of a tree's tokens as they enter block 0: [nodes, d_model] float32. not_finite: grows by the rows read that
-/// hold NaN or infinity.
-void embed(const Model& model, const PrefixTree& tree, float* out, NotFinite& not_finite);
+/// hold NaN or infinity. Throws CANCELLED between two nodes.
+void embed(const Model& model, const PrefixTree& tree, float* out, NotFinite& not_finite, const Job& job);
 
 }  // namespace deltascope

@@ -99,8 +99,8 @@ Canary find_movement(const Model& base, const Model& adapted, Job& job) {
   const PrefixTree tree = canary_tokens(base, adapted);
   std::vector<float> b(static_cast<size_t>(tree.nodes() * d)), a(b.size());
   NotFinite ignored;
-  embed(base, tree, b.data(), ignored);
-  embed(adapted, tree, a.data(), ignored);
+  embed(base, tree, b.data(), ignored, job);
+  embed(adapted, tree, a.data(), ignored, job);
   Change change;
   change.add(b.data(), a.data(), tree.nodes() * d);
   if (change.moved()) return {"embedding", change.relative()};
