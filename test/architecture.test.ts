@@ -28,8 +28,9 @@ const includes: Record<string, string> = {
   no_cuda: 'core ops',
   cuda: 'core ops',
   models: 'core format ops',
+  decode: 'core format ops models',
   diff: 'core ops models',
-  binding: 'core format ops no_cuda cuda models diff',
+  binding: 'core format ops no_cuda cuda models diff decode',
 };
 const headerHome = {
   'napi.h': 'binding',
