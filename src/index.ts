@@ -5,6 +5,9 @@ export {
   diff,
   type DiffOptions,
   type DiffResult,
+  type GenerateOptions,
+  type Generation,
+  type GenerationSettings,
   type LensReading,
   Model,
   type ModelSpec,
@@ -16,4 +19,10 @@ export {
   type Tokens,
   type Vectors,
 } from './native/index.ts';
-export { type Tokenizer, TokenizerError } from './tokenizer/index.ts';
+export {
+  type ChatMessage,
+  type Conversation,
+  encodeChats,
+  type Tokenizer,
+  TokenizerError,
+} from './tokenizer/index.ts';

@@ -149,8 +149,7 @@ std::vector<int64_t> plan_waves(const Model& model, const GenerateRequest& reque
 
 }  // namespace
 
-std::vector<GeneratedText> generate(const Model& model, const GenerateRequest& request, Job& job,
-                                    const TokenObserver& on_token) {
+std::vector<GeneratedText> generate(const Model& model, const GenerateRequest& request, Job& job) {
   const ModelSpec& spec = model.spec();
   const int64_t texts = request.prompts.sequences(), vocabulary = spec.vocab_size;
   require_steering(spec, request);
@@ -225,7 +224,7 @@ std::vector<GeneratedText> generate(const Model& model, const GenerateRequest& r
         }
         own.push_back(ids[i]);
         if (request.sampling.repetition_penalty != 1) text.seen.insert(ids[i]);
-        if (on_token) on_token(prompt, ids[i]);
+        if (job.on_token) job.on_token(prompt, ids[i]);
         ++done;
         const bool stops = std::find(request.stop.begin(), request.stop.end(), ids[i]) != request.stop.end();
         const bool repeats =

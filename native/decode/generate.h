@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "core/job.h"
@@ -35,15 +34,11 @@ struct GeneratedText {
   Finish finish = Finish::length;
 };
 
-/// Called from the computing thread with a prompt's index and its text's next token. Must be cheap and must
-/// not throw.
-using TokenObserver = std::function<void(int64_t prompt, int32_t id)>;
-
 /// Continues every prompt, in one batch as far as memory goes. A text is the same whatever stands beside it,
-/// and however many threads work. The job's progress is in tokens. Throws INVALID_ARGUMENT (an empty prompt,
+/// and however many threads work. The job hears of every token; its progress is
+/// in tokens. Throws INVALID_ARGUMENT (an empty prompt,
 /// an id, layer, vector, strength or option out of range, a text beyond the context), CANCELLED,
 /// FILE_CHANGED, FILE_UNREADABLE, and INVALID_WEIGHTS when logits are not finite.
-std::vector<GeneratedText> generate(const Model& model, const GenerateRequest& request, Job& job,
-                                    const TokenObserver& on_token = {});
+std::vector<GeneratedText> generate(const Model& model, const GenerateRequest& request, Job& job);
 
 }  // namespace deltascope

@@ -2,6 +2,7 @@ export { addon } from './addon.ts';
 export type { ComputeOptions, Progress } from './compute.ts';
 export { type Certificate, diff, type DiffOptions, type DiffResult } from './diff.ts';
 export { NativeError, type NativeErrorCode } from './errors.ts';
+export type { GenerateOptions, Generation, GenerationSettings } from './generate.ts';
 export {
   type LensReading,
   Model,

@@ -4,6 +4,7 @@ import { openTokenizer, type Tokenizer, TokenizerError } from '../tokenizer/inde
 import { addon, type ModelHandle, type NativeRanking, type NativeSpec } from './addon.ts';
 import { compute, type ComputeOptions } from './compute.ts';
 import { NativeError } from './errors.ts';
+import { generate, type GenerateOptions, type Generation } from './generate.ts';
 import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
 
 export interface OpenOptions {
@@ -164,18 +165,29 @@ export class Model {
     if (top.ids.length !== (flat.length / dModel) * k) {
       throw invalid('a vector is too large to be read: its norm or its logits are not finite');
     }
-    const text = this.#decoder();
+    const text = this._decoder();
     const read = (ranking: NativeRanking, row: number): Token[] =>
       Array.from({ length: k }, (_, rank) => {
         const id = ranking.ids[row * k + rank];
         const probability = ranking.probabilities[row * k + rank];
         if (id === undefined || probability === undefined) throw new Error('the engine returned too few ids');
-        return { id, text: text(id), probability };
+        return { id, text: text?.([id]) ?? null, probability };
       });
     return Array.from({ length: flat.length / dModel }, (_, row) => ({
       top: read(top, row),
       bottom: read(bottom, row),
     }));
+  }
+
+  /**
+   * Continues prompts of any lengths, in one batch: greedily or sampled, unsteered or with a vector added at every token. A
+   * text depends on its prompt, its strength and the settings, not on what stands beside it. One generation a prompt, in
+   * their order.
+   * @throws NativeError INVALID_ARGUMENT, INVALID_CONFIG (generation_config.json), CANCELLED, OUT_OF_MEMORY, FILE_UNREADABLE,
+   *   INVALID_WEIGHTS (logits that are not finite), MODEL_CLOSED
+   */
+  async generate(prompts: Tokens, options: GenerateOptions = {}): Promise<Generation[]> {
+    return generate(this, prompts, options);
   }
 
   /** Lets go of the checkpoint. Computations under way finish; later ones are refused. */
@@ -194,13 +206,13 @@ export class Model {
     throw new NativeError('MODEL_CLOSED', `the model of ${this.folder} was closed`);
   }
 
-  /** id → text, or → null where there is no tokenizer: readings are still worth having then. */
-  #decoder(): (id: number) => string | null {
+  /** ids → text, or null where there is no tokenizer: results are still worth having then. @internal */
+  _decoder(): ((ids: readonly number[]) => string) | null {
     try {
       const { tokenizer } = this;
-      return (id) => tokenizer.decode([id]);
+      return (ids) => tokenizer.decode(ids);
     } catch (error) {
-      if (error instanceof TokenizerError && error.code === 'TOKENIZER_MISSING') return () => null;
+      if (error instanceof TokenizerError && error.code === 'TOKENIZER_MISSING') return null;
       throw error;
     }
   }

@@ -347,10 +347,9 @@ TEST_CASE("no prompts give no texts, and a cancelled generation throws") {
   const Batch prompts = some_prompts();
   int64_t seen = 0;
   const GenerateRequest request = request_of(prompts, 50);
-  CHECK(code_of([&] {
-          generate(model, request, job, [&](int64_t, int32_t) {
-            if (++seen == 20) job.cancelled = true;
-          });
-        }) == "CANCELLED");
+  job.on_token = [&](int64_t, int32_t) {
+    if (++seen == 20) job.cancelled = true;
+  };
+  CHECK(code_of([&] { generate(model, request, job); }) == "CANCELLED");
   CHECK(seen == 21);  // the step's other texts have their token too
 }
