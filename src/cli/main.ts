@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../lib/package-root.ts';
 import { demoCommand } from './commands/demo.ts';
 import { diffCommand } from './commands/diff.ts';
+import { generateCommand } from './commands/generate.ts';
 import { organismCommand } from './commands/organism.ts';
 import { serveCommand } from './commands/serve.ts';
 import { showCommand } from './commands/show.ts';
@@ -10,7 +11,7 @@ import { describeFailure } from './failure.ts';
 import { plain } from './plain.ts';
 
 /** Every command, in the order help lists them. A command is one file and one line here. */
-const commands = [demoCommand, organismCommand, diffCommand, showCommand, serveCommand];
+const commands = [demoCommand, organismCommand, diffCommand, showCommand, generateCommand, serveCommand];
 
 /**
  * Runs the command line. Exit codes: 0 done, 1 failed, 2 wrongly asked, 130 interrupted.
