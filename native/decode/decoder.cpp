@@ -151,8 +151,8 @@ void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths,
   Pass below;
   below.on_keys_values = lower_.observer(width, expected);
   below.on_nodes_done = count;
-  Forward forward({&model_});
-  forward.run(
+  auto forward = std::make_unique<Forward>(std::vector<const Model*>{&model_});
+  forward->run(
       tree, std::vector<int64_t>{split - 1},
       [&](int64_t, std::span<const float* const> residuals) {
         if (!is_steered()) {
@@ -175,12 +175,13 @@ void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths,
       gather_ends(x.data(), upper_);
     } else {
       const Pass above = {split, {x.data()}, upper_.observer(width, expected), count};
-      forward.run(
+      forward->run(
           steered.tree, std::vector<int64_t>{spec.layers - 1},
           [&](int64_t, std::span<const float* const> residuals) { gather_ends(residuals[0], upper_); }, job,
           above);
     }
   }
+  forward.reset();
   if (!weights_) weights_ = std::make_unique<DecodeWeights>(model_, weights_budget_, job);
   logits.resize(static_cast<size_t>(rows * spec.vocab_size));
   weights_->logits(ends.data(), logits.data(), rows, job);
