@@ -19,6 +19,7 @@ export {
   type KlDivergence,
   klDivergence,
   type KlOptions,
+  type LensOptions,
   type LensReading,
   type Mode,
   Model,
