@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { noiseRule } from '../lib/above-noise.ts';
 import { plain } from './plain.ts';
 
 export interface TokenRow {
@@ -23,11 +24,18 @@ export function visible(text: string | null, tokenId: number): string {
 const percent = (p: number | null): string => (p === null ? '?' : (100 * p).toFixed(p < 0.001 ? 2 : 1));
 
 /** Marks a position whose diff is not above the noise. */
-export const noiseMark = '~';
+const noiseMark = '~';
+
+const marked = ({ aboveNoise }: TokenRow): boolean => aboveNoise === false;
+
+/** What the mark means, in a line, where one of these rows has it. */
+export const noiseLegend = (rows: readonly TokenRow[]): string[] =>
+  rows.some(marked)
+    ? [`${noiseMark} the diff there is not above the noise, which asks for ${noiseRule}`]
+    : [];
 
 /** One line a position: its norm and its tokens with probabilities in percent; the scale where the method has one. */
 export function renderTokens(rows: readonly TokenRow[], width: number): string {
-  const marked = ({ aboveNoise }: TokenRow): boolean => aboveNoise === false;
   const scaled = rows.some(({ scale }) => scale !== null);
   const numbers = [rows.some(marked) ? 6 : 5, 10, ...(scaled ? [7] : [])];
   const borders = numbers.length + 2;

@@ -1,10 +1,9 @@
 import { Command, Option } from 'commander';
 import { withStoreToRead } from '../data-folder.ts';
-import { noiseRule } from '../../lib/above-noise.ts';
 import { dataOption, jsonOption, positive, wholeNumber } from '../options.ts';
 import { plain, plainJson } from '../plain.ts';
 import { readRun, type Reading } from '../read-run.ts';
-import { noiseMark, renderTokens } from '../tokens-table.ts';
+import { noiseLegend, renderTokens } from '../tokens-table.ts';
 
 interface ShowOptions {
   data: string;
@@ -58,8 +57,7 @@ function render(reading: Reading): string {
   for (const { layer, positions } of reading.layers) {
     lines.push('', `layer ${layer}`, renderTokens(positions, process.stdout.columns ?? 120));
   }
-  const rows = reading.layers.flatMap(({ positions }) => positions);
-  if (rows.some(({ aboveNoise }) => aboveNoise === false))
-    lines.push('', `${noiseMark} the diff there is not above the noise: not ${noiseRule}`);
+  const legend = noiseLegend(reading.layers.flatMap(({ positions }) => positions));
+  if (legend.length > 0) lines.push('', ...legend);
   return `${lines.join('\n')}\n`;
 }
