@@ -4,6 +4,7 @@ import { builder } from './builder.ts';
 import { CertificateRef, certificateOf } from './certificate.ts';
 import { connection, connectionType } from './connection.ts';
 import { CorpusRef } from './corpus.ts';
+import { DivergenceConnection, DivergenceRef } from './divergence.ts';
 import { OrganismRef } from './organism.ts';
 import { RunLayerConnection, RunLayerRef } from './run-layer.ts';
 
@@ -113,6 +114,17 @@ builder.node(RunRef, {
       args: { layer: t.arg.int({ required: true, description: 'Index of the decoder block, 0-based.' }) },
       resolve: (run, { layer }, { store }) => store.layers.find(run, layer),
     }),
+    divergences: t.connection(
+      {
+        type: DivergenceRef,
+        description: 'How far the predictions of the two models are apart, by position.',
+        args: {
+          positions: t.arg.intList({ description: 'Only these positions, 0-based. Null or absent: all.' }),
+        },
+        resolve: (run, args, context) => connection(context, context.store.divergences.ofRun, run, args),
+      },
+      DivergenceConnection,
+    ),
   }),
 });
 
