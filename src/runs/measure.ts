@@ -231,10 +231,12 @@ async function readLayers(
 ): Promise<LayerRecord[]> {
   const { layers, positions, dModel } = result;
   const at = (l: number, p: number) => l * positions + p;
-  const sets: VectorSet[] = layers.flatMap((_, l) =>
+  const sets: VectorSet[] = layers.flatMap((layer, l) =>
     Array.from({ length: positions }, (_, p) => {
       const [from, to] = [at(l, p) * dModel, (at(l, p) + 1) * dModel];
       return {
+        layer,
+        finetunedNorm: required(result.finetunedNorm[l]),
         DIFF: result.meanDiff.subarray(from, to),
         BASE: result.baseMean.subarray(from, to),
         FINETUNED: result.finetunedMean.subarray(from, to),
