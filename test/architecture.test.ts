@@ -29,7 +29,8 @@ const includes: Record<string, string> = {
   cuda: 'core ops',
   models: 'core format ops',
   diff: 'core ops models',
-  binding: 'core format ops no_cuda cuda models diff',
+  readings: 'core ops models',
+  binding: 'core format ops no_cuda cuda models diff readings',
 };
 const headerHome = {
   'napi.h': 'binding',
@@ -37,6 +38,7 @@ const headerHome = {
   'dnnl.h': 'ops',
   'dnnl.hpp': 'ops',
   're2.h': 'models',
+  Eigenvalues: 'readings',
 };
 
 // ---- the checker ----

@@ -11,11 +11,14 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
 
-Moments::Moments(int64_t d_model)
+Moments::Moments(int64_t d_model, int64_t swaps)
     : d_model_(d_model),
+      swaps_(swaps),
       base_(static_cast<size_t>(d_model)),
       finetuned_(static_cast<size_t>(d_model)),
       even_diff_(static_cast<size_t>(d_model)),
+      even_base_(static_cast<size_t>(d_model)),
+      swapped_(static_cast<size_t>(d_model * swaps)),
       spoiled_(static_cast<size_t>(d_model)) {}
 
 void Moments::add(std::span<const Pair> pairs) {
@@ -36,7 +39,11 @@ void Moments::add(std::span<const Pair> pairs) {
         const int128 base_units = FixedSum::to_units(b), finetuned_units = FixedSum::to_units(f);
         base_[at] += base_units * pair.count;
         finetuned_[at] += finetuned_units * pair.count;
-        even_diff_[at] += (finetuned_units - base_units) * pair.even;
+        const int128 diff = finetuned_units - base_units;
+        even_diff_[at] += diff * pair.even;
+        even_base_[at] += base_units * pair.even;
+        int128* swapped = swapped_.data() + j * swaps_;
+        for (int64_t s = 0; s < swaps_; ++s) swapped[s] += diff * pair.signs[s];
       }
     }
   }
@@ -55,8 +62,10 @@ void Moments::merge(const Moments& other) {
     base_[j] += other.base_[j];
     finetuned_[j] += other.finetuned_[j];
     even_diff_[j] += other.even_diff_[j];
+    even_base_[j] += other.even_base_[j];
     spoiled_[j] |= other.spoiled_[j];
   }
+  for (size_t i = 0; i < swapped_.size(); ++i) swapped_[i] += other.swapped_[i];
   samples_ += other.samples_;
   even_samples_ += other.even_samples_;
   not_finite_ += other.not_finite_;
@@ -93,6 +102,39 @@ double Moments::standard_error_norm() const {
   const double floor = squares * static_cast<double>(d_model_) * 0x1p-50;
   if (std::isnan(spread)) return kNaN;
   return spread <= floor ? 0.0 : std::sqrt(spread / (n - 1) / n);
+}
+
+Moments::SwapNorms Moments::swap_norms() const {
+  const bool spoiled = std::find(spoiled_.begin(), spoiled_.end(), 1) != spoiled_.end();
+  if (samples_ == 0 || swaps_ == 0 || spoiled) return {kNaN, kNaN, kNaN};
+  std::vector<double> squares(static_cast<size_t>(swaps_));
+  for (int64_t j = 0; j < d_model_; ++j) {
+    for (int64_t s = 0; s < swaps_; ++s) {
+      const double mean =
+          FixedSum::to_double(swapped_[static_cast<size_t>(j * swaps_ + s)]) / static_cast<double>(samples_);
+      squares[static_cast<size_t>(s)] += mean * mean;
+    }
+  }
+  double sum = 0, highest = 0, spread = 0;
+  for (const double square : squares) {
+    sum += std::sqrt(square);
+    highest = std::max(highest, std::sqrt(square));
+  }
+  const auto count = static_cast<double>(swaps_);
+  for (const double square : squares) spread += (std::sqrt(square) - sum / count) * (std::sqrt(square) - sum / count);
+  return {sum / count, swaps_ > 1 ? std::sqrt(spread / (count - 1)) : kNaN, highest};
+}
+
+double Moments::base_split_norm() const {
+  if (even_samples_ == 0 || even_samples_ == samples_) return kNaN;
+  double square = 0;
+  for (size_t j = 0; j < base_.size(); ++j) {
+    if (spoiled_[j]) return kNaN;
+    const double difference = FixedSum::to_double(even_base_[j]) / static_cast<double>(even_samples_) -
+                              FixedSum::to_double(base_[j] - even_base_[j]) / static_cast<double>(samples_ - even_samples_);
+    square += difference * difference;
+  }
+  return std::sqrt(square);
 }
 
 double Moments::split_half_cosine() const {

@@ -22,6 +22,9 @@ struct DiffResult {
   std::vector<float> mean_diff, base_mean, finetuned_mean;    // [L, P, d]; NaN where no sample reaches
   std::vector<float> base_norm, finetuned_norm;               // [L]
   std::vector<float> standard_error_norm, split_half_cosine;  // [L, P]
+  std::vector<float> swap_norm_mean, swap_norm_deviation, swap_norm_max;  // [L, P], see Moments::swap_norms
+  std::vector<float> base_split_norm;                                     // [L, P], see Moments::base_split_norm
+  int64_t swaps = 0;           // 32, or fewer (8 at least) where they would take more than 256 MiB
   std::vector<int64_t> counts;                                // [P]: samples that reach the position
   int64_t samples = 0;
   int64_t unique_prefixes = 0;

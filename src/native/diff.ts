@@ -59,6 +59,17 @@ export interface DiffResult<P extends number | readonly number[] = number | read
   standardErrorNorm: Float32Array;
   /** [layers · positions], cosine of the mean diffs of samples with even and odd index; NaN where a half is empty. */
   splitHalfCosine: Float32Array;
+  /**
+   * [layers · positions] each: mean, deviation and maximum of the norms that the mean diff has when base and finetuned change
+   * places at random, sample by sample (`swaps` times, seeded by the samples' indices). Were the models alike, the mean diff would be one of these.
+   */
+  swapNormMean: Float32Array;
+  swapNormDeviation: Float32Array;
+  swapNormMax: Float32Array;
+  /** 32, or fewer (8 at least) where that many would take more than 256 MiB. */
+  swaps: number;
+  /** [layers · positions], norm of the difference between the base means of samples with even and odd index: what the texts alone do. */
+  baseSplitNorm: Float32Array;
   /** [positions], samples that reach each. */
   counts: number[];
   /** Distinct prefixes among the texts: what was computed, once each. */
