@@ -3,7 +3,7 @@ import type { ReadToken } from './define-method.ts';
 /** What a vector says at one scale: its strongest tokens. */
 export interface ScaleReading {
   scale: number;
-  tokens: readonly ReadToken[];
+  tokens: ReadToken[];
 }
 
 export interface ScaleChoice {
