@@ -19,6 +19,9 @@ export {
   type KlDivergence,
   klDivergence,
   type KlOptions,
+  type GenerateOptions,
+  type Generation,
+  type GenerationSettings,
   type LensReading,
   type Mode,
   Model,
@@ -37,4 +40,10 @@ export {
   type Tokens,
   type Vectors,
 } from './native/index.ts';
-export { type Tokenizer, TokenizerError } from './tokenizer/index.ts';
+export {
+  type ChatMessage,
+  type Conversation,
+  encodeChats,
+  type Tokenizer,
+  TokenizerError,
+} from './tokenizer/index.ts';
