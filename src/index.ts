@@ -19,6 +19,9 @@ export {
   type KlDivergence,
   klDivergence,
   type KlOptions,
+  type GenerateOptions,
+  type Generation,
+  type GenerationSettings,
   type LensOptions,
   type LensReading,
   type Mode,
@@ -38,4 +41,10 @@ export {
   type Tokens,
   type Vectors,
 } from './native/index.ts';
-export { type Tokenizer, TokenizerError } from './tokenizer/index.ts';
+export {
+  type ChatMessage,
+  type Conversation,
+  encodeChats,
+  type Tokenizer,
+  TokenizerError,
+} from './tokenizer/index.ts';

@@ -7,6 +7,7 @@
 #include "binding/job_queue.h"
 #include "binding/readings.h"
 #include "core/device.h"
+#include "decode/generate.h"
 #include "diff/paired_diff.h"
 #include "models/activations.h"
 #include "models/family.h"
@@ -106,6 +107,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("embed", &Addon::call<embed_call>),
                              InstanceMethod("principalComponents", &Addon::call<principal_components_call>),
                              InstanceMethod("nearest", &Addon::call<nearest_call>),
+                             InstanceMethod("generate", &Addon::generate_texts),
                          });
   }
 
@@ -262,6 +264,48 @@ class Addon : public Napi::Addon<Addon> {
                                  paired_diff(*base, *finetuned, tokens.view(), request, job));
                              return [r](Napi::Env env) -> Napi::Value { return describe_diff(env, *r); };
                            });
+    });
+  }
+
+  /// (model, ids, offsets, steered layer or −1, vector, strengths, [temperature, topP, repetitionPenalty],
+  /// [topK, seed, maxNewTokens, stopRepetition, memoryBudget], stop, job, progress, tokens)
+  /// → { ids, offsets, finishes: 0 stop, 1 length, 2 repetition }
+  Napi::Value generate_texts(const Napi::CallbackInfo& info) {
+    return guarded(info, [&](const Arguments& a) {
+      const ModelHandle handle = a.model(0);
+      auto tokens = std::make_shared<const OwnedTokens>(read_tokens(a, 1, 2));
+      const std::vector<double> sampling = a.doubles(6);
+      const std::vector<int64_t> numbers = a.integers(7);
+      if (sampling.size() != 3 || numbers.size() != 5) throw Error(Code::invalid_argument, "settings are missing");
+      GenerateRequest request;
+      request.prompts = tokens->view();
+      request.steering = {a.integer(3, -1, INT32_MAX), a.floats(4)};
+      request.strengths = a.floats(5);
+      request.sampling = {sampling[0], numbers[0], sampling[1], sampling[2]};
+      request.seed = static_cast<uint64_t>(numbers[1]);
+      request.max_new_tokens = numbers[2];
+      request.stop_repetition = numbers[3];
+      request.memory_budget = numbers[4];
+      request.stop = a.ids(8);
+      return queue_.submit(
+          info.Env(), JobQueue::Lane::compute, a.job(9), info[10], handle.threads,
+          [model = handle.model, tokens, request = std::move(request)](Job& job) -> JobQueue::Settle {
+            std::vector<int32_t> ids, finishes;
+            std::vector<double> offsets = {0};
+            for (const GeneratedText& text : generate(*model, request, job)) {
+              ids.insert(ids.end(), text.ids.begin(), text.ids.end());
+              offsets.push_back(static_cast<double>(ids.size()));
+              finishes.push_back(static_cast<int32_t>(text.finish));
+            }
+            return [ids, offsets, finishes](Napi::Env env) -> Napi::Value {
+              Napi::Object result = Napi::Object::New(env);
+              result.Set("ids", take(env, ids));
+              result.Set("offsets", take(env, offsets));
+              result.Set("finishes", take(env, finishes));
+              return result;
+            };
+          },
+          info[11]);
     });
   }
 

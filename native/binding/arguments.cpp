@@ -87,6 +87,13 @@ std::vector<float> Arguments::floats(size_t index) const {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
+std::vector<double> Arguments::doubles(size_t index) const {
+  if (!at(index).IsTypedArray() || at(index).As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+    fail(index, "a Float64Array");
+  const auto array = at(index).As<Napi::Float64Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
 ModelHandle& Arguments::model(size_t index) const {
   auto* handle = unwrap<ModelHandle>(at(index), kModelTag);
   if (handle == nullptr) fail(index, "a model");

@@ -34,6 +34,7 @@ class Arguments {
   std::vector<int64_t> integers(size_t index) const;
   std::vector<int32_t> ids(size_t index) const;
   std::vector<float> floats(size_t index) const;
+  std::vector<double> doubles(size_t index) const;
   /// Throws when the model was closed.
   ModelHandle& model(size_t index) const;
   std::shared_ptr<Job> job(size_t index) const;

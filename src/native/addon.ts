@@ -95,6 +95,14 @@ export interface NativeComponents {
   meanShare: number;
 }
 
+export interface NativeTexts {
+  ids: Int32Array;
+  /** [texts + 1] */
+  offsets: Float64Array;
+  /** 0 a stop token, 1 the length, 2 a repetition */
+  finishes: Int32Array;
+}
+
 /** What native/binding/addon.cpp exports. Lists of whole numbers travel as Float64Array. */
 export interface Addon {
   engine(): {
@@ -223,6 +231,23 @@ export interface Addon {
     vectors: Float32Array,
     k: number,
   ): { indices: Float64Array; cosines: Float64Array };
+  generate(
+    model: ModelHandle,
+    ids: Int32Array,
+    offsets: Float64Array,
+    /** Of the steered block, −1 for none; then its vector, and a strength for every prompt. */
+    layer: number,
+    vector: Float32Array,
+    strengths: Float32Array,
+    /** temperature, topP, repetitionPenalty */
+    sampling: Float64Array,
+    /** topK, seed, maxNewTokens, stopRepetition, memoryBudget */
+    numbers: Float64Array,
+    stop: Int32Array,
+    job: JobHandle,
+    progress?: NativeProgress,
+    tokens?: (prompt: number, id: number) => void,
+  ): Promise<NativeTexts>;
 }
 
 let loaded: Addon | undefined;

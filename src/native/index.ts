@@ -11,6 +11,7 @@ export type { CrossEntropy, CrossEntropyOptions } from './cross-entropy.ts';
 export { type Certificate, diff, type DiffOptions, type DiffResult } from './diff.ts';
 export type { EmbedOptions } from './embed.ts';
 export { NativeError, type NativeErrorCode } from './errors.ts';
+export type { GenerateOptions, Generation, GenerationSettings } from './generate.ts';
 export type { Intervention } from './intervention.ts';
 export { type KlDivergence, klDivergence, type KlOptions } from './kl-divergence.ts';
 export { type Mode, roundToBfloat16 } from './mode.ts';

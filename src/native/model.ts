@@ -8,6 +8,7 @@ import { checkedMode, type Mode, roundToBfloat16 } from './mode.ts';
 import { crossEntropy, type CrossEntropy, type CrossEntropyOptions } from './cross-entropy.ts';
 import { embed, type EmbedOptions } from './embed.ts';
 import { given } from './given.ts';
+import { generate, type GenerateOptions, type Generation } from './generate.ts';
 import { patchscope, type PatchscopeOptions } from './patchscope.ts';
 import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
 import { flattenVectors, type Vectors } from './vectors.ts';
@@ -184,7 +185,7 @@ export class Model {
         if (id === undefined || probability === undefined) throw new Error('the engine returned too few ids');
         return {
           id,
-          text: text(id),
+          text: text?.([id]) ?? null,
           probability: mode === 'compat' ? roundToBfloat16(probability) : probability,
         };
       });
@@ -224,6 +225,17 @@ export class Model {
     return embed(this, tokens, options);
   }
 
+  /**
+   * Continues prompts of any lengths, in one batch: greedily or sampled, unsteered or with a vector added at every token. A
+   * text depends on its prompt, its strength and the settings, not on what stands beside it. One generation a prompt, in
+   * their order.
+   * @throws NativeError INVALID_ARGUMENT, INVALID_CONFIG (generation_config.json), CANCELLED, OUT_OF_MEMORY, FILE_UNREADABLE,
+   *   INVALID_WEIGHTS (logits that are not finite), MODEL_CLOSED
+   */
+  async generate(prompts: Tokens, options: GenerateOptions = {}): Promise<Generation[]> {
+    return generate(this, prompts, options);
+  }
+
   /** Lets go of the checkpoint. Computations under way finish; later ones are refused. */
   close(): void {
     if (this.#handle) addon().close(this.#handle);
@@ -240,13 +252,13 @@ export class Model {
     throw new NativeError('MODEL_CLOSED', `the model of ${this.folder} was closed`);
   }
 
-  /** @internal id → text, or → null where there is no tokenizer: readings are still worth having then. */
-  _decoder(): (id: number) => string | null {
+  /** ids → text, or null where there is no tokenizer: results are still worth having then. @internal */
+  _decoder(): ((ids: readonly number[]) => string) | null {
     try {
       const { tokenizer } = this;
-      return (id) => tokenizer.decode([id]);
+      return (ids) => tokenizer.decode(ids);
     } catch (error) {
-      if (error instanceof TokenizerError && error.code === 'TOKENIZER_MISSING') return () => null;
+      if (error instanceof TokenizerError && error.code === 'TOKENIZER_MISSING') return null;
       throw error;
     }
   }

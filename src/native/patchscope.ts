@@ -96,7 +96,7 @@ export async function patchscope(
       const [id, probability] = [result.ids[at], result.probabilities[at]];
       at += 1;
       if (id === undefined || probability === undefined) throw new Error('the engine returned too few ids');
-      return { id, text: text(id), probability };
+      return { id, text: text ? text([id]) : null, probability };
     });
   return Array.from({ length: flat.length / dModel }, (_, vector) =>
     Array.from({ length: scales.length }, (_, scale) =>
