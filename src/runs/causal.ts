@@ -17,7 +17,15 @@ import { seededRandom } from '../lib/seeded-random.ts';
 import { causalEffect, type CausalEffect, type CausalIntervention } from '../native/index.ts';
 import { selectTexts } from './corpus.ts';
 import { columnSubset } from './causal-subsets.ts';
-import { layerOf, type StoredPair, textsOf, unitOf, vectorsOf, withModelsOf, type WorkOptions } from './stored-run.ts';
+import {
+  layerOf,
+  type StoredPair,
+  textsOf,
+  unitOf,
+  vectorsOf,
+  withModelsOf,
+  type WorkOptions,
+} from './stored-run.ts';
 
 export interface CausalRunOptions extends WorkOptions {
   layer?: number | undefined;
@@ -126,7 +134,8 @@ function planOf(store: Store, run: RunRow, options: CausalRunOptions): Plan {
     );
   }
   const numbers = { ...published };
-  for (const key of Object.keys(published) as (keyof typeof published)[]) numbers[key] = options[key] ?? published[key];
+  for (const key of Object.keys(published) as (keyof typeof published)[])
+    numbers[key] = options[key] ?? published[key];
   for (const [key, value] of Object.entries({ ...numbers, seed })) {
     if (!Number.isSafeInteger(value) || value < 0)
       throw new CodedError('INVALID_ARGUMENT', `${key} is ${value}; a whole number from 0 is expected`);
@@ -184,7 +193,11 @@ function recordOf(
   places: number,
 ): NewCausalEffect {
   const { columns, counts } = effect;
-  const counted = columnSubset(spec.subset, columns, { afterK: plan.afterK, position: vector.position, mode: plan.mode });
+  const counted = columnSubset(spec.subset, columns, {
+    afterK: plan.afterK,
+    position: vector.position,
+    mode: plan.mode,
+  });
   const count = sumOver(counts, counted);
   if (count === 0) {
     throw new CodedError(
@@ -192,10 +205,11 @@ function recordOf(
       `${plan.file}: no prediction is left of subset ${spec.subset} at ${vector.key} (its texts have ${columns + 1} tokens at most); give longer texts or a smaller --after`,
     );
   }
-  const intervention = interventions.find((name) => directions[name] === spec.direction) as CausalIntervention;
+  const intervention = interventions.find(
+    (name) => directions[name] === spec.direction,
+  ) as CausalIntervention;
   const sums = effect.intervened[intervention] ?? new Float64Array();
-  const first =
-    spec.control === 'NONE' ? index : spec.control === 'RANDOM' ? places : places + plan.random;
+  const first = spec.control === 'NONE' ? index : spec.control === 'RANDOM' ? places : places + plan.random;
   const losses = Array.from({ length: spec.vectors }, (_, i) => {
     const from = (first + i) * columns;
     return sumOver(sums.subarray(from, from + columns), counted) / count;
@@ -263,4 +277,3 @@ async function randomDifferences(
     return a.map((value, d) => value - (b[d] as number));
   });
 }
-

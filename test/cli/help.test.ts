@@ -187,5 +187,5 @@ test('without a command, help goes to standard error with 2', async () => {
 });
 
 test('the version is the package’s', async () => {
-  expect(await deltascope('--version')).toEqual({ code: 0, stdout: '0.2.0\n', stderr: '' });
+  expect(await deltascope('--version')).toEqual({ code: 0, stdout: '0.3.0\n', stderr: '' });
 });

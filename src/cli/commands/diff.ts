@@ -20,6 +20,7 @@ interface DiffOptions {
   top: number;
   threads?: number;
   dtype: 'float32' | 'bfloat16';
+  mode: 'exact' | 'compat';
   memory?: number;
 }
 
@@ -47,6 +48,11 @@ export const diffCommand = (): Command =>
       )
         .choices(['float32', 'bfloat16'])
         .default('float32'),
+    )
+    .addOption(
+      new Option('--mode <mode>', 'compat rounds where the published implementation does')
+        .choices(['exact', 'compat'])
+        .default('exact'),
     )
     .option(
       '--memory <size>',
@@ -78,6 +84,7 @@ export const diffCommand = (): Command =>
             positions: options.positions,
             maxSamples: options.samples,
             top: options.top,
+            mode: options.mode === 'compat' ? 'COMPAT' : 'EXACT',
             threads: options.threads,
             dtype: options.dtype,
             memoryBudget: options.memory,
