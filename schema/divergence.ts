@@ -27,7 +27,9 @@ builder.node(DivergenceRef, {
       description: 'Tokens that both models know: the distributions are over these.',
     }),
     parameters: t.expose('parameters', { type: 'JSON', description: 'Whatever else decides it.' }),
-    engineVersion: t.exposeString('engineVersion', { description: 'Version of the engine that computed it.' }),
+    engineVersion: t.exposeString('engineVersion', {
+      description: 'Version of the engine that computed it.',
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was saved here.' }),
     run: t.field({
       type: RunRef,

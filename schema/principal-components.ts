@@ -38,7 +38,9 @@ builder.node(PrincipalComponentsRef, {
         '‖mean difference‖² / mean ‖difference‖², 0..1: 1 when every text shows the same difference. Null when all differences are zero.',
     }),
     parameters: t.expose('parameters', { type: 'JSON', description: 'Whatever else decides it.' }),
-    engineVersion: t.exposeString('engineVersion', { description: 'Version of the engine that computed it.' }),
+    engineVersion: t.exposeString('engineVersion', {
+      description: 'Version of the engine that computed it.',
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was saved here.' }),
     diffVector: t.field({
       type: DiffVectorRef,

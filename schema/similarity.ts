@@ -34,7 +34,9 @@ builder.node(SimilarityRef, {
       description: 'SHA-256 of that model’s checkpoint, in hex.',
     }),
     parameters: t.expose('parameters', { type: 'JSON', description: 'Whatever else decides it.' }),
-    engineVersion: t.exposeString('engineVersion', { description: 'Version of the engine that computed it.' }),
+    engineVersion: t.exposeString('engineVersion', {
+      description: 'Version of the engine that computed it.',
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was saved here.' }),
     experiment: t.field({
       type: SteeringExperimentRef,

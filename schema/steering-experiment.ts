@@ -18,7 +18,8 @@ builder.node(SteeringExperimentRef, {
   loadOne: (key, { store }) => store.steering.findByKey(key),
   fields: (t) => ({
     key: t.exposeString('key', {
-      description: 'Readable identity: <diff vector>.steering.<judge>.<twelve hex digits of all that decides it>.',
+      description:
+        'Readable identity: <diff vector>.steering.<judge>.<twelve hex digits of all that decides it>.',
     }),
     judge: t.exposeString('judge', { description: 'What told coherent texts from others, by its name.' }),
     judgeVersion: t.exposeInt('judgeVersion', {
@@ -68,8 +69,12 @@ builder.node(SteeringExperimentRef, {
         type: SampleRef,
         description: 'The texts, by prompt, unsteered before steered, then by number.',
         args: {
-          steered: t.arg.boolean({ description: 'Only steered or only unsteered texts. Null or absent: both.' }),
-          prompt: t.arg.int({ description: 'Only texts of the prompt of this index, 0-based. Null or absent: all.' }),
+          steered: t.arg.boolean({
+            description: 'Only steered or only unsteered texts. Null or absent: both.',
+          }),
+          prompt: t.arg.int({
+            description: 'Only texts of the prompt of this index, 0-based. Null or absent: all.',
+          }),
         },
         resolve: (experiment, args, context) =>
           connection(context, context.store.samples.ofExperiment, experiment, args),

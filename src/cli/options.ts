@@ -20,6 +20,14 @@ export const nonNegative = (text: string): number => {
   return value;
 };
 
+export const positive = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError('A number above 0 is expected.');
+  }
+  return value;
+};
+
 const mostBytes = 2 ** 52; // far beyond any machine, and exact in a number
 const units: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 

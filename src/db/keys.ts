@@ -83,8 +83,7 @@ export function splitDivergenceKey(key: string) {
 }
 
 export function splitComponentsKey(key: string) {
-  const [, diffVector, parametersKey] =
-    /^([^.]+\.[^.]+\.[^.]+)\.components\.([0-9a-f]{12})$/.exec(key) ?? [];
+  const [, diffVector, parametersKey] = /^([^.]+\.[^.]+\.[^.]+)\.components\.([0-9a-f]{12})$/.exec(key) ?? [];
   return diffVector === undefined || parametersKey === undefined ? undefined : { diffVector, parametersKey };
 }
 

@@ -105,7 +105,9 @@ export function checkRunRecord(record: RunRecord, model: ModelRow): void {
           throw new InvalidRunError(`${place}: method "${method}" is not of the form words-with-dashes`);
         }
         if (scale !== null && !(Number.isFinite(scale) && scale > 0)) {
-          throw new InvalidRunError(`${place}: ${method} at scale ${scale}; a finite number above 0 is expected`);
+          throw new InvalidRunError(
+            `${place}: ${method} at scale ${scale}; a finite number above 0 is expected`,
+          );
         }
       }
     }

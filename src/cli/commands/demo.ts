@@ -10,7 +10,7 @@ import { dataOption, wholeNumber } from '../options.ts';
 import { plain } from '../plain.ts';
 import { readRun } from '../read-run.ts';
 import { serveUntilStopped } from '../serve-until-stopped.ts';
-import { renderTokens } from '../tokens-table.ts';
+import { noiseLegend, renderTokens } from '../tokens-table.ts';
 import { defaultPort } from './serve.ts';
 
 const shown = { positions: 5, tokens: 8 };
@@ -86,5 +86,6 @@ async function measureAll(store: Store, signal: AbortSignal): Promise<void> {
     write(`\n${source.name}: ${source.description} (layer ${middle}, ${run.samples} texts, ${time})`);
     const rows = reading.layers.flatMap(({ positions }) => positions).slice(0, shown.positions);
     write(renderTokens(rows, process.stdout.columns ?? 120));
+    noiseLegend(rows).forEach(write);
   }
 }

@@ -145,7 +145,9 @@ export function causalEffectStore(
 }
 
 function check(record: NewCausalEffect): void {
-  const { oneOf, filled, number, whole, orNull, json, refuse } = checks(`causal effect of ${record.vector.key}`);
+  const { oneOf, filled, number, whole, orNull, json, refuse } = checks(
+    `causal effect of ${record.vector.key}`,
+  );
   const { control, vectors, seed, intervenedLossDeviation: deviation } = record;
   oneOf('direction', record.direction, causalDirections);
   oneOf('subset', record.subset, causalSubsets);

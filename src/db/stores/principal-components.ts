@@ -89,7 +89,8 @@ function check(vector: DiffVectorRow, record: NewPrincipalComponents): void {
   explained.forEach((value, i) => {
     number(`explained[${i}]`, value, -slack * total);
     const before = explained[i - 1] ?? Infinity;
-    if (value > before) refuse(`explained[${i}] is ${value}, above the one before, ${before}; the largest comes first`);
+    if (value > before)
+      refuse(`explained[${i}] is ${value}, above the one before, ${before}; the largest comes first`);
   });
   const sum = explained.reduce((a, b) => a + b, 0);
   if (sum > total * (1 + slack)) refuse(`explained adds up to ${sum}, more than the total, ${total}`);

@@ -44,7 +44,10 @@ const toRow = (columns: Columns, diffVector: DiffVectorRow): ProjectionRow => ({
   diffVector,
 });
 
-function keyOf({ method, scale, variant, sign, mode, parametersKey }: Columns, { key }: DiffVectorRow): string {
+function keyOf(
+  { method, scale, variant, sign, mode, parametersKey }: Columns,
+  { key }: DiffVectorRow,
+): string {
   const reading = `${method}${scale === null ? '' : `@${scale}`}.${slug(variant)}.${slug(sign)}`;
   return `${key}.${reading}${mode === 'COMPAT' ? '.compat' : ''}${parametersKey === '' ? '' : `.${parametersKey}`}`;
 }

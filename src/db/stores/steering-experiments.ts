@@ -105,7 +105,9 @@ export function steeringExperimentStore(
     if (known) {
       const [stored, given] = [known.settings, settings].map(canonicalJson);
       if (stored !== given)
-        checks(place).refuse(`${known.key} was decoded with ${stored}, not ${given}; parameters must tell them apart`);
+        checks(place).refuse(
+          `${known.key} was decoded with ${stored}, not ${given}; parameters must tell them apart`,
+        );
       return known;
     }
     const experimentId = insert.experiment({
@@ -175,7 +177,8 @@ function check(place: string, record: NewSteeringExperiment): void {
     whole(`${at}.promptIndex`, promptIndex, 0);
     whole(`${at}.sampleIndex`, sampleIndex, 0);
     number(`${at}.strength`, strength);
-    if (!steered && strength !== 0) refuse(`${at} is not steered, and its strength is ${strength} instead of 0`);
+    if (!steered && strength !== 0)
+      refuse(`${at} is not steered, and its strength is ${strength} instead of 0`);
     oneOf(`${at}.finish`, finish, sampleFinishes);
     orNull(perplexity, (value) => number(`${at}.perplexity`, value, 0));
     tokenIds.forEach((id, t) => whole(`${at}.tokenIds[${t}]`, id, 0));
@@ -191,7 +194,8 @@ function promptsOf(place: string, given: readonly NewSample[]): string[] {
   const prompts: string[] = [];
   for (const { promptIndex, prompt } of given) {
     const known = (prompts[promptIndex] ??= prompt);
-    if (known !== prompt) refuse(`prompt ${promptIndex} is both ${JSON.stringify(known)} and ${JSON.stringify(prompt)}`);
+    if (known !== prompt)
+      refuse(`prompt ${promptIndex} is both ${JSON.stringify(known)} and ${JSON.stringify(prompt)}`);
     filled(`prompt ${promptIndex}`, prompt);
   }
   const missing = Array.from(prompts, (prompt) => prompt === undefined).indexOf(true);

@@ -4,7 +4,12 @@ import type { JsonObject } from '../../lib/canonical-json.ts';
 import { diffVectors } from './diff-vectors.ts';
 import { modes } from './modes.ts';
 
-export const causalDirections = ['BASE_TO_FINETUNED', 'FINETUNED_TO_BASE', 'ZERO_FINETUNED', 'ZERO_BASE'] as const;
+export const causalDirections = [
+  'BASE_TO_FINETUNED',
+  'FINETUNED_TO_BASE',
+  'ZERO_FINETUNED',
+  'ZERO_BASE',
+] as const;
 export type CausalDirection = (typeof causalDirections)[number];
 export const causalSubsets = ['ALL', 'AFTER_K', 'EXCLUDE_POSITION'] as const;
 export type CausalSubset = (typeof causalSubsets)[number];
