@@ -22,6 +22,7 @@ export {
   type GenerateOptions,
   type Generation,
   type GenerationSettings,
+  type LensOptions,
   type LensReading,
   type Mode,
   Model,

@@ -250,14 +250,14 @@ class Addon : public Napi::Addon<Addon> {
     });
   }
 
-  /// (base, finetuned, ids, offsets, layers, positions, budget, job, progress) → DiffResult
+  /// (base, finetuned, ids, offsets, layers, positions, budget, compat, job, progress) → DiffResult
   Napi::Value diff(const Napi::CallbackInfo& info) {
     return guarded(info, [&](const Arguments& a) {
       const ModelHandle base = a.model(0), finetuned = a.model(1);
-      const DiffRequest request{a.integers(4), a.integers(5), a.integer(6, 0, int64_t{1} << 52)};
+      const DiffRequest request{a.integers(4), a.integers(5), a.integer(6, 0, int64_t{1} << 52), a.boolean(7)};
       require_array("the means", uint64_t{request.layers.size()} * request.positions.size(),
                     static_cast<uint64_t>(base.model->spec().d_model), sizeof(float));
-      return queue_.submit(info.Env(), JobQueue::Lane::compute, a.job(7), info[8], base.threads,
+      return queue_.submit(info.Env(), JobQueue::Lane::compute, a.job(8), info[9], base.threads,
                            [base = base.model, finetuned = finetuned.model, tokens = read_tokens(a, 2, 3),
                             request](Job& job) -> JobQueue::Settle {
                              auto r = std::make_shared<DiffResult>(

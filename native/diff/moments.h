@@ -13,8 +13,9 @@ namespace deltascope {
 /// exactly.
 class Moments {
  public:
-  /// swaps: how many times base and finetuned change places at random, sample by sample, for the noise floor.
-  explicit Moments(int64_t d_model, int64_t swaps = 0);
+  /// swaps: how many times base and finetuned change places at random, sample by sample, for the noise floor. compat:
+  /// activations, each difference and the means are rounded to bfloat16, as the published implementation's are.
+  explicit Moments(int64_t d_model, int64_t swaps = 0, bool compat = false);
 
   /// One distinct activation pair that `count` samples have, `even` of them with an even sample index.
   /// base, finetuned: [d_model] float32. base_norm, finetuned_norm: their L2 norms. signs: [swaps], for each the sum over
@@ -36,8 +37,8 @@ class Moments {
   /// Mean over samples, [d_model], rounded once to float32. NaN without samples.
   void mean_base(float* out) const { mean(base_, out); }
   void mean_finetuned(float* out) const { mean(finetuned_, out); }
-  /// Mean of finetuned − base: the difference of exact sums, so nothing cancels.
-  void mean_diff(float* out) const;
+  /// Mean of finetuned − base: an exact sum of differences, so nothing cancels.
+  void mean_diff(float* out) const { mean(diff_, out); }
 
   /// Σ over samples of the token norms, and how many.
   double base_norm_sum() const { return base_norms_.total(); }
@@ -65,15 +66,17 @@ class Moments {
   void mean(const std::vector<int128>& sums, float* out) const;
 
   int64_t d_model_, swaps_;
+  bool compat_;
   int64_t samples_ = 0, even_samples_ = 0, not_finite_ = 0;
-  std::vector<int128> base_, finetuned_, even_diff_, even_base_;  // [d_model], in units of FixedSum
+  std::vector<int128> base_, finetuned_, diff_, even_diff_, even_base_;  // [d_model], in units of FixedSum
   std::vector<int128> swapped_;                                   // [d_model, swaps]
   std::vector<uint8_t> spoiled_;                      // [d_model]
   ExactSum base_norms_, finetuned_norms_, squared_diffs_;
 };
 
-/// ‖x‖ and ‖y − x‖² of rows in float64, summed in the order of the dimensions.
-double row_norm(const float* x, int64_t width);
-double squared_distance(const float* x, const float* y, int64_t width);
+/// ‖x‖ and ‖y − x‖² of rows in float64, summed in the order of the dimensions. compat: of values, and differences, rounded to
+/// bfloat16.
+double row_norm(const float* x, int64_t width, bool compat = false);
+double squared_distance(const float* x, const float* y, int64_t width, bool compat = false);
 
 }  // namespace deltascope

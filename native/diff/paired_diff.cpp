@@ -90,7 +90,7 @@ Multiplicity multiplicity(const PrefixTree& tree, int64_t swaps) {
 
 /// Feeds one layer of one tree to the statistics of the positions asked for. slots: position → index, or −1.
 void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int64_t>& slots,
-            const float* base, const float* finetuned, int64_t d, int64_t swaps, std::span<Moments> moments) {
+            const float* base, const float* finetuned, int64_t d, int64_t swaps, bool compat, std::span<Moments> moments) {
   const auto slot_of = [&](int32_t position) {
     return static_cast<size_t>(position) < slots.size() ? slots[static_cast<size_t>(position)] : -1;
   };
@@ -100,7 +100,7 @@ void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int
     const auto at = static_cast<size_t>(node);
     if (slot_of(tree.position[at]) < 0) continue;
     const float *b = base + node * d, *f = finetuned + node * d;
-    all[at] = {b, f, m.count[at], m.even[at], row_norm(b, d), row_norm(f, d), squared_distance(b, f, d),
+    all[at] = {b, f, m.count[at], m.even[at], row_norm(b, d, compat), row_norm(f, d, compat), squared_distance(b, f, d, compat),
                m.signs.data() + node * swaps};
   }
   std::vector<std::vector<Moments::Pair>> by_slot(moments.size());
@@ -158,11 +158,11 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
 
   Forward forward({&base, &finetuned});
   const int64_t swaps = swaps_for(L * P, d);
-  const int64_t sums_per_dimension = (4 + swaps) * static_cast<int64_t>(sizeof(int128)) + 1;
+  const int64_t sums_per_dimension = (5 + swaps) * static_cast<int64_t>(sizeof(int128)) + 1;
   const int64_t statistics_bytes = L * P * (d * sums_per_dimension + static_cast<int64_t>(sizeof(Moments)));
   const auto trees =
       plan_trees(batch.view(), nodes_per_wave(forward, statistics_bytes, swaps, request.memory_budget, longest), context);
-  std::vector<Moments> moments(static_cast<size_t>(L * P), Moments(d, swaps));  // [ascending layer, position asked]
+  std::vector<Moments> moments(static_cast<size_t>(L * P), Moments(d, swaps, request.compat));  // [ascending layer, position asked]
 
   int64_t nodes = 0, done = 0;
   for (const PrefixTree& tree : trees) nodes += tree.nodes();
@@ -172,7 +172,7 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
     const Multiplicity m = multiplicity(tree, swaps);
     const auto observe = [&](int64_t layer, std::span<const float* const> residuals) {
       const auto row = std::lower_bound(layers.begin(), layers.end(), layer) - layers.begin();
-      reduce(tree, m, slots, residuals[0], residuals[1], d, swaps,
+      reduce(tree, m, slots, residuals[0], residuals[1], d, swaps, request.compat,
              std::span(moments).subspan(static_cast<size_t>(row * P), static_cast<size_t>(P)));
     };
     Pass pass;

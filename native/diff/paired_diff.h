@@ -15,6 +15,7 @@ struct DiffRequest {
   std::vector<int64_t> positions;  // token indices from the start, any order, no repeats
   int64_t memory_budget =
       0;  // bytes; 0: 1 GiB, or more when the model needs it
+  bool compat = false;  // round as the published implementation does with bfloat16 models, see Moments
 };
 
 /// The answer; L layers and P positions in the order asked, d = d_model.

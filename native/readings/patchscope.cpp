@@ -1,12 +1,12 @@
 #include "readings/patchscope.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <functional>
 #include <span>
 #include <string>
 
+#include "core/dtype.h"
 #include "core/errors.h"
 #include "core/parallel_error.h"
 #include "models/activations.h"
@@ -21,13 +21,6 @@ namespace {
 
 constexpr int64_t kNodesPerPass = 8192;
 constexpr int64_t kLogitBytes = int64_t{128} << 20;  // of the rows whose whole logits are held at once
-
-/// Rounded to the nearest bfloat16, halves to even.
-float round_bf16(float x) {
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  if ((bits & 0x7fffffff) > 0x7f800000) return x;
-  return std::bit_cast<float>((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000u);
-}
 
 [[noreturn]] void fail(const std::string& message, const char* field) {
   throw Error(Code::invalid_argument, message, {{"field", field}});
@@ -69,7 +62,7 @@ void require_request(const Model& model, const float* vectors, int64_t rows, con
 /// What is patched in: [rows · scales, d_model].
 std::vector<float> scaled_vectors(const float* vectors, int64_t rows, int64_t d, const PatchscopeRequest& request) {
   const auto scales = static_cast<int64_t>(request.scales.size());
-  const auto rounded = [&](float x) { return request.compat ? round_bf16(x) : x; };
+  const auto rounded = [&](float x) { return request.compat ? round_to_bf16(x) : x; };
   std::vector<float> result(static_cast<size_t>(rows * scales * d)), vector(static_cast<size_t>(d));
   for (int64_t row = 0; row < rows; ++row) {
     std::transform(vectors + row * d, vectors + (row + 1) * d, vector.begin(), rounded);
@@ -125,7 +118,7 @@ std::vector<PatchscopeToken> combine(float* logits, int64_t prompts, int64_t voc
     LogSum total;
     total.add(row, vocabulary);
     exponentials(row, total.value(), row, vocabulary);
-    if (request.compat) std::transform(row, row + vocabulary, row, round_bf16);
+    if (request.compat) std::transform(row, row + vocabulary, row, [](float x) { return round_to_bf16(x); });
     for (int64_t id = 0; id < vocabulary; ++id) scratch[static_cast<size_t>(id)] += row[id];
   }
   std::vector<PatchscopeToken> list;

@@ -153,6 +153,7 @@ export interface Addon {
     layers: Float64Array,
     positions: Float64Array,
     memoryBudget: number,
+    compat: boolean,
     job: JobHandle,
     progress?: NativeProgress,
   ): Promise<NativeDiff>;

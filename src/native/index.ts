@@ -14,8 +14,15 @@ export { NativeError, type NativeErrorCode } from './errors.ts';
 export type { GenerateOptions, Generation, GenerationSettings } from './generate.ts';
 export type { Intervention } from './intervention.ts';
 export { type KlDivergence, klDivergence, type KlOptions } from './kl-divergence.ts';
-export type { Mode } from './mode.ts';
-export { type LensReading, Model, type ModelSpec, type OpenOptions, type Token } from './model.ts';
+export { type Mode, roundToBfloat16 } from './mode.ts';
+export {
+  type LensOptions,
+  type LensReading,
+  Model,
+  type ModelSpec,
+  type OpenOptions,
+  type Token,
+} from './model.ts';
 export { cosine, nearest, type Neighbour } from './nearest.ts';
 export { identityPrompts, type PatchscopeOptions, patchscopeScales } from './patchscope.ts';
 export {

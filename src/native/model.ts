@@ -4,6 +4,7 @@ import { openTokenizer, type Tokenizer, TokenizerError } from '../tokenizer/inde
 import { addon, type ModelHandle, type NativeRanking, type NativeSpec } from './addon.ts';
 import { compute, type ComputeOptions } from './compute.ts';
 import { NativeError } from './errors.ts';
+import { checkedMode, type Mode, roundToBfloat16 } from './mode.ts';
 import { crossEntropy, type CrossEntropy, type CrossEntropyOptions } from './cross-entropy.ts';
 import { embed, type EmbedOptions } from './embed.ts';
 import { given } from './given.ts';
@@ -43,6 +44,13 @@ export interface Token {
   text: string | null;
   /** 0 to 1, softmax over the whole vocabulary. */
   probability: number;
+}
+
+export interface LensOptions extends ComputeOptions {
+  /** Tokens at each end. */
+  k: number;
+  /** 'compat' rounds vectors and probabilities to bfloat16, as the published implementation does. */
+  mode?: Mode | undefined;
 }
 
 export interface LensReading {
@@ -152,13 +160,15 @@ export class Model {
    * Reads vectors through this model's final norm and unembedding; the sign of `bottom` flips after the norm, and a soft
    * cap is not applied (nostalgebraist 2020; method of arXiv 2510.13900).
    */
-  async logitLens(vectors: Vectors, options: ComputeOptions & { k: number }): Promise<LensReading[]> {
+  async logitLens(vectors: Vectors, options: LensOptions): Promise<LensReading[]> {
     const { k } = given(options);
+    const mode = checkedMode(options.mode);
     const { vocabSize, dModel } = this.spec;
     if (!Number.isSafeInteger(k) || k < 1 || k > vocabSize) {
       throw invalid(`k is ${String(k)}; a whole number from 1 to ${vocabSize} is expected`);
     }
-    const flat = flattenVectors(vectors, dModel);
+    const given32 = flattenVectors(vectors, dModel);
+    const flat = mode === 'compat' ? given32.map(roundToBfloat16) : given32;
     const handle = this._handle();
     const { top, bottom } = await compute(options, (job, progress) =>
       addon().logitLens(handle, flat, k, job, progress),
@@ -173,7 +183,11 @@ export class Model {
         const id = ranking.ids[row * k + rank];
         const probability = ranking.probabilities[row * k + rank];
         if (id === undefined || probability === undefined) throw new Error('the engine returned too few ids');
-        return { id, text: text?.([id]) ?? null, probability };
+        return {
+          id,
+          text: text?.([id]) ?? null,
+          probability: mode === 'compat' ? roundToBfloat16(probability) : probability,
+        };
       });
     return Array.from({ length: flat.length / dModel }, (_, row) => ({
       top: read(top, row),

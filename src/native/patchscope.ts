@@ -1,7 +1,7 @@
 import { addon } from './addon.ts';
 import { compute, type ComputeOptions } from './compute.ts';
 import type { Model, Token } from './model.ts';
-import type { Mode } from './mode.ts';
+import { checkedMode, type Mode } from './mode.ts';
 import { flatten, invalid, type Tokens } from './tokens.ts';
 import { flattenVectors, type Vectors } from './vectors.ts';
 
@@ -51,7 +51,8 @@ export async function patchscope(
   wholePrompts = false,
 ): Promise<Token[][][]> {
   const { vocabSize, dModel, layers } = model.spec;
-  const { layer, scales = patchscopeScales, k = Math.min(20, vocabSize), norm, mode = 'exact' } = options;
+  const { layer, scales = patchscopeScales, k = Math.min(20, vocabSize), norm } = options;
+  const mode = checkedMode(options.mode);
   const intersection = options.intersection ?? Math.min(defaultIntersection, vocabSize);
   if (!Number.isSafeInteger(layer) || layer < 0 || layer >= layers) {
     throw invalid(`layer is ${String(layer)}; a whole number from 0 to ${layers - 1} is expected`);
@@ -66,9 +67,6 @@ export async function patchscope(
   if (wrong >= 0) throw invalid(`scales[${wrong}] is ${String(scales[wrong])}; a finite number is expected`);
   if (norm !== undefined && !(norm > 0 && Number.isFinite(Math.fround(norm)))) {
     throw invalid(`norm is ${String(norm)}; a finite number above 0 is expected`);
-  }
-  if (mode !== 'exact' && mode !== 'compat') {
-    throw invalid(`mode is ${JSON.stringify(mode)}; "exact" or "compat" is expected`);
   }
   const flat = flattenVectors(vectors, dModel);
   const prompts = options.prompts ?? identityPrompts.map((prompt) => model.tokenizer.encode(prompt));

@@ -218,3 +218,26 @@ TEST_CASE("noise is what the mean diff becomes when samples change sides, in flo
   CHECK(m.base_split_norm() == doctest::Approx(std::sqrt(split)).epsilon(1e-9));
   CHECK(std::isnan(Moments(kWidth).swap_norms().mean));
 }
+
+TEST_CASE("compat rounds every activation, every difference and every mean to bfloat16") {
+  const Data data;
+  Moments m(kWidth, 0, true);
+  std::vector<Moments::Pair> pairs;
+  for (int64_t i = 0; i < kSamples; ++i) pairs.push_back(data.pair(i));
+  m.add(pairs);
+  std::vector<float> diff(kWidth), base(kWidth);
+  m.mean_diff(diff.data());
+  m.mean_base(base.data());
+  for (int64_t j = 0; j < kWidth; ++j) {
+    double diff_sum = 0, base_sum = 0;
+    for (int64_t i = 0; i < kSamples; ++i) {
+      const auto at = static_cast<size_t>(i * kWidth + j);
+      const float b = round_to_bf16(data.base[at]), f = round_to_bf16(data.finetuned[at]);
+      diff_sum += round_to_bf16(f - b);
+      base_sum += b;
+    }
+    CHECK(diff[static_cast<size_t>(j)] == round_to_bf16(static_cast<float>(diff_sum / kSamples)));
+    CHECK(base[static_cast<size_t>(j)] == round_to_bf16(static_cast<float>(base_sum / kSamples)));
+  }
+  CHECK(row_norm(data.base.data(), kWidth, true) != row_norm(data.base.data(), kWidth));
+}
