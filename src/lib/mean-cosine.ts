@@ -1,7 +1,8 @@
 /** Sum of vectors of one width, in float64. */
 function total(vectors: readonly ArrayLike<number>[], width: number): Float64Array {
   const sum = new Float64Array(width);
-  for (const vector of vectors) for (let d = 0; d < width; d++) sum[d] = (sum[d] as number) + (vector[d] as number);
+  for (const vector of vectors)
+    for (let d = 0; d < width; d++) sum[d] = (sum[d] as number) + (vector[d] as number);
   return sum;
 }
 

@@ -42,7 +42,10 @@ export function chooseScale(
   const others = baseline?.map(({ tokens }) => probabilities(tokens, isEcho));
   const weights = shares(readings.map(({ scale }) => Math.log(scale)));
   const scores = lists.map((list, s) => {
-    const agreement = lists.reduce((sum, other, r) => sum + (weights[r] ?? 0) * overlap(list, other, mostOfOneToken), 0);
+    const agreement = lists.reduce(
+      (sum, other, r) => sum + (weights[r] ?? 0) * overlap(list, other, mostOfOneToken),
+      0,
+    );
     const other = others?.[s];
     return agreement * (other ? 1 - overlap(normalised(list), normalised(other)) : 1);
   });

@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { identityPrompts, type Model, patchscopeScales, type Token } from '../native/index.ts';
-import { defineMethod, type MethodContext, type Projection, type Sign, type Variant } from './define-method.ts';
+import {
+  defineMethod,
+  type MethodContext,
+  type Projection,
+  type Sign,
+  type Variant,
+} from './define-method.ts';
 import { chooseScale, echoesOf, type ScaleReading } from './patchscope-scale.ts';
 
 const variants: readonly Variant[] = ['DIFF', 'BASE', 'FINETUNED'];
@@ -24,7 +30,8 @@ const parameters = z.object({
 export const patchscope = defineMethod({
   name: 'patchscope',
   version: 1,
-  summary: 'Puts a vector in the place of a word that a model is about to repeat, at many strengths, and reads the word.',
+  summary:
+    'Puts a vector in the place of a word that a model is about to repeat, at many strengths, and reads the word.',
   parameters,
 
   async project(sets, context, { top, scales: given, intersection, mode }) {
@@ -33,15 +40,19 @@ export const patchscope = defineMethod({
     const isEcho = echoesOf(identityPrompts);
     for (const { layer, norm, members } of byLayer(sets)) {
       const read = (model: Model, which: readonly Variant[]) =>
-        readings(model, members.flatMap((i) => which.map((variant) => sets[i]?.[variant] as Float32Array)), {
-          layer,
-          norm,
-          scales,
-          top,
-          intersection,
-          mode,
-          context,
-        });
+        readings(
+          model,
+          members.flatMap((i) => which.map((variant) => sets[i]?.[variant] as Float32Array)),
+          {
+            layer,
+            norm,
+            scales,
+            top,
+            intersection,
+            mode,
+            context,
+          },
+        );
       // As published: each mean by the model it is of, the difference by the finetuned one, all at the finetuned norm.
       const finetuned = await read(context.finetuned, ['DIFF', 'FINETUNED']);
       const base = await read(context.base, ['BASE']);

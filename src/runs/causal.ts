@@ -14,10 +14,23 @@ import {
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
 import { seededRandom } from '../lib/seeded-random.ts';
-import { causalEffect, type CausalEffect, type CausalIntervention } from '../native/index.ts';
+import {
+  causalEffect,
+  type CausalEffect,
+  type CausalIntervention,
+  roundToBfloat16,
+} from '../native/index.ts';
 import { selectTexts } from './corpus.ts';
 import { columnSubset } from './causal-subsets.ts';
-import { layerOf, type StoredPair, textsOf, unitOf, vectorsOf, withModelsOf, type WorkOptions } from './stored-run.ts';
+import {
+  layerOf,
+  type StoredPair,
+  textsOf,
+  unitOf,
+  vectorsOf,
+  withModelsOf,
+  type WorkOptions,
+} from './stored-run.ts';
 
 export interface CausalRunOptions extends WorkOptions {
   layer?: number | undefined;
@@ -32,7 +45,7 @@ export interface CausalRunOptions extends WorkOptions {
   seed?: number | undefined;
   /** AFTER_K counts the predictions made from tokens after this one. */
   afterK?: number | undefined;
-  /** COMPAT leaves out the column that the published implementation does: p + 1. */
+  /** COMPAT leaves out the column that the published implementation does, p + 1, and rounds directions to bfloat16. */
   mode?: 'EXACT' | 'COMPAT' | undefined;
 }
 
@@ -87,10 +100,11 @@ export async function measureCausalEffects(
       RANDOM: randomDirections(plan.random, run.dModel, plan.seed),
       RANDOM_DIFFERENCE: await randomDifferences(store, layer, pair, plan, signal),
     };
+    const all = [...controls.NONE, ...controls.RANDOM, ...controls.RANDOM_DIFFERENCE];
     onPhase?.('causal');
     const effect = await causalEffect(pair.base, pair.finetuned, tokens, {
       layer: layer.layer,
-      vectors: [...controls.NONE, ...controls.RANDOM, ...controls.RANDOM_DIFFERENCE],
+      vectors: plan.mode === 'COMPAT' ? all.map((vector) => vector.map(roundToBfloat16)) : all,
       interventions,
       signal,
       onProgress,
@@ -126,7 +140,8 @@ function planOf(store: Store, run: RunRow, options: CausalRunOptions): Plan {
     );
   }
   const numbers = { ...published };
-  for (const key of Object.keys(published) as (keyof typeof published)[]) numbers[key] = options[key] ?? published[key];
+  for (const key of Object.keys(published) as (keyof typeof published)[])
+    numbers[key] = options[key] ?? published[key];
   for (const [key, value] of Object.entries({ ...numbers, seed })) {
     if (!Number.isSafeInteger(value) || value < 0)
       throw new CodedError('INVALID_ARGUMENT', `${key} is ${value}; a whole number from 0 is expected`);
@@ -184,7 +199,11 @@ function recordOf(
   places: number,
 ): NewCausalEffect {
   const { columns, counts } = effect;
-  const counted = columnSubset(spec.subset, columns, { afterK: plan.afterK, position: vector.position, mode: plan.mode });
+  const counted = columnSubset(spec.subset, columns, {
+    afterK: plan.afterK,
+    position: vector.position,
+    mode: plan.mode,
+  });
   const count = sumOver(counts, counted);
   if (count === 0) {
     throw new CodedError(
@@ -192,10 +211,11 @@ function recordOf(
       `${plan.file}: no prediction is left of subset ${spec.subset} at ${vector.key} (its texts have ${columns + 1} tokens at most); give longer texts or a smaller --after`,
     );
   }
-  const intervention = interventions.find((name) => directions[name] === spec.direction) as CausalIntervention;
+  const intervention = interventions.find(
+    (name) => directions[name] === spec.direction,
+  ) as CausalIntervention;
   const sums = effect.intervened[intervention] ?? new Float64Array();
-  const first =
-    spec.control === 'NONE' ? index : spec.control === 'RANDOM' ? places : places + plan.random;
+  const first = spec.control === 'NONE' ? index : spec.control === 'RANDOM' ? places : places + plan.random;
   const losses = Array.from({ length: spec.vectors }, (_, i) => {
     const from = (first + i) * columns;
     return sumOver(sums.subarray(from, from + columns), counted) / count;
@@ -263,4 +283,3 @@ async function randomDifferences(
     return a.map((value, d) => value - (b[d] as number));
   });
 }
-

@@ -31,7 +31,8 @@ export async function measureComponents(
       .page(vector, {}, { first: 1000 })
       .rows.find(
         (row) =>
-          row.engineVersion === packageVersion() && canonicalJson(row.parameters) === canonicalJson(parameters),
+          row.engineVersion === packageVersion() &&
+          canonicalJson(row.parameters) === canonicalJson(parameters),
       );
   const known = vectors.flatMap((vector) => stored(vector) ?? []);
   if (known.length === vectors.length) return { layer, components: known, reused: true };

@@ -1,7 +1,14 @@
 import type { DiffVectorRow, NewProjection, ProjectionRow, RunLayerRow, RunRow, Store } from '../db/index.ts';
 import { canonicalJson, type JsonObject } from '../lib/canonical-json.ts';
 import { patchscope } from '../methods/index.ts';
-import { finetunedNormOf, layerOf, numbersOf, vectorsOf, withModelsOf, type WorkOptions } from './stored-run.ts';
+import {
+  finetunedNormOf,
+  layerOf,
+  numbersOf,
+  vectorsOf,
+  withModelsOf,
+  type WorkOptions,
+} from './stored-run.ts';
 
 export interface PatchscopeRunOptions extends WorkOptions {
   layer?: number | undefined;
@@ -51,7 +58,13 @@ export async function readByPatchscope(
       store.projections.save(
         missing.flatMap((vector, i) =>
           (readings[i] ?? []).map(
-            ({ scale = null, chosen = true, score = null, mode = 'EXACT', ...projection }): NewProjection => ({
+            ({
+              scale = null,
+              chosen = true,
+              score = null,
+              mode = 'EXACT',
+              ...projection
+            }): NewProjection => ({
               ...projection,
               scale,
               chosen,

@@ -1,8 +1,15 @@
-import type { DiffVectorRow, NewSample, RunRow, SteeringExperimentRow, SteeringSpec, Store } from '../db/index.ts';
+import type {
+  DiffVectorRow,
+  NewSample,
+  RunRow,
+  SteeringExperimentRow,
+  SteeringSpec,
+  Store,
+} from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject, JsonValue } from '../lib/canonical-json.ts';
 import { sha256 } from '../lib/sha256.ts';
-import { type Generation, type GenerationSettings, klDivergence } from '../native/index.ts';
+import { type Generation, type GenerationSettings, klDivergence, roundToBfloat16 } from '../native/index.ts';
 import {
   calibrate,
   type Calibration,
@@ -49,6 +56,8 @@ export interface SteerOptions extends WorkOptions {
   seed?: number | undefined;
   /** Unsteered texts of the probes that the deterministic judge learns from, each. */
   calibrationSamples?: number | undefined;
+  /** COMPAT rounds the vector to bfloat16 where the published implementation does. */
+  mode?: 'EXACT' | 'COMPAT' | undefined;
   /** Another judge than the deterministic one. */
   judge?: CoherenceJudge | undefined;
 }
@@ -60,7 +69,13 @@ export interface Steered {
 }
 
 /** As published (method.md §6.3, §6.5). */
-const published = { searchTokens: 128, tokens: 512, searchTemperature: 1.2, temperature: 1.1, calibrationSamples: 16 };
+const published = {
+  searchTokens: 128,
+  tokens: 512,
+  searchTemperature: 1.2,
+  temperature: 1.1,
+  calibrationSamples: 16,
+};
 /** Prompts whose first steered text is measured for the divergence: whole distributions, so few. */
 const divergenceTexts = 20;
 
@@ -134,13 +149,15 @@ function planOf(options: SteerOptions, baseFolder: string): Plan {
     ...(strength === undefined
       ? { search: { ...search }, searchTokens: tokens.search, searchTemperature: temperature.search }
       : { strength }),
-    ...(judge ? { judge: judge.parameters } : { calibrationSamples, searchTokens: tokens.search, searchTemperature: temperature.search }),
+    ...(judge
+      ? { judge: judge.parameters }
+      : { calibrationSamples, searchTokens: tokens.search, searchTemperature: temperature.search }),
   };
   return {
     spec: {
       judge: judge?.name ?? deterministic.name,
       judgeVersion: judge?.version ?? deterministic.version,
-      mode: 'EXACT',
+      mode: options.mode ?? 'EXACT',
       seed,
       parameters,
       prompts,
@@ -204,12 +221,26 @@ async function openLab(pair: StoredPair, plan: Plan, options: SteerOptions): Pro
     onPhase?.('calibrate');
     // A seed that neither the search nor the experiment uses: what is judged is not what was learned from.
     const seed = plan.spec.seed + 2 ** 32;
-    const texts = await write(lab, { prompts: probeIds, samples: plan.calibrationSamples, stage: 'search', seed });
-    calibration = await calibrate(pair, texts.map(({ text }) => text), { seed, signal });
+    const texts = await write(lab, {
+      prompts: probeIds,
+      samples: plan.calibrationSamples,
+      stage: 'search',
+      seed,
+    });
+    calibration = await calibrate(
+      pair,
+      texts.map(({ text }) => text),
+      { seed, signal },
+    );
     judge = deterministicJudge(pair, calibration.limits);
   }
   onPhase?.('samples');
-  const unsteered = await write(lab, { prompts: promptIds, samples: plan.samples, stage: 'final', seed: plan.spec.seed });
+  const unsteered = await write(lab, {
+    prompts: promptIds,
+    samples: plan.samples,
+    stage: 'final',
+    seed: plan.spec.seed,
+  });
   return { ...lab, judge, calibration, unsteered };
 }
 
@@ -265,7 +296,9 @@ async function experiment(
   norm: number,
 ): ReturnType<typeof record> {
   const { plan, signal, onPhase, onProgress, pair } = lab;
-  const vector = unitOf(store, row).map((value) => value * norm);
+  const unit = unitOf(store, row);
+  const round = plan.spec.mode === 'COMPAT' ? roundToBfloat16 : (value: number) => value;
+  const vector = unit.map((value) => round(round(value) * round(norm)));
   const { layer } = row.layer;
   let threshold: Threshold<{ text: string }> | null = null;
   if (lab.strength === undefined) {
@@ -321,8 +354,15 @@ interface Outcome {
 async function record(lab: Lab, row: DiffVectorRow, { strength, threshold, steered, vector, norm }: Outcome) {
   const { plan, pair, signal, calibration, unsteered } = lab;
   const { layer } = row.layer;
-  const texts = [...unsteered.map((text) => ({ ...text, steered: false })), ...steered.map((text) => ({ ...text, steered: true }))];
-  const measures = await measureTexts(pair, texts.map(({ text }) => text), { signal });
+  const texts = [
+    ...unsteered.map((text) => ({ ...text, steered: false })),
+    ...steered.map((text) => ({ ...text, steered: true })),
+  ];
+  const measures = await measureTexts(
+    pair,
+    texts.map(({ text }) => text),
+    { signal },
+  );
   const judged = await verdicts(lab, texts, measures);
   const samples = texts.map((text, i): NewSample => {
     const perplexity = Math.exp(measures[i]?.baseSurprise ?? NaN);
@@ -371,7 +411,13 @@ async function verdicts(
 ): Promise<Verdict[]> {
   if (isDeterministic(judge)) return measures.map((measure) => judge.verdict(measure));
   const filled = texts.filter(({ text }) => text.trim() !== '');
-  const given = filled.length === 0 ? [] : await judge.judge(filled.map(({ text }) => text), { signal });
+  const given =
+    filled.length === 0
+      ? []
+      : await judge.judge(
+          filled.map(({ text }) => text),
+          { signal },
+        );
   const byText = new Map(filled.map((text, i) => [text, given[i]]));
   return texts.map((text) => byText.get(text) ?? 'UNKNOWN');
 }
@@ -387,7 +433,10 @@ function settingsOf(settings: GenerationSettings | undefined, calibration: Calib
 }
 
 /** Mean norm of the finetuned residual stream after a layer over the unsteered texts with their prompts. */
-async function residualNorm({ pair, promptIds, unsteered, signal }: Lab, layer: number): Promise<number | null> {
+async function residualNorm(
+  { pair, promptIds, unsteered, signal }: Lab,
+  layer: number,
+): Promise<number | null> {
   const tokens = unsteered
     .filter(({ sample }) => sample === 0)
     .slice(0, divergenceTexts)

@@ -105,7 +105,10 @@ export function unitOf(store: Store, vector: DiffVectorRow): Float32Array {
 /** The layer's mean token norm of the finetuned model. @throws CodedError NOT_FINITE where it was not finite */
 export function finetunedNormOf({ finetunedNorm, key }: RunLayerRow): number {
   if (finetunedNorm !== null && finetunedNorm > 0) return finetunedNorm;
-  throw new CodedError('NOT_FINITE', `the finetuned token norm of ${key} is ${finetunedNorm}; a number above 0 is needed`);
+  throw new CodedError(
+    'NOT_FINITE',
+    `the finetuned token norm of ${key} is ${finetunedNorm}; a number above 0 is needed`,
+  );
 }
 
 /**

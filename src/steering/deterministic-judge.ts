@@ -30,7 +30,11 @@ export async function measureTexts(
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<TextMeasures[]> {
   // The base's tokenizer for both, as everywhere.
-  return measureTokens({ base, finetuned }, texts.map((text) => base.tokenizer.encode(text)), options);
+  return measureTokens(
+    { base, finetuned },
+    texts.map((text) => base.tokenizer.encode(text)),
+    options,
+  );
 }
 
 async function measureTokens(
@@ -47,10 +51,14 @@ async function measureTokens(
     const [own, other] = [byBase[at], byFinetuned[at]];
     at += 1;
     if (!own || !other) throw new Error('the engine returned too few losses');
-    const joint = own.map((nats, t) => Math.log(2) - Math.log(Math.exp(-nats) + Math.exp(-(other[t] ?? Infinity))));
+    const joint = own.map(
+      (nats, t) => Math.log(2) - Math.log(Math.exp(-nats) + Math.exp(-(other[t] ?? Infinity))),
+    );
     return {
       // Beyond what exp can say, the smaller of the two is as good.
-      surprise: mean(joint.map((nats, t) => (Number.isFinite(nats) ? nats : Math.min(own[t] ?? nats, other[t] ?? nats)))),
+      surprise: mean(
+        joint.map((nats, t) => (Number.isFinite(nats) ? nats : Math.min(own[t] ?? nats, other[t] ?? nats))),
+      ),
       baseSurprise: mean(own),
       repetition: repetition(ids),
     };
@@ -133,7 +141,10 @@ export async function calibrate(
 }
 
 /** Coherent: at most so surprising to the pair, and at most so repetitive. Offline; the same verdict for the same text always. */
-export function deterministicJudge(pair: { base: Reader; finetuned: Reader }, limits: Limits): DeterministicJudge {
+export function deterministicJudge(
+  pair: { base: Reader; finetuned: Reader },
+  limits: Limits,
+): DeterministicJudge {
   const verdict = ({ surprise, repetition }: TextMeasures): Verdict =>
     surprise === null
       ? 'UNKNOWN'

@@ -309,7 +309,10 @@ function check(prompts: number, settings: SearchSettings): void {
   if (!(Number.isFinite(most) && most > 0))
     throw new CodedError('INVALID_ARGUMENT', `most is ${most}; a strength above 0 is expected`);
   if (!(requiredShare > 0 && requiredShare <= 1))
-    throw new CodedError('INVALID_ARGUMENT', `requiredShare is ${requiredShare}; a share above 0 is expected`);
+    throw new CodedError(
+      'INVALID_ARGUMENT',
+      `requiredShare is ${requiredShare}; a share above 0 is expected`,
+    );
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
