@@ -82,16 +82,16 @@ describe('with a judge that never errs', () => {
   test('fewer decisions than are looked ahead are made all the same', async () => {
     const { thresholds, tested } = await search(cutAt(60), { decisions: 2, laterDecisions: 1, lookahead: 3 });
     expect(thresholds).toEqual([50, 50, 50]);
-    expect(tested.filter(({ prompt }) => prompt === 0).map(({ strength }) => strength)).toEqual([0, 50, 25, 75]);
+    expect(tested.filter(({ prompt }) => prompt === 0).map(({ strength }) => strength)).toEqual([
+      0, 50, 25, 75,
+    ]);
     expect(tested.filter(({ prompt }) => prompt === 1).map(({ strength }) => strength)).toEqual([0, 50]);
   });
 
   test('coherence up to the end of the bracket is told', async () => {
     const { thresholds, warnings } = await search(cutAt(1e9), {}, 1);
     expect(thresholds).toEqual([100 - 100 / 4096]);
-    expect(warnings).toEqual([
-      'prompt 0: coherent up to the strongest steering tried, 99.9755859375',
-    ]);
+    expect(warnings).toEqual(['prompt 0: coherent up to the strongest steering tried, 99.9755859375']);
   });
 });
 
@@ -129,7 +129,8 @@ describe('batches', () => {
     { samples: 32, batch: 32 },
   ])('of $samples samples never have more than $batch rows', async ({ samples, batch }) => {
     const { requests, tested } = await search(cutAt(20), { samples, batch });
-    for (const { strengths, samples: rows } of requests) expect(strengths.length * rows).toBeLessThanOrEqual(batch);
+    for (const { strengths, samples: rows } of requests)
+      expect(strengths.length * rows).toBeLessThanOrEqual(batch);
     for (const { texts } of tested) {
       // Equal requests would give equal texts: those of one strength differ in their seed or their number.
       expect(new Set(texts.map(({ text }) => text)).size).toBe(texts.length);
@@ -171,7 +172,9 @@ describe('a judge that errs', () => {
         calls += 1;
         const verdicts = await judge.judge(texts);
         // 7 of the first 10 texts at 50.
-        return texts.map((text, i) => (text.startsWith('50 ') && text.split(' ')[2] === '0' && i % 10 < 7 ? 'COHERENT' : verdicts[i]!));
+        return texts.map((text, i) =>
+          text.startsWith('50 ') && text.split(' ')[2] === '0' && i % 10 < 7 ? 'COHERENT' : verdicts[i]!,
+        );
       },
     };
     const { tested, requests } = await search(hesitant, { decisions: 1, laterDecisions: 1 }, 1);
@@ -199,7 +202,8 @@ test.each([
   [3, 3, false],
   [2, 3, true],
 ])('%d of %d is unclear: %s', (coherent, known, unclear) =>
-  expect(isUnclear(coherent, known, 0.75)).toBe(unclear));
+  expect(isUnclear(coherent, known, 0.75)).toBe(unclear),
+);
 
 test('empty texts are not judged, and a strength that only has them is not coherent', async () => {
   const asked: string[] = [];
@@ -223,8 +227,16 @@ test('empty texts are not judged, and a strength that only has them is not coher
   );
   expect(new Set(asked)).toEqual(new Set(['text']));
   expect(thresholds).toEqual([25]);
-  expect(tested.find(({ strength }) => strength === 25)).toMatchObject({ coherent: 9, incoherent: 0, unknown: 1 });
-  expect(tested.find(({ strength }) => strength === 50)).toMatchObject({ coherent: 0, unknown: 10, fitted: 0 });
+  expect(tested.find(({ strength }) => strength === 25)).toMatchObject({
+    coherent: 9,
+    incoherent: 0,
+    unknown: 1,
+  });
+  expect(tested.find(({ strength }) => strength === 50)).toMatchObject({
+    coherent: 0,
+    unknown: 10,
+    fitted: 0,
+  });
 });
 
 test('a judge with too few verdicts is an error', async () => {

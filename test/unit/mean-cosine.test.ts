@@ -18,7 +18,9 @@ test('the product of means is the mean over all pairs', () => {
 
 test('within a group no vector is compared with itself', () => {
   const group = Array.from({ length: 5 }, unit);
-  const pairs = group.flatMap((left, i) => group.flatMap((right, j) => (i === j ? [] : [cosine(left, right)])));
+  const pairs = group.flatMap((left, i) =>
+    group.flatMap((right, j) => (i === j ? [] : [cosine(left, right)])),
+  );
   expect(meanCosineWithin(group)).toBeCloseTo(pairs.reduce((sum, value) => sum + value, 0) / 20, 12);
   expect(meanCosineWithin([unit()])).toBeNaN();
 });
