@@ -10,7 +10,7 @@ const levels = [
   'lib',
   'tokenizer',
   'native db',
-  'methods graders',
+  'methods graders steering',
   'runs',
   'schema',
   'index',

@@ -20,11 +20,13 @@ export interface ReadingChoice {
   sign: 'PROMOTED' | 'SUPPRESSED';
   /** Of methods that know scales; the chosen one when absent. */
   scale?: number | undefined;
+  /** EXACT where there are both when absent. */
+  mode?: Mode | undefined;
   top: number;
 }
 
 /** A run's tokens by layer and position, ready to print. */
-export interface Reading extends Omit<ReadingChoice, 'layer' | 'scale' | 'top'> {
+export interface Reading extends Omit<ReadingChoice, 'layer' | 'scale' | 'mode' | 'top'> {
   organism: string;
   description: string;
   baseModel: string;
@@ -84,11 +86,13 @@ const everything = { first: 100_000 };
 function readVector(
   store: Store,
   vector: DiffVectorRow,
-  { method, variant, sign, scale, top }: ReadingChoice,
+  { method, variant, sign, scale, mode, top }: ReadingChoice,
 ): ReadRow[] {
   const found = store.projections.ofDiffVector.page(
     vector,
-    scale === undefined ? { method, variant, sign, chosen: true } : { method, variant, sign, scale },
+    scale === undefined
+      ? { method, variant, sign, mode, chosen: true }
+      : { method, variant, sign, mode, scale },
     everything,
   ).rows;
   // One method may have read it several times, in two modes or with other parameters.
@@ -135,7 +139,8 @@ function unread(
   );
 }
 
-function findRun(store: Store, name: string): { organism: OrganismRow; run: RunRow } {
+/** The run of this key, or the latest of the organism of this name. @throws CodedError NOT_FOUND naming what there is */
+export function findRun(store: Store, name: string): { organism: OrganismRow; run: RunRow } {
   const byKey = store.runs.findByKey(name);
   if (byKey) return { organism: store.organisms.getById(byKey.organismId), run: byKey };
   const organism = findOrganism(store, name, 'organism and no run');

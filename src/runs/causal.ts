@@ -14,7 +14,12 @@ import {
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
 import { seededRandom } from '../lib/seeded-random.ts';
-import { causalEffect, type CausalEffect, type CausalIntervention } from '../native/index.ts';
+import {
+  causalEffect,
+  type CausalEffect,
+  type CausalIntervention,
+  roundToBfloat16,
+} from '../native/index.ts';
 import { selectTexts } from './corpus.ts';
 import { columnSubset } from './causal-subsets.ts';
 import {
@@ -40,7 +45,7 @@ export interface CausalRunOptions extends WorkOptions {
   seed?: number | undefined;
   /** AFTER_K counts the predictions made from tokens after this one. */
   afterK?: number | undefined;
-  /** COMPAT leaves out the column that the published implementation does: p + 1. */
+  /** COMPAT leaves out the column that the published implementation does, p + 1, and rounds directions to bfloat16. */
   mode?: 'EXACT' | 'COMPAT' | undefined;
 }
 
@@ -95,10 +100,11 @@ export async function measureCausalEffects(
       RANDOM: randomDirections(plan.random, run.dModel, plan.seed),
       RANDOM_DIFFERENCE: await randomDifferences(store, layer, pair, plan, signal),
     };
+    const all = [...controls.NONE, ...controls.RANDOM, ...controls.RANDOM_DIFFERENCE];
     onPhase?.('causal');
     const effect = await causalEffect(pair.base, pair.finetuned, tokens, {
       layer: layer.layer,
-      vectors: [...controls.NONE, ...controls.RANDOM, ...controls.RANDOM_DIFFERENCE],
+      vectors: plan.mode === 'COMPAT' ? all.map((vector) => vector.map(roundToBfloat16)) : all,
       interventions,
       signal,
       onProgress,

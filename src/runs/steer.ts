@@ -9,7 +9,7 @@ import type {
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject, JsonValue } from '../lib/canonical-json.ts';
 import { sha256 } from '../lib/sha256.ts';
-import { type Generation, type GenerationSettings, klDivergence } from '../native/index.ts';
+import { type Generation, type GenerationSettings, klDivergence, roundToBfloat16 } from '../native/index.ts';
 import {
   calibrate,
   type Calibration,
@@ -56,6 +56,8 @@ export interface SteerOptions extends WorkOptions {
   seed?: number | undefined;
   /** Unsteered texts of the probes that the deterministic judge learns from, each. */
   calibrationSamples?: number | undefined;
+  /** COMPAT rounds the vector to bfloat16 where the published implementation does. */
+  mode?: 'EXACT' | 'COMPAT' | undefined;
   /** Another judge than the deterministic one. */
   judge?: CoherenceJudge | undefined;
 }
@@ -155,7 +157,7 @@ function planOf(options: SteerOptions, baseFolder: string): Plan {
     spec: {
       judge: judge?.name ?? deterministic.name,
       judgeVersion: judge?.version ?? deterministic.version,
-      mode: 'EXACT',
+      mode: options.mode ?? 'EXACT',
       seed,
       parameters,
       prompts,
@@ -294,7 +296,9 @@ async function experiment(
   norm: number,
 ): ReturnType<typeof record> {
   const { plan, signal, onPhase, onProgress, pair } = lab;
-  const vector = unitOf(store, row).map((value) => value * norm);
+  const unit = unitOf(store, row);
+  const round = plan.spec.mode === 'COMPAT' ? roundToBfloat16 : (value: number) => value;
+  const vector = unit.map((value) => round(round(value) * round(norm)));
   const { layer } = row.layer;
   let threshold: Threshold<{ text: string }> | null = null;
   if (lab.strength === undefined) {

@@ -40,11 +40,12 @@ export const showCommand = (): Command =>
           variant: options.variant.toUpperCase() as Reading['variant'],
           sign: options.suppressed ? 'SUPPRESSED' : 'PROMOTED',
         });
-        process.stdout.write(options.json ? `${plainJson(reading, 2)}\n` : render(reading));
+        process.stdout.write(options.json ? `${plainJson(reading, 2)}\n` : renderReading(reading));
       }),
     );
 
-function render(reading: Reading): string {
+/** A reading as `show` prints it. */
+export function renderReading(reading: Reading): string {
   const { organism, baseModel, description, run, samples, corpus, variant, method, sign } = reading;
   const lines = [
     plain(`${organism} − ${baseModel}${description === '' ? '' : `: ${description}`}`),
