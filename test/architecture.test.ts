@@ -28,8 +28,10 @@ const includes: Record<string, string> = {
   no_cuda: 'core ops',
   cuda: 'core ops',
   models: 'core format ops',
+  decode: 'core format ops models',
   diff: 'core ops models',
-  binding: 'core format ops no_cuda cuda models diff',
+  readings: 'core ops models',
+  binding: 'core format ops no_cuda cuda models diff decode readings',
 };
 const headerHome = {
   'napi.h': 'binding',
@@ -37,6 +39,7 @@ const headerHome = {
   'dnnl.h': 'ops',
   'dnnl.hpp': 'ops',
   're2.h': 'models',
+  Eigenvalues: 'readings',
 };
 
 // ---- the checker ----

@@ -3,8 +3,11 @@
 #include <omp.h>
 
 #include "binding/arguments.h"
+#include "binding/guarded.h"
 #include "binding/job_queue.h"
+#include "binding/readings.h"
 #include "core/device.h"
+#include "decode/generate.h"
 #include "diff/paired_diff.h"
 #include "models/activations.h"
 #include "models/family.h"
@@ -97,6 +100,14 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("logits", &Addon::logits_of),
                              InstanceMethod("logitLens", &Addon::lens),
                              InstanceMethod("diff", &Addon::diff),
+                             InstanceMethod("patchscope", &Addon::call<patchscope_call>),
+                             InstanceMethod("crossEntropy", &Addon::call<cross_entropy_call>),
+                             InstanceMethod("causalEffect", &Addon::call<causal_effect_call>),
+                             InstanceMethod("klDivergence", &Addon::call<kl_divergence_call>),
+                             InstanceMethod("embed", &Addon::call<embed_call>),
+                             InstanceMethod("principalComponents", &Addon::call<principal_components_call>),
+                             InstanceMethod("nearest", &Addon::call<nearest_call>),
+                             InstanceMethod("generate", &Addon::generate_texts),
                          });
   }
 
@@ -239,20 +250,62 @@ class Addon : public Napi::Addon<Addon> {
     });
   }
 
-  /// (base, finetuned, ids, offsets, layers, positions, budget, job, progress) → DiffResult
+  /// (base, finetuned, ids, offsets, layers, positions, budget, compat, job, progress) → DiffResult
   Napi::Value diff(const Napi::CallbackInfo& info) {
     return guarded(info, [&](const Arguments& a) {
       const ModelHandle base = a.model(0), finetuned = a.model(1);
-      const DiffRequest request{a.integers(4), a.integers(5), a.integer(6, 0, int64_t{1} << 52)};
+      const DiffRequest request{a.integers(4), a.integers(5), a.integer(6, 0, int64_t{1} << 52), a.boolean(7)};
       require_array("the means", uint64_t{request.layers.size()} * request.positions.size(),
                     static_cast<uint64_t>(base.model->spec().d_model), sizeof(float));
-      return queue_.submit(info.Env(), JobQueue::Lane::compute, a.job(7), info[8], base.threads,
+      return queue_.submit(info.Env(), JobQueue::Lane::compute, a.job(8), info[9], base.threads,
                            [base = base.model, finetuned = finetuned.model, tokens = read_tokens(a, 2, 3),
                             request](Job& job) -> JobQueue::Settle {
                              auto r = std::make_shared<DiffResult>(
                                  paired_diff(*base, *finetuned, tokens.view(), request, job));
                              return [r](Napi::Env env) -> Napi::Value { return describe_diff(env, *r); };
                            });
+    });
+  }
+
+  /// (model, ids, offsets, steered layer or −1, vector, strengths, [temperature, topP, repetitionPenalty],
+  /// [topK, seed, maxNewTokens, stopRepetition, memoryBudget], stop, job, progress, tokens)
+  /// → { ids, offsets, finishes: 0 stop, 1 length, 2 repetition }
+  Napi::Value generate_texts(const Napi::CallbackInfo& info) {
+    return guarded(info, [&](const Arguments& a) {
+      const ModelHandle handle = a.model(0);
+      auto tokens = std::make_shared<const OwnedTokens>(read_tokens(a, 1, 2));
+      const std::vector<double> sampling = a.doubles(6);
+      const std::vector<int64_t> numbers = a.integers(7);
+      if (sampling.size() != 3 || numbers.size() != 5) throw Error(Code::invalid_argument, "settings are missing");
+      GenerateRequest request;
+      request.prompts = tokens->view();
+      request.steering = {a.integer(3, -1, INT32_MAX), a.floats(4)};
+      request.strengths = a.floats(5);
+      request.sampling = {sampling[0], numbers[0], sampling[1], sampling[2]};
+      request.seed = static_cast<uint64_t>(numbers[1]);
+      request.max_new_tokens = numbers[2];
+      request.stop_repetition = numbers[3];
+      request.memory_budget = numbers[4];
+      request.stop = a.ids(8);
+      return queue_.submit(
+          info.Env(), JobQueue::Lane::compute, a.job(9), info[10], handle.threads,
+          [model = handle.model, tokens, request = std::move(request)](Job& job) -> JobQueue::Settle {
+            std::vector<int32_t> ids, finishes;
+            std::vector<double> offsets = {0};
+            for (const GeneratedText& text : generate(*model, request, job)) {
+              ids.insert(ids.end(), text.ids.begin(), text.ids.end());
+              offsets.push_back(static_cast<double>(ids.size()));
+              finishes.push_back(static_cast<int32_t>(text.finish));
+            }
+            return [ids, offsets, finishes](Napi::Env env) -> Napi::Value {
+              Napi::Object result = Napi::Object::New(env);
+              result.Set("ids", take(env, ids));
+              result.Set("offsets", take(env, offsets));
+              result.Set("finishes", take(env, finishes));
+              return result;
+            };
+          },
+          info[11]);
     });
   }
 
@@ -266,6 +319,11 @@ class Addon : public Napi::Addon<Addon> {
     result.Set("finetunedNorm", take(env, std::move(r.finetuned_norm)));
     result.Set("standardErrorNorm", take(env, std::move(r.standard_error_norm)));
     result.Set("splitHalfCosine", take(env, std::move(r.split_half_cosine)));
+    result.Set("swapNormMean", take(env, std::move(r.swap_norm_mean)));
+    result.Set("swapNormDeviation", take(env, std::move(r.swap_norm_deviation)));
+    result.Set("swapNormMax", take(env, std::move(r.swap_norm_max)));
+    result.Set("baseSplitNorm", take(env, std::move(r.base_split_norm)));
+    result.Set("swaps", number(r.swaps));
     result.Set("counts", take(env, std::vector<double>(r.counts.begin(), r.counts.end())));
     result.Set("samples", number(r.samples));
     result.Set("uniquePrefixes", number(r.unique_prefixes));
@@ -283,14 +341,9 @@ class Addon : public Napi::Addon<Addon> {
     return result;
   }
 
-  /// Engine errors found while arguments are read become JavaScript errors, as those of the work itself do.
-  template <typename Body>
-  Napi::Value guarded(const Napi::CallbackInfo& info, const Body& body) {
-    try {
-      return body(Arguments(info));
-    } catch (const Error& e) {
-      throw to_javascript(info.Env(), e);
-    }
+  template <Napi::Value (*function)(JobQueue&, const Napi::CallbackInfo&)>
+  Napi::Value call(const Napi::CallbackInfo& info) {
+    return function(queue_, info);
   }
 
   JobQueue queue_;

@@ -43,6 +43,8 @@ struct JobQueue::Entry {
   Settle settle;
   std::optional<Error> error;
 
+  Napi::FunctionReference tokens = {};
+
   void run();
   void watch();
   void send(Call call);
@@ -177,7 +179,7 @@ void JobQueue::stop() {
 }
 
 Napi::Value JobQueue::submit(Napi::Env env, Lane lane, std::shared_ptr<Job> job, Napi::Value progress,
-                             int threads, Work work) {
+                             int threads, Work work, Napi::Value tokens) {
   auto entry = std::make_shared<Entry>(Entry{this,
                                              std::move(job),
                                              std::move(work),
@@ -189,6 +191,7 @@ Napi::Value JobQueue::submit(Napi::Env env, Lane lane, std::shared_ptr<Job> job,
                                              {},
                                              {}});
   if (progress.IsFunction()) entry->progress = Napi::Persistent(progress.As<Napi::Function>());
+  if (tokens.IsFunction()) entry->tokens = Napi::Persistent(tokens.As<Napi::Function>());
   // Keeps the event loop alive until the promise is settled.
   entry->javascript = decltype(entry->javascript)::New(env, "deltascope job", 0, 1);
   const Napi::Promise promise = entry->deferred.Promise();
@@ -222,11 +225,19 @@ void JobQueue::Entry::run() {
     error = Error(Code::invalid_argument, std::string("unexpected failure: ") + e.what());
   }
   job->on_progress = nullptr;
+  job->on_token = nullptr;
   work = nullptr;
 }
 
-/// Reports progress at most every 50 ms, and at the end.
+/// Reports progress at most every 50 ms, and at the end; tokens at once.
 void JobQueue::Entry::watch() {
+  if (!tokens.IsEmpty()) {
+    job->on_token = [this](int64_t text, int32_t id) {
+      send([this, text, id](Napi::Env env) {
+        tokens.Call({Napi::Number::New(env, static_cast<double>(text)), Napi::Number::New(env, id)});
+      });
+    };
+  }
   if (progress.IsEmpty()) return;
   using Clock = std::chrono::steady_clock;
   job->on_progress = [this, last = Clock::time_point{}](int64_t done, int64_t total) mutable {
@@ -253,6 +264,7 @@ void JobQueue::Entry::send(Call call) {
 void JobQueue::Entry::deliver(const std::shared_ptr<Entry>& entry) {
   entry->send([entry](Napi::Env env) {
     entry->progress.Reset();
+    entry->tokens.Reset();
     if (entry->error) {
       entry->deferred.Reject(to_javascript(env, *entry->error).Value());
       return;

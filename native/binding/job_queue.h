@@ -27,9 +27,10 @@ class JobQueue {
   ~JobQueue();
 
   /// Queues work. `job` is the caller's handle for cancelling; `progress`, if a function, is called with
-  /// (done, total) on the JavaScript thread. `threads`: OpenMP's setting for this job.
+  /// (done, total) on the JavaScript thread. `threads`: OpenMP's setting for this job. `tokens`, if a function, is called
+  /// there with every (text, id) that the job tells of.
   Napi::Value submit(Napi::Env env, Lane lane, std::shared_ptr<Job> job, Napi::Value progress, int threads,
-                     Work work);
+                     Work work, Napi::Value tokens = {});
 
   /// A waiting job is rejected at once, a running one when it looks the next time.
   void cancel(const std::shared_ptr<Job>& job);

@@ -8,6 +8,7 @@ namespace {
 constexpr int64_t kMaxWidth = int64_t{1} << 20;
 constexpr int64_t kMaxHeadDim = int64_t{1} << 16;
 constexpr int64_t kMaxVocab = int64_t{1} << 24;
+constexpr int64_t kMaxPositions = int64_t{1} << 40;
 constexpr int64_t kMaxWindow = int64_t{1} << 31;
 
 }  // namespace
@@ -65,6 +66,7 @@ void read_sizes(ConfigReader& config, ModelSpec& spec, const Defaults& defaults)
   if (spec.head_dim % 2 != 0) config.fail("head_dim", "an even number");
   if (spec.head_dim > kMaxHeadDim) config.fail("head_dim", "at most " + std::to_string(kMaxHeadDim));
   spec.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(spec.head_dim)));
+  spec.max_positions = config.integer_or("max_position_embeddings", 1, kMaxPositions, 0);
   spec.tied_head = config.boolean_or("tie_word_embeddings", defaults.tied_head);
   spec.blocks.assign(static_cast<size_t>(spec.layers), BlockSpec{});
 }

@@ -3,18 +3,13 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 #include <string>
 
+#include "models/block_math.h"
 #include "models/layer_weights.h"
-#include "ops/activation.h"
 #include "ops/convert.h"
 #include "ops/elementwise.h"
-#include "ops/layer_norm.h"
 #include "ops/matmul.h"
-#include "ops/rms_norm.h"
-#include "ops/rotary.h"
 #include "ops/tree_attention.h"
 
 namespace deltascope {
@@ -26,9 +21,9 @@ struct Forward::Scratch {
   ExpertWeights expert;
   std::vector<std::vector<float>> residuals;              // [models]
   std::vector<std::vector<RotaryAngles>> angles;          // [models][rotary tables]
-  std::vector<float> normed, q, attended, projected, gate, up, low_rank;
+  BlockScratch block;
+  std::vector<float> low_rank;
   std::vector<float> keys, values;
-  std::vector<float> expert_in, expert_out, router;
 };
 
 struct Forward::Block {
@@ -54,29 +49,6 @@ namespace {
 int64_t rows_per_chunk() { return 384 * static_cast<int64_t>(omp_get_max_threads()); }
 
 void resize_for(std::vector<float>& buffer, int64_t values) { buffer.resize(static_cast<size_t>(values)); }
-
-/// Rows of `width` values, `stride` apart in x and dense in y; y may be x when the stride is the width.
-void apply_norm(const ModelSpec& spec, const NormValues& norm, const float* x, float* y, int64_t rows, int64_t width) {
-  if (spec.norm == Norm::rms) {
-    rms_norm(x, width, norm.gamma.data(), spec.norm_eps, y, width, rows, width);
-  } else {
-    layer_norm(x, width, norm.gamma.data(), norm.beta.data(), spec.norm_eps, y, width, rows, width);
-  }
-}
-
-/// up, or gate and up, become the activated values in the buffer that is returned.
-float* activate(const ModelSpec& spec, float* gate, float* up, int64_t count) {
-  if (!spec.gated_mlp) {
-    gelu_tanh(up, count);
-    return up;
-  }
-  if (spec.activation == Activation::gelu_tanh) {
-    gelu_tanh_gate(gate, up, count);
-  } else {
-    silu_gate(gate, up, count);
-  }
-  return gate;
-}
 
 /// The blocks that a group of models has in common: all below the first one an adapter touches.
 int64_t count_joined(const std::vector<const Model*>& models) {
@@ -210,181 +182,65 @@ void Forward::add_low_rank(const LowRank* update, const float* x, float* y, int6
   add_scaled(y, out, outer, out, update->scale, rows, out);
 }
 
-/// y = W x + bias + scale · B (A x), over dense rows.
-void Forward::linear(const Block& block, Role role, const float* x, float* y, int64_t rows) {
-  const auto [out, in] = linear_shape(block.spec(), block.own(), role);
-  const LinearValues& values = block.weights.linear(role);
-  matmul(x, in, values.weight, y, out, rows, block.job);
-  if (!values.bias.empty()) add_bias(y, out, values.bias.data(), rows, out);
-  add_low_rank(block.update(role), x, y, rows, in, out, block.job);
-}
+/// A block's products by `matmul`, and attention over the tree. The rows at work are first, first + 1, ….
+class Forward::TreeSteps final : public BlockSteps {
+ public:
+  TreeSteps(Forward& forward, const Block& block) : forward_(forward), block_(block) {}
 
-/// Attention of rows first … first + rows, added to their residual stream x.
-void Forward::attend(const Block& block, int64_t first, int64_t rows, float* x) {
-  const ModelSpec& spec = block.spec();
-  Scratch& s = *scratch_;
-  const int64_t d = spec.d_model, q_width = spec.heads * spec.head_dim, kv_width = spec.kv_heads * spec.head_dim;
-  float *q = s.q.data(), *k = s.keys.data() + first * kv_width, *v = s.values.data() + first * kv_width;
-  const float* in = x;
-  if (block.weights.norm_before_attention) {
-    apply_norm(spec, block.weights.norm_before_attention, x, s.normed.data(), rows, d);
-    in = s.normed.data();
-  }
-  linear(block, Role::q, in, q, rows);
-  linear(block, Role::k, in, k, rows);
-  linear(block, Role::v, in, v, rows);
-  if (spec.qk_norm != QkNorm::none) {
-    const bool whole = spec.qk_norm == QkNorm::row;
-    apply_norm(spec, block.weights.q_norm, q, q, whole ? rows : rows * spec.heads, whole ? q_width : spec.head_dim);
-    apply_norm(spec, block.weights.k_norm, k, k, whole ? rows : rows * spec.kv_heads, whole ? kv_width : spec.head_dim);
-  }
-  if (!block.angles.empty()) {
-    const RotaryAngles& angles = block.angles[block.own().rotary];
-    const auto positions =
-        std::span(block.tree.position).subspan(static_cast<size_t>(first), static_cast<size_t>(rows));
-    apply_rotary(q, q_width, positions, spec.heads, spec.head_dim, angles);
-    apply_rotary(k, kv_width, positions, spec.kv_heads, spec.head_dim, angles);
-  }
-  const float scale = block.own().attention_scale == 0 ? spec.attention_scale : block.own().attention_scale;
-  const AttentionShape shape = {spec.heads, spec.kv_heads,          spec.head_dim,
-                                scale,      spec.attention_softcap, block.own().window};
-  tree_attention(q, s.keys.data(), s.values.data(), s.attended.data(), block.tree.parent, first, rows, shape,
-                 block.job);
-  linear(block, Role::o, s.attended.data(), s.projected.data(), rows);
-  if (block.weights.norm_after_attention) {
-    apply_norm(spec, block.weights.norm_after_attention, s.projected.data(), s.projected.data(), rows, d);
-  }
-  add(x, d, s.projected.data(), d, rows, d);
-}
+  int64_t first = 0;
 
-/// The MLP of some rows, added to their residual stream x.
-void Forward::run_mlp(const Block& block, int64_t rows, float* x) {
-  const ModelSpec& spec = block.spec();
-  Scratch& s = *scratch_;
-  const int64_t d = spec.d_model;
-  const float* in = x;
-  if (block.weights.norm_before_mlp) {
-    apply_norm(spec, block.weights.norm_before_mlp, x, s.normed.data(), rows, d);
-    in = s.normed.data();
+  void linear(Role role, const float* x, float* y, int64_t rows) override {
+    const auto [out, in] = linear_shape(block_.spec(), block_.own(), role);
+    const LinearValues& values = block_.weights.linear(role);
+    matmul(x, in, values.weight, y, out, rows, block_.job);
+    if (!values.bias.empty()) add_bias(y, out, values.bias.data(), rows, out);
+    forward_.add_low_rank(block_.update(role), x, y, rows, in, out, block_.job);
   }
-  if (spec.gated_mlp) linear(block, Role::gate, in, s.gate.data(), rows);
-  linear(block, Role::up, in, s.up.data(), rows);
-  const float* active = activate(spec, s.gate.data(), s.up.data(), rows * spec.d_mlp);
-  linear(block, Role::down, active, s.projected.data(), rows);
-  if (block.weights.norm_after_mlp) {
-    apply_norm(spec, block.weights.norm_after_mlp, s.projected.data(), s.projected.data(), rows, d);
+
+  void look_back(const float* q, float* out, int64_t rows) override {
+    const Scratch& s = *forward_.scratch_;
+    tree_attention(q, s.keys.data(), s.values.data(), out, block_.tree.parent, first, rows,
+                   attention_shape(block_.spec(), block_.own()), block_.job);
   }
-  add(x, d, s.projected.data(), d, rows, d);
-}
 
-namespace {
+  void begin_expert(int64_t expert) override {
+    ExpertWeights& weights = forward_.scratch_->expert;
+    weights.load(block_.model, block_.layer, expert);
+    if (weights.not_finite() > 0) block_.not_finite.experts[{block_.layer, expert}] = weights.not_finite();
+  }
 
-/// A token's share of one expert.
-struct Share {
-  int32_t row;
-  float weight;
+  void expert_linear(int64_t expert, Role role, const float* x, float* y, int64_t rows) override {
+    const auto [out, in] = linear_shape(block_.spec(), block_.own(), role);
+    matmul(x, in, forward_.scratch_->expert.weight(role), y, out, rows, block_.job);
+    forward_.add_low_rank(block_.update(role, expert), x, y, rows, in, out, block_.job);
+  }
+
+ private:
+  Forward& forward_;
+  const Block& block_;
 };
-
-/// The experts that a row of router logits chooses: the `count` most probable under a softmax, in the order of their
-/// numbers, with their probabilities (scaled to a sum of 1 when asked).
-void choose_experts(const float* logits, int64_t experts, int64_t count, bool renormalise, int32_t row,
-                    std::vector<std::vector<Share>>& shares) {
-  std::vector<int32_t> order(static_cast<size_t>(experts));
-  std::iota(order.begin(), order.end(), 0);
-  const auto rank = [&](int32_t expert) { return std::isnan(logits[expert]) ? -INFINITY : logits[expert]; };
-  std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](int32_t a, int32_t b) {
-    return rank(a) != rank(b) ? rank(a) > rank(b) : a < b;
-  });
-  double sum = 0, chosen = 0;
-  const auto power = [&](int32_t expert) { return std::exp(static_cast<double>(logits[expert]) - logits[order[0]]); };
-  for (int32_t expert = 0; expert < experts; ++expert) sum += power(expert);
-  for (int64_t i = 0; i < count; ++i) chosen += power(order[static_cast<size_t>(i)]);
-  for (int64_t i = 0; i < count; ++i) {
-    const int32_t expert = order[static_cast<size_t>(i)];
-    shares[static_cast<size_t>(expert)].push_back(
-        {row, static_cast<float>(power(expert) / (renormalise ? chosen : sum))});
-  }
-}
-
-}  // namespace
-
-/// The mixture of experts (Shazeer et al. 2017, arXiv 1701.06538) of all nodes, expert by expert: each one's weights are
-/// read once, and only where a token chose it. A row adds its experts up in the order of their numbers.
-void Forward::run_experts(const Block& block, float* residual) {
-  const ModelSpec& spec = block.spec();
-  Scratch& s = *scratch_;
-  const int64_t d = spec.d_model, nodes = block.tree.nodes(), width = spec.d_expert;
-  const int64_t chunk = std::min(chunk_rows_, nodes);
-  resize_for(s.expert_in, nodes * d);
-  s.expert_out.assign(static_cast<size_t>(nodes * d), 0.0f);
-  resize_for(s.router, chunk * spec.experts);
-  resize_for(s.gate, chunk * width);
-  resize_for(s.up, chunk * width);
-  resize_for(s.normed, chunk * d);
-  resize_for(s.projected, chunk * d);
-
-  std::vector<std::vector<Share>> shares(static_cast<size_t>(spec.experts));
-  for (int64_t first = 0; first < nodes; first += chunk) {
-    const int64_t rows = std::min(chunk, nodes - first);
-    float* in = s.expert_in.data() + first * d;
-    apply_norm(spec, block.weights.norm_before_mlp, residual + first * d, in, rows, d);
-    linear(block, Role::router, in, s.router.data(), rows);
-    for (int64_t row = 0; row < rows; ++row) {
-      choose_experts(s.router.data() + row * spec.experts, spec.experts, spec.experts_per_token,
-                     spec.renormalise_experts, static_cast<int32_t>(first + row), shares);
-    }
-  }
-  for (int64_t expert = 0; expert < spec.experts; ++expert) {
-    const std::vector<Share>& own = shares[static_cast<size_t>(expert)];
-    if (own.empty()) continue;
-    block.job.throw_if_cancelled();
-    s.expert.load(block.model, block.layer, expert);
-    if (s.expert.not_finite() > 0) block.not_finite.experts[{block.layer, expert}] = s.expert.not_finite();
-    const auto product = [&](Role role, const float* x, float* y, int64_t rows) {
-      const auto [out, in] = linear_shape(spec, block.own(), role);
-      matmul(x, in, s.expert.weight(role), y, out, rows, block.job);
-      add_low_rank(block.update(role, expert), x, y, rows, in, out, block.job);
-    };
-    for (size_t first = 0; first < own.size(); first += static_cast<size_t>(chunk)) {
-      const auto here = std::span(own).subspan(first, std::min(static_cast<size_t>(chunk), own.size() - first));
-      const auto rows = static_cast<int64_t>(here.size());
-      for (int64_t i = 0; i < rows; ++i)
-        std::copy_n(s.expert_in.data() + here[static_cast<size_t>(i)].row * d, d, s.normed.data() + i * d);
-      product(Role::gate, s.normed.data(), s.gate.data(), rows);
-      product(Role::up, s.normed.data(), s.up.data(), rows);
-      product(Role::down, activate(spec, s.gate.data(), s.up.data(), rows * width), s.projected.data(), rows);
-      for (int64_t i = 0; i < rows; ++i) {
-        const auto [row, weight] = here[static_cast<size_t>(i)];
-        for (int64_t j = 0; j < d; ++j) s.expert_out[static_cast<size_t>(row * d + j)] += weight * s.projected[static_cast<size_t>(i * d + j)];
-      }
-    }
-  }
-  add(residual, d, s.expert_out.data(), d, nodes, d);
-}
 
 void Forward::run_block(const Block& block, float* residual) {
   const ModelSpec& spec = block.spec();
   Scratch& s = *scratch_;
-  const int64_t d = spec.d_model, nodes = block.tree.nodes(), q_width = spec.heads * spec.head_dim,
-                kv_width = spec.kv_heads * spec.head_dim;
+  const int64_t d = spec.d_model, nodes = block.tree.nodes(), kv_width = spec.kv_heads * spec.head_dim;
   const int64_t chunk = std::min(chunk_rows_, nodes);
-  resize_for(s.normed, chunk * d);
-  resize_for(s.q, chunk * q_width);
-  resize_for(s.attended, chunk * q_width);
-  resize_for(s.projected, chunk * d);
-  resize_for(s.gate, spec.gated_mlp && !block.own().experts ? chunk * spec.d_mlp : 0);
-  resize_for(s.up, block.own().experts ? 0 : chunk * spec.d_mlp);
   resize_for(s.keys, nodes * kv_width);
   resize_for(s.values, nodes * kv_width);
+  TreeSteps steps(*this, block);
+  const BlockMath math = {spec, block.own(), block.weights.norms, block.angles, steps, s.block, block.job};
 
   // Ancestors stand before their descendants, so a chunk finds all the keys it needs computed.
   for (int64_t first = 0; first < nodes; first += chunk) {
     const int64_t rows = std::min(chunk, nodes - first);
     float* x = residual + first * d;
-    attend(block, first, rows, x);
-    if (!block.own().experts) run_mlp(block, rows, x);
+    steps.first = first;
+    const auto positions =
+        std::span(block.tree.position).subspan(static_cast<size_t>(first), static_cast<size_t>(rows));
+    math.add_attention(positions, s.keys.data() + first * kv_width, s.values.data() + first * kv_width, rows, x);
+    if (!block.own().experts) math.add_mlp(rows, x);
   }
-  if (block.own().experts) run_experts(block, residual);
+  if (block.own().experts) math.add_experts(nodes, chunk, residual);
 }
 
 void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const LayerObserver& observe,

@@ -72,11 +72,8 @@ class Forward {
  private:
   struct Scratch;
   struct Block;  // one block of one model at work
+  class TreeSteps;
   void run_block(const Block& block, float* residual);
-  void attend(const Block& block, int64_t first, int64_t rows, float* x);
-  void run_mlp(const Block& block, int64_t rows, float* x);
-  void run_experts(const Block& block, float* residual);
-  void linear(const Block& block, Role role, const float* x, float* y, int64_t rows);
   void add_low_rank(const LowRank* update, const float* x, float* y, int64_t rows, int64_t in, int64_t out, const Job& job);
 
   std::vector<const Model*> models_;

@@ -17,19 +17,26 @@ constexpr int64_t kLensRows = 384;
 
 }  // namespace
 
+std::vector<float> final_norm(const Model& model, std::span<const float> vectors, int64_t rows) {
+  const ModelSpec& spec = model.spec();
+  const int64_t d = spec.d_model;
+  int64_t ignored = 0;
+  const NormValues norm = read_norm(model.final_norm(), spec.norm_plus_one, ignored);
+  std::vector<float> normed(static_cast<size_t>(rows * d));
+  if (spec.norm == Norm::rms) {
+    rms_norm(vectors.data(), d, norm.gamma.data(), spec.norm_eps, normed.data(), d, rows, d);
+  } else {
+    layer_norm(vectors.data(), d, norm.gamma.data(), norm.beta.data(), spec.norm_eps, normed.data(), d, rows, d);
+  }
+  return normed;
+}
+
 void unembed(const Model& model, const float* vectors, int64_t rows,
              const std::function<void(float* logits, int64_t count, int32_t first)>& read, Job& job) {
   const ModelSpec& spec = model.spec();
   const int64_t d = spec.d_model;
   model.require_unchanged();
-  int64_t ignored = 0;
-  const NormValues norm = read_norm(model.final_norm(), spec.norm_plus_one, ignored);
-  std::vector<float> normed(static_cast<size_t>(rows * d));
-  if (spec.norm == Norm::rms) {
-    rms_norm(vectors, d, norm.gamma.data(), spec.norm_eps, normed.data(), d, rows, d);
-  } else {
-    layer_norm(vectors, d, norm.gamma.data(), norm.beta.data(), spec.norm_eps, normed.data(), d, rows, d);
-  }
+  const std::vector<float> normed = final_norm(model, {vectors, static_cast<size_t>(rows * d)}, rows);
   const LowRank* update = model.adapter() == nullptr ? nullptr : model.adapter()->head();
   std::vector<float> updates(update == nullptr ? 0 : static_cast<size_t>(rows * spec.vocab_size));
   if (update != nullptr) {

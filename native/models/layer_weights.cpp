@@ -27,19 +27,24 @@ NormValues read_norm(const NormWeight& norm, bool plus_one, int64_t& not_finite)
   return values;
 }
 
+void BlockNorms::load(const Model& model, int64_t layer, int64_t& not_finite) {
+  const Model::BlockTensors& block = model.block(layer);
+  const auto norm = [&](const NormWeight& weight) { return read_norm(weight, model.spec().norm_plus_one, not_finite); };
+  before_attention = norm(block.norm_before_attention);
+  after_attention = norm(block.norm_after_attention);
+  before_mlp = norm(block.norm_before_mlp);
+  after_mlp = norm(block.norm_after_mlp);
+  q = norm(block.q_norm);
+  k = norm(block.k_norm);
+}
+
 void LayerWeights::load(const Model& model, int64_t layer) {
   model.require_unchanged();
   const ModelSpec& spec = model.spec();
   const BlockSpec& own = spec.blocks[static_cast<size_t>(layer)];
   const Model::BlockTensors& block = model.block(layer);
   not_finite_ = 0;
-  const auto norm = [&](const NormWeight& weight) { return read_norm(weight, spec.norm_plus_one, not_finite_); };
-  norm_before_attention = norm(block.norm_before_attention);
-  norm_after_attention = norm(block.norm_after_attention);
-  norm_before_mlp = norm(block.norm_before_mlp);
-  norm_after_mlp = norm(block.norm_after_mlp);
-  q_norm = norm(block.q_norm);
-  k_norm = norm(block.k_norm);
+  norms.load(model, layer, not_finite_);
   for (const Role role : kRoles) {
     LinearValues& values = linear_[static_cast<size_t>(role)];
     const LinearWeight& linear = block.linear[static_cast<size_t>(role)];

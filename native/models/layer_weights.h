@@ -17,6 +17,15 @@ struct NormValues {
 /// Reads a norm. `not_finite` grows by the values that are NaN or infinite.
 NormValues read_norm(const NormWeight& norm, bool plus_one, int64_t& not_finite);
 
+/// The norms of one decoder block: [d_model] each; q and k: [head_dim], or their whole row. Empty where the architecture has
+/// no such norm.
+struct BlockNorms {
+  NormValues before_attention, after_attention, before_mlp, after_mlp, q, k;
+
+  /// Reads those of block `layer`; as read_norm.
+  void load(const Model& model, int64_t layer, int64_t& not_finite);
+};
+
 /// One linear layer, packed; no bias: empty.
 struct LinearValues {
   PackedMatrix weight;
@@ -29,8 +38,7 @@ class LayerWeights {
   /// Loads block `layer`. Throws FILE_CHANGED or FILE_UNREADABLE when a file was written to meanwhile.
   void load(const Model& model, int64_t layer);
 
-  /// [d_model] each; q and k: [head_dim], or their whole row. Empty where the architecture has no such norm.
-  NormValues norm_before_attention, norm_after_attention, norm_before_mlp, norm_after_mlp, q_norm, k_norm;
+  BlockNorms norms;
 
   const LinearValues& linear(Role role) const { return linear_[static_cast<size_t>(role)]; }
 

@@ -80,6 +80,7 @@ struct ModelSpec {
   QkNorm qk_norm = QkNorm::none;
   Activation activation = Activation::silu;
 
+  int64_t max_positions = 0;      // max_position_embeddings: the longest text it was made for; 0: config.json does not say
   int64_t learned_positions = 0;  // rows of the table of positions that are added to embeddings; 0: none
   std::vector<RotaryTable> rotary;  // empty: no rotation
   std::vector<BlockSpec> blocks;    // [layers]

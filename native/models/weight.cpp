@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/errors.h"
 #include "ops/convert.h"
@@ -64,6 +65,61 @@ int64_t read_linear(const LinearWeight& linear, int64_t out, int64_t in, bool in
       [&](int64_t i) { return (linear.first_row + i * kRows) * in * width; },
       [&](int64_t i) { return here(i) * in * width; },
       [&](int64_t i, const uint8_t* raw) { return packed.set_outputs(i * kRows, here(i), raw, tensor.dtype); });
+}
+
+void read_rows(const LinearWeight& linear, int64_t out, int64_t in, bool input_major, Precision precision,
+               const Job& job, RowMatrix& rows) {
+  const TensorInfo& tensor = *linear.weight.tensor;
+  const DType stored = tensor.dtype;
+  const DType kept = precision == Precision::bfloat16 ? DType::bf16 : stored;
+  const int64_t width = size_of(stored), kept_width = size_of(kept);
+  rows.reset(out, in, kept);
+  /// Values as they are kept; the pieces are short, and each is one thread's.
+  const auto put = [&](const uint8_t* raw, int64_t count, uint8_t* to) {
+    if (kept == stored) {
+      std::memcpy(to, raw, static_cast<size_t>(count * width));
+      return;
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      float value;
+      if (stored == DType::f32) {
+        std::memcpy(&value, raw + i * width, sizeof(value));
+      } else {
+        uint16_t half;
+        std::memcpy(&half, raw + i * width, sizeof(half));
+        value = f16_to_f32(half);
+      }
+      const uint16_t rounded = f32_to_bf16(value);
+      std::memcpy(to + i * kept_width, &rounded, sizeof(rounded));
+    }
+  };
+  constexpr int64_t kRows = 32;
+  const int64_t lines = input_major ? in : out, length = input_major ? out : in;
+  const int64_t stride = input_major ? tensor.shape.back() : in, skipped = input_major ? linear.first_row : linear.first_row * in;
+  const auto here = [&](int64_t i) { return std::min(kRows, lines - i * kRows); };
+  std::vector<std::vector<uint8_t>> turned(input_major ? static_cast<size_t>(omp_get_max_threads()) : 0);
+  for (auto& piece : turned) piece.resize(static_cast<size_t>(kRows * length * kept_width));
+  read_pieces(
+      linear.weight, (lines + kRows - 1) / kRows, std::min(lines, kRows) * stride * width,
+      [&](int64_t i) { return (i * kRows * stride + skipped) * width; },
+      [&](int64_t i) { return job.cancelled.load(std::memory_order_relaxed) ? 0 : ((here(i) - 1) * stride + length) * width; },
+      [&](int64_t i, const uint8_t* raw) {
+        if (job.cancelled.load(std::memory_order_relaxed)) return 0;
+        for (int64_t r = 0; r < here(i); ++r) {
+          const int64_t line = i * kRows + r;
+          if (!input_major) {
+            put(raw + r * stride * width, length, rows.row(line));
+            continue;
+          }
+          uint8_t* piece = turned[static_cast<size_t>(omp_get_thread_num())].data();
+          put(raw + r * stride * width, length, piece);
+          for (int64_t o = 0; o < out; ++o) {
+            std::memcpy(rows.row(o) + line * kept_width, piece + o * kept_width, static_cast<size_t>(kept_width));
+          }
+        }
+        return 0;
+      });
+  job.throw_if_cancelled();
 }
 
 }  // namespace deltascope

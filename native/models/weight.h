@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/job.h"
 #include "format/checkpoint.h"
 #include "ops/packed_matrix.h"
+#include "ops/row_matrix.h"
 
 namespace deltascope {
 
@@ -38,5 +40,10 @@ int64_t read_weights(const Weight& weight, int64_t first, int64_t count, float* 
 /// Returns and throws as read_weights.
 int64_t read_linear(const LinearWeight& linear, int64_t out, int64_t in, bool input_major, Precision precision,
                     PackedMatrix& packed);
+
+/// The same as dense rows [out, in] of the type they are stored in, or rounded to bfloat16 where products are computed from
+/// that. Throws as read_weights, and CANCELLED within milliseconds of the job's flag.
+void read_rows(const LinearWeight& linear, int64_t out, int64_t in, bool input_major, Precision precision,
+               const Job& job, RowMatrix& rows);
 
 }  // namespace deltascope

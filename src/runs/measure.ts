@@ -15,8 +15,9 @@ import { type Method, methods, type Projection, type VectorSet } from '../method
 import { type Certificate, diff, type DiffResult, type Progress } from '../native/index.ts';
 import { compareTokenizers, type TokenizerComparison } from '../tokenizer/index.ts';
 import { selectTexts, type Selection } from './corpus.ts';
-import { folderDigest } from './digest.ts';
 import { type Pair, withPair } from './organism.ts';
+import type { Phase } from './phase.ts';
+import { unchangedDigest } from './unchanged-digest.ts';
 
 /** The measurement's name and version: raised whenever the same input would give another result. */
 const method = { method: 'activation-difference', methodVersion: 1 };
@@ -39,8 +40,6 @@ export interface MeasureOptions {
   onPhase?: ((phase: Phase) => void) | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
 }
-
-export type Phase = 'digest' | 'tokens' | 'forward' | 'lens' | 'save';
 
 export interface Measured {
   run: RunRow;
@@ -200,22 +199,6 @@ function checkedLayers(choose: MeasureOptions['layers'], count: number): number[
   );
 }
 
-/** The digest on disk now, which must be the registered one: a result must never carry the name of another model. */
-async function unchangedDigest(
-  row: { name: string; path: string; digest: string },
-  noun: string,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  const digest = await folderDigest(row.path, signal);
-  if (digest !== row.digest) {
-    throw new CodedError(
-      'MODEL_CHANGED',
-      `the files of ${noun} "${row.name}" in ${row.path} are not the ones that were registered; register it under a new name, or again with --update while it has no runs`,
-    );
-  }
-  return digest;
-}
-
 /** A way to read vectors, and how it is asked to. */
 interface Reader {
   method: Method;
@@ -231,10 +214,12 @@ async function readLayers(
 ): Promise<LayerRecord[]> {
   const { layers, positions, dModel } = result;
   const at = (l: number, p: number) => l * positions + p;
-  const sets: VectorSet[] = layers.flatMap((_, l) =>
+  const sets: VectorSet[] = layers.flatMap((layer, l) =>
     Array.from({ length: positions }, (_, p) => {
       const [from, to] = [at(l, p) * dModel, (at(l, p) + 1) * dModel];
       return {
+        layer,
+        finetunedNorm: required(result.finetunedNorm[l]),
         DIFF: result.meanDiff.subarray(from, to),
         BASE: result.baseMean.subarray(from, to),
         FINETUNED: result.finetunedMean.subarray(from, to),

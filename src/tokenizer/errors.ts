@@ -1,6 +1,6 @@
 import { CodedError } from '../lib/coded-error.ts';
 
-export type TokenizerErrorCode = 'TOKENIZER_MISSING' | 'INVALID_TOKENIZER';
+export type TokenizerErrorCode = 'TOKENIZER_MISSING' | 'INVALID_TOKENIZER' | 'INVALID_TEMPLATE';
 
 /** A checkpoint's tokenizer cannot be used. `path` is the file (or folder) at fault. */
 export class TokenizerError extends CodedError {

@@ -1,0 +1,240 @@
+#include "decode/decoder.h"
+
+#include <algorithm>
+#include <map>
+
+#include "ops/elementwise.h"
+#include "ops/tree_attention.h"
+
+namespace deltascope {
+
+/// A block's products by `row_product`, and attention over what is remembered, whose last nodes the rows are.
+class Decoder::RowSteps final : public BlockSteps {
+ public:
+  RowSteps(const ModelSpec& spec, const Memory& memory, DecodeWeights& weights, int64_t layer, const Job& job)
+      : spec_(spec), memory_(memory), weights_(weights), layer_(layer), job_(job) {}
+
+  void linear(Role role, const float* x, float* y, int64_t rows) override {
+    weights_.linear(role, x, y, rows, job_);
+  }
+
+  void look_back(const float* q, float* out, int64_t rows) override {
+    const auto at = static_cast<size_t>(layer_ - memory_.first);
+    tree_attention(q, memory_.keys[at].data(), memory_.values[at].data(), out, memory_.parent,
+                   static_cast<int64_t>(memory_.parent.size()) - rows, rows,
+                   attention_shape(spec_, spec_.blocks[static_cast<size_t>(layer_)]), job_);
+  }
+
+  void begin_expert(int64_t expert) override { weights_.begin_expert(expert, job_); }
+
+  void expert_linear(int64_t expert, Role role, const float* x, float* y, int64_t rows) override {
+    weights_.expert_linear(expert, role, x, y, rows, job_);
+  }
+
+ private:
+  const ModelSpec& spec_;
+  const Memory& memory_;
+  DecodeWeights& weights_;
+  const int64_t layer_;
+  const Job& job_;
+};
+
+namespace {
+
+/// One copy of a tree's nodes for every strength that a text of it has.
+struct SteeredTree {
+  PrefixTree tree;
+  std::vector<int32_t> origin;  // by node: in the tree it is a copy of
+  std::vector<float> strength;  // by node
+  std::vector<int32_t> last;    // by row
+};
+
+SteeredTree split_by_strength(const PrefixTree& tree, std::span<const float> strengths) {
+  std::map<float, std::vector<size_t>> groups;  // indices into tree.sequence
+  for (size_t i = 0; i < tree.sequence.size(); ++i)
+    groups[strengths[static_cast<size_t>(tree.sequence[i])]].push_back(i);
+  SteeredTree split;
+  split.last.resize(strengths.size());
+  std::vector<int32_t> copy(
+      static_cast<size_t>(tree.nodes()));  // of each node in this group, −1: it has none
+  for (const auto& [strength, members] : groups) {
+    std::fill(copy.begin(), copy.end(), -1);
+    for (const size_t i : members) {
+      for (const int32_t node : tree.path(i)) copy[static_cast<size_t>(node)] = 0;
+    }
+    for (int32_t node = 0; node < tree.nodes(); ++node) {
+      const auto at = static_cast<size_t>(node);
+      if (copy[at] < 0) continue;
+      copy[at] = static_cast<int32_t>(split.tree.nodes());
+      split.tree.token.push_back(tree.token[at]);
+      split.tree.parent.push_back(tree.parent[at] < 0 ? -1 : copy[static_cast<size_t>(tree.parent[at])]);
+      split.tree.position.push_back(tree.position[at]);
+      split.origin.push_back(node);
+      split.strength.push_back(strength);
+    }
+    for (const size_t i : members)
+      split.last[static_cast<size_t>(tree.sequence[i])] = copy[static_cast<size_t>(tree.leaf[i])];
+  }
+  return split;
+}
+
+}  // namespace
+
+void Decoder::Memory::reset(int64_t first_block, int64_t end_block) {
+  first = first_block, end = end_block;
+  const auto blocks = static_cast<size_t>(end - first);
+  keys.assign(blocks, {});
+  values.assign(blocks, {});
+}
+
+/// Keeps what a pass shows of these blocks.
+KeyValueObserver Decoder::Memory::observer(int64_t width) {
+  return [this, width](int64_t layer, size_t, const float* k, const float* v) {
+    const auto at = static_cast<size_t>(layer - first);
+    const auto count = static_cast<int64_t>(parent.size()) * width;
+    keys[at].assign(k, k + count);
+    values[at].assign(v, v + count);
+  };
+}
+
+Decoder::Decoder(const Model& model, Steering steering, int64_t weights_budget)
+    : model_(model), steering_(std::move(steering)), weights_budget_(weights_budget) {
+  std::vector<float> unused;  // texts stay within the context, where no table follows their length
+  for (const RotaryTable& table : model.spec().rotary)
+    angles_.emplace_back(table.for_length(0, unused), table.scale, RotaryAngles::kPrepared);
+}
+
+int64_t Decoder::bytes_per_token(const Model& model) {
+  const ModelSpec& spec = model.spec();
+  return 2 * spec.kv_heads * spec.head_dim * spec.layers * static_cast<int64_t>(sizeof(float));
+}
+
+/// Adds each row's strength times the vector to its row of x.
+void Decoder::steer(float* x, std::span<const int64_t> rows) const {
+  const int64_t d = model_.spec().d_model;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    add_scaled(x + static_cast<int64_t>(i) * d, d, steering_.vector.data(), d,
+               strengths_[static_cast<size_t>(rows[i])], 1, d);
+  }
+}
+
+void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths, std::vector<float>& logits,
+                    Job& job, const std::function<void(int64_t done, int64_t total)>& on_progress) {
+  const ModelSpec& spec = model_.spec();
+  const int64_t d = spec.d_model, width = spec.kv_heads * spec.head_dim, rows = prompts.sequences();
+  strengths_.assign(strengths.begin(), strengths.end());
+  const int64_t split = is_steered() ? steering_.layer + 1 : spec.layers;
+  lower_.reset(0, split);
+  upper_.reset(split, spec.layers);
+  const PrefixTree tree = plan_trees(prompts, INT32_MAX, spec.prefix_context()).front();
+  const SteeredTree steered = is_steered() ? split_by_strength(tree, strengths) : SteeredTree{};
+  const int64_t work = tree.nodes() * split + steered.tree.nodes() * (spec.layers - split);
+  int64_t done = 0;
+  const auto count = [&](int64_t nodes) {
+    done += nodes;
+    if (on_progress) on_progress(done, work);
+  };
+
+  lower_.parent = tree.parent;
+  lower_.position = tree.position;
+  lower_.last.resize(static_cast<size_t>(rows));
+  for (size_t i = 0; i < tree.sequence.size(); ++i)
+    lower_.last[static_cast<size_t>(tree.sequence[i])] = tree.leaf[i];
+  std::vector<float> x, ends(static_cast<size_t>(rows * d));
+  const auto gather_ends = [&](const float* from, const Memory& memory) {
+    for (int64_t row = 0; row < rows; ++row)
+      std::copy_n(from + memory.last[static_cast<size_t>(row)] * d, d, ends.data() + row * d);
+  };
+  Pass below;
+  below.on_keys_values = lower_.observer(width);
+  below.on_nodes_done = count;
+  Forward forward({&model_});
+  forward.run(
+      tree, std::vector<int64_t>{split - 1},
+      [&](int64_t, std::span<const float* const> residuals) {
+        if (!is_steered()) {
+          gather_ends(residuals[0], lower_);
+          return;
+        }
+        x.resize(static_cast<size_t>(steered.tree.nodes() * d));
+        for (size_t i = 0; i < steered.origin.size(); ++i) {
+          float* to = x.data() + static_cast<int64_t>(i) * d;
+          std::copy_n(residuals[0] + steered.origin[i] * d, d, to);
+          add_scaled(to, d, steering_.vector.data(), d, steered.strength[i], 1, d);
+        }
+      },
+      job, below);
+  if (is_steered()) {
+    upper_.parent = steered.tree.parent;
+    upper_.position = steered.tree.position;
+    upper_.last = steered.last;
+    if (split == spec.layers) {
+      gather_ends(x.data(), upper_);
+    } else {
+      const Pass above = {split, {x.data()}, upper_.observer(width), count};
+      forward.run(
+          steered.tree, std::vector<int64_t>{spec.layers - 1},
+          [&](int64_t, std::span<const float* const> residuals) { gather_ends(residuals[0], upper_); }, job,
+          above);
+    }
+  }
+  if (!weights_) weights_ = std::make_unique<DecodeWeights>(model_, weights_budget_, job);
+  logits.resize(static_cast<size_t>(rows * spec.vocab_size));
+  weights_->logits(ends.data(), logits.data(), rows, job);
+}
+
+/// Pushes one new token of each row through some blocks.
+void Decoder::run_blocks(Memory& memory, std::span<const int64_t> rows, float* x, Job& job) {
+  const ModelSpec& spec = model_.spec();
+  const int64_t width = spec.kv_heads * spec.head_dim, count = static_cast<int64_t>(rows.size());
+  const int64_t before = static_cast<int64_t>(memory.parent.size());
+  for (const int64_t row : rows) {
+    int32_t& last = memory.last[static_cast<size_t>(row)];
+    memory.position.push_back(memory.position[static_cast<size_t>(last)] + 1);
+    memory.parent.push_back(last);
+    last = static_cast<int32_t>(memory.parent.size() - 1);
+  }
+  const auto positions = std::span<const int32_t>(memory.position).last(rows.size());
+  for (int64_t layer = memory.first; layer < memory.end; ++layer) {
+    job.throw_if_cancelled();
+    weights_->begin_block(layer, job);
+    std::vector<float>&keys = memory.keys[static_cast<size_t>(layer - memory.first)],
+    &values = memory.values[static_cast<size_t>(layer - memory.first)];
+    keys.resize(static_cast<size_t>((before + count) * width));
+    values.resize(static_cast<size_t>((before + count) * width));
+    const BlockSpec& own = spec.blocks[static_cast<size_t>(layer)];
+    RowSteps steps(spec, memory, *weights_, layer, job);
+    const BlockMath math = {spec, own, weights_->norms(), angles_, steps, scratch_, job};
+    math.add_attention(positions, keys.data() + before * width, values.data() + before * width, count, x);
+    if (own.experts) {
+      math.add_experts(count, count, x);
+    } else {
+      math.add_mlp(count, x);
+    }
+  }
+}
+
+void Decoder::append(std::span<const int64_t> rows, std::span<const int32_t> ids, std::vector<float>& logits,
+                     Job& job) {
+  const ModelSpec& spec = model_.spec();
+  const auto count = static_cast<int64_t>(rows.size());
+  PrefixTree tokens;  // no tree: embeddings depend on token and position
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const int32_t last = lower_.last[static_cast<size_t>(rows[i])];
+    tokens.token.push_back(ids[i]);
+    tokens.parent.push_back(-1);
+    tokens.position.push_back(lower_.position[static_cast<size_t>(last)] + 1);
+  }
+  std::vector<float> x(static_cast<size_t>(count * spec.d_model));
+  NotFinite ignored;
+  embed(model_, tokens, x.data(), ignored, job);
+  run_blocks(lower_, rows, x.data(), job);
+  if (is_steered()) {
+    steer(x.data(), rows);
+    run_blocks(upper_, rows, x.data(), job);
+  }
+  logits.resize(static_cast<size_t>(count * spec.vocab_size));
+  weights_->logits(x.data(), logits.data(), count, job);
+}
+
+}  // namespace deltascope

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/job.h"
+#include "decode/decode_weights.h"
+#include "models/block_math.h"
+#include "models/forward.h"
+#include "models/prefix_tree.h"
+
+namespace deltascope {
+
+/// What is added to the residual stream after a block, at every token: a text's strength times the vector.
+struct Steering {
+  int64_t layer = -1;         // −1: nothing
+  std::vector<float> vector;  // [d_model]
+};
+
+/// Texts that grow by a token at a time, all in one batch. What attention remembers is kept as a prefix tree:
+/// texts of one beginning share it, and those steered at different strengths share it up to the steered
+/// block. A text's logits depend on its tokens and its strength alone, to the bit, whatever stands beside it
+/// and however many threads work. Threads: OpenMP's setting of the calling thread.
+class Decoder {
+ public:
+  /// weights_budget: bytes of weights that stay in memory; the rest is read at every token.
+  Decoder(const Model& model, Steering steering, int64_t weights_budget);
+
+  /// Begins texts, and forgets those before: one for each prompt, which has at least one token, at most
+  /// spec().prefix_context() and known ids. strengths: one a prompt. logits: [prompts, vocabulary], of what
+  /// follows each. on_progress: as the job's, in nodes pushed through a block. Throws CANCELLED,
+  /// FILE_CHANGED, FILE_UNREADABLE.
+  void begin(const TokenBatch& prompts, std::span<const float> strengths, std::vector<float>& logits,
+             Job& job, const std::function<void(int64_t done, int64_t total)>& on_progress = {});
+
+  /// Appends ids[i] to the text rows[i], each at most once. logits: [rows, vocabulary]. Throws as begin.
+  void append(std::span<const int64_t> rows, std::span<const int32_t> ids, std::vector<float>& logits,
+              Job& job);
+
+  /// Bytes that attention remembers of one token.
+  static int64_t bytes_per_token(const Model& model);
+
+ private:
+  /// What is remembered of the tokens in some of the blocks.
+  struct Memory {
+    int64_t first = 0, end = 0;                    // blocks
+    std::vector<int32_t> parent, position;         // [nodes]
+    std::vector<int32_t> last;                     // by row: the node of its last token
+    std::vector<std::vector<float>> keys, values;  // by block, [nodes, kv_heads · head_dim]
+
+    void reset(int64_t first_block, int64_t end_block);
+    KeyValueObserver observer(int64_t width);
+  };
+  class RowSteps;
+
+  bool is_steered() const { return steering_.layer >= 0; }
+  void steer(float* x, std::span<const int64_t> rows) const;
+  void run_blocks(Memory& memory, std::span<const int64_t> rows, float* x, Job& job);
+
+  const Model& model_;
+  const Steering steering_;
+  const int64_t weights_budget_;
+  std::unique_ptr<DecodeWeights> weights_;  // read when first needed
+  std::vector<RotaryAngles> angles_;
+  std::vector<float> strengths_;
+  Memory lower_, upper_;  // up to the steered block, and after it
+  BlockScratch scratch_;
+};
+
+}  // namespace deltascope
