@@ -10,4 +10,5 @@ export {
   type Token,
   type Vectors,
 } from './model.ts';
+export { otherBaseWarning } from './other-base.ts';
 export type { Tokens } from './tokens.ts';
