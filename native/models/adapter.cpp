@@ -58,12 +58,13 @@ std::vector<float> dense_values(const Checkpoint& file, const TensorInfo& info) 
 }
 
 /// ‖B A‖ from its rows, in float64. a: [rank, in], b: [out, rank].
-double norm_by_rows(const std::vector<float>& a, const std::vector<float>& b, int64_t rank) {
+double norm_by_rows(const std::vector<float>& a, const std::vector<float>& b, int64_t rank, const Job& job) {
   const int64_t in = static_cast<int64_t>(a.size()) / rank, out = static_cast<int64_t>(b.size()) / rank;
   std::vector<double> row(static_cast<size_t>(in));
   double squared = 0;
   for (int64_t i = 0; i < out; ++i) {
     std::fill(row.begin(), row.end(), 0.0);
+    job.throw_if_cancelled();
     for (int64_t r = 0; r < rank; ++r) {
       const double factor = b[static_cast<size_t>(i * rank + r)];
       const float* at = &a[static_cast<size_t>(r * in)];
@@ -76,13 +77,14 @@ double norm_by_rows(const std::vector<float>& a, const std::vector<float>& b, in
 
 /// ‖B A‖ without forming it: ‖B A‖² = Σ (BᵀB) ∘ (A Aᵀ), [rank, rank] each, in float64.
 /// a: [rank, in], b: [out, rank].
-double product_norm(const std::vector<float>& a, const std::vector<float>& b, int64_t rank) {
+double product_norm(const std::vector<float>& a, const std::vector<float>& b, int64_t rank, const Job& job) {
   const int64_t in = static_cast<int64_t>(a.size()) / rank, out = static_cast<int64_t>(b.size()) / rank;
   // A rank may be large beside the module: its square would have nothing to do with the size of the file.
-  if (rank > std::min(in, out)) return norm_by_rows(a, b, rank);
+  if (rank > std::min(in, out)) return norm_by_rows(a, b, rank, job);
   std::vector<double> left(static_cast<size_t>(rank * rank)), right(static_cast<size_t>(rank * rank));
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < rank; ++i) {
+    if (job.cancelled.load(std::memory_order_relaxed)) continue;
     for (int64_t row = 0; row < out; ++row) {
       const float* at = &b[static_cast<size_t>(row * rank)];
       for (int64_t j = 0; j < rank; ++j) left[static_cast<size_t>(i * rank + j)] += static_cast<double>(at[i]) * at[j];
@@ -94,6 +96,7 @@ double product_norm(const std::vector<float>& a, const std::vector<float>& b, in
       right[static_cast<size_t>(i * rank + j)] = sum;
     }
   }
+  job.throw_if_cancelled();
   double squared = 0;
   for (size_t i = 0; i < left.size(); ++i) squared += left[i] * right[i];
   return std::sqrt(std::max(0.0, squared));
@@ -107,6 +110,7 @@ struct Adapter::Reader {
   const ModelSpec& spec;
   const std::string& prefix;
   const std::string& path;
+  const Job& job;
 
   [[noreturn]] void fail(const std::string& tensor, const std::string& why, Error::Details details = {}) const {
     details.insert(details.begin(), {{"file", path}, {"tensor", tensor}});
@@ -218,6 +222,7 @@ struct Adapter::Reader {
   }
 
   std::vector<float> matrix(const std::string& name, int64_t rows, int64_t columns) const {
+    job.throw_if_cancelled();
     std::vector<float> values = dense_values(*adapter.file_, tensor(name, {rows, columns}));
     if (count_not_finite(values.data(), rows * columns) > 0) fail(name, "holds NaN or infinity");
     return values;
@@ -261,7 +266,7 @@ struct Adapter::Reader {
     const int64_t rank = adapter.config_.rank_of(module.key);
     const auto scale = static_cast<float>(adapter.config_.scale_of(module.key));
     const std::vector<float> a = matrix(halves.a, rank, module.in), b = matrix(halves.b, module.out, rank);
-    note(module, static_cast<double>(scale) * product_norm(a, b, rank), rank);
+    note(module, static_cast<double>(scale) * product_norm(a, b, rank, job), rank);
     add_update(module, module.expert, halves, rank, scale, a, b);
   }
 
@@ -303,7 +308,7 @@ struct Adapter::Reader {
         for (int64_t o = 0; o < out; ++o)
           b[static_cast<size_t>(o * rank + r)] = turned ? of_a(expert, r, o) : of_b(o, r, expert);
       }
-      const double change = product_norm(a, b, rank);
+      const double change = product_norm(a, b, rank, job);
       squares += change * change;
       add_update(module, expert, halves, rank, scale, a, b);
     }
@@ -315,7 +320,7 @@ struct Adapter::Reader {
     const auto scale = static_cast<float>(adapter.config_.scale_of(whole));
     const std::vector<float> a = matrix(halves.a, rank, vocabulary), b = matrix(halves.b, spec.d_model, rank);
     note({spec.names.embedding, -1, -1, {}, spec.d_model, vocabulary},
-         static_cast<double>(scale) * product_norm(a, b, rank), rank);
+         static_cast<double>(scale) * product_norm(a, b, rank, job), rank);
     adapter.embedding_ = std::make_unique<EmbeddingUpdate>(
         EmbeddingUpdate{rank, scale, std::vector<float>(static_cast<size_t>(vocabulary * rank)), b});
     for (int64_t i = 0; i < rank; ++i) {
@@ -492,7 +497,7 @@ struct Adapter::Reader {
   }
 };
 
-Adapter::Adapter(const std::string& folder, const ModelSpec& spec, const std::string& prefix) {
+Adapter::Adapter(const std::string& folder, const ModelSpec& spec, const std::string& prefix, const Job& job) {
   if (!is_directory(folder))
     throw Error(Code::file_not_found, "no such folder: " + folder, {{"file", folder}});
   const std::string config_path = folder + "/adapter_config.json";
@@ -504,7 +509,7 @@ Adapter::Adapter(const std::string& folder, const ModelSpec& spec, const std::st
                 {{"file", path}});
   }
   file_ = std::make_unique<Checkpoint>(Checkpoint::single_file(path));
-  Reader{*this, spec, prefix, path}.read();
+  Reader{*this, spec, prefix, path, job}.read();
 }
 
 const LowRank* Adapter::find(int64_t layer, Role role, int64_t expert) const {

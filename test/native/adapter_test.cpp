@@ -351,3 +351,15 @@ TEST_CASE("updates of experts that do not fit are refused by name") {
                              {router_a, router_b});
   CHECK(routed.open().find(0, Role::router)->scale == 2.0f);  // patterns see "…mlp.gate.weight"
 }
+
+TEST_CASE("opening looks at the flag of its job: while an adapter is read, and while what it replaces is compared") {
+  const std::string golden = std::string(FIXTURES) + "/golden/llama-tied-bf16";
+  Job job;
+  for (const std::string adapter : {"--lora_head", "--lora_embed", "--lora_saved_embed", "--lora_saved_head"}) {
+    CAPTURE(adapter);
+    job.cancelled = false;
+    CHECK_NOTHROW(Model(golden, golden + adapter, Precision::float32, job));
+    job.cancelled = true;
+    CHECK(code_of([&] { Model(golden, golden + adapter, Precision::float32, job); }) == "CANCELLED");
+  }
+}
