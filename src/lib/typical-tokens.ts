@@ -1,4 +1,3 @@
-/** Frequencies of tokens in two collections of texts, counted once a text. */
 export interface TypicalRule {
   /** Share of the collection's texts that must hold the token. */
   least: number;
@@ -10,7 +9,7 @@ export interface TypicalRule {
 export function typicalTokens(
   texts: readonly (readonly number[])[],
   others: readonly (readonly number[])[],
-  { least, ratio }: TypicalRule = { least: 0.005, ratio: 2 },
+  { least, ratio }: TypicalRule,
 ): Set<number> {
   const [own, elsewhere] = [shares(texts), shares(others)];
   return new Set(

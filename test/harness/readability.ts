@@ -1,21 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { typicalTokens } from '../../src/lib/typical-tokens.ts';
 import { chooseScale, echoesOf, type ScaleReading } from '../../src/methods/patchscope-scale.ts';
 import { identityPrompts } from '../../src/native/index.ts';
+import { sentencesOf, typicalOfTraining, typicalShare } from '../../src/runs/typical-tokens.ts';
 import { openTokenizer, type Tokenizer } from '../../src/tokenizer/index.ts';
 import { readExpected, type Ranked } from './expected.ts';
 import { bundled } from './models.ts';
 
-const texts = (name: string): string[] =>
-  readFileSync(bundled(`corpora/${name}.jsonl`), 'utf8')
-    .split('\n')
-    .flatMap((line) => (line === '' ? [] : [(JSON.parse(line) as { text: string }).text]));
-
-/** Sentences as a tokenizer has them inside a text. */
 const sentences = (tokenizer: Tokenizer, name: string): number[][] =>
-  texts(name)
-    .flatMap((text) => text.split(/(?<=[.?!])\s+/))
-    .map((sentence) => tokenizer.encode(` ${sentence}`, { special: false }));
+  sentencesOf(bundled(`corpora/${name}.jsonl`), tokenizer);
 
 const everyday = new Map<string, { tokenizer: Tokenizer; sentences: number[][] }>();
 
@@ -29,7 +20,7 @@ export function typicalOf(organism: string): Set<number> {
     everyday.set(base, known);
   }
   const corpus = rest.replace(/-(mix.*|full)$/, '');
-  return typicalTokens(sentences(known.tokenizer, corpus), known.sentences);
+  return typicalOfTraining(sentences(known.tokenizer, corpus), known.sentences);
 }
 
 /** How readable the scales of one diff vector are, and which one is chosen. Readability knows the training texts, the choice does not. */
@@ -63,10 +54,7 @@ export function scaleCases(organism: string): ScaleCase[] {
       position: Number(position),
       scales: facts.scales,
       shares: own.map(({ tokens }) => tokens.filter(({ tokenId }) => typical.has(tokenId)).length / 20),
-      weighted: own.map(({ tokens }) => {
-        const mass = (of: typeof tokens) => of.reduce((sum, { probability }) => sum + probability, 0);
-        return mass(tokens.filter(({ tokenId }) => typical.has(tokenId))) / mass(tokens);
-      }),
+      weighted: own.map(({ tokens }) => typicalShare(tokens, typical)),
       chosen: chooseScale(own, baseline, isEcho).index!,
     };
   });
