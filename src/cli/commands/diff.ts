@@ -20,7 +20,7 @@ interface DiffOptions {
   top: number;
   threads?: number;
   dtype: 'float32' | 'bfloat16';
-  mode: 'exact' | 'compat';
+  compat?: boolean;
   memory?: number;
 }
 
@@ -49,11 +49,7 @@ export const diffCommand = (): Command =>
         .choices(['float32', 'bfloat16'])
         .default('float32'),
     )
-    .addOption(
-      new Option('--mode <mode>', 'compat rounds where the published implementation does')
-        .choices(['exact', 'compat'])
-        .default('exact'),
-    )
+    .option('--compat', 'round where the published implementation does')
     .option(
       '--memory <size>',
       'memory a measurement may take, like 2GiB (default: 1GiB, or what it needs)',
@@ -84,7 +80,7 @@ export const diffCommand = (): Command =>
             positions: options.positions,
             maxSamples: options.samples,
             top: options.top,
-            mode: options.mode === 'compat' ? 'COMPAT' : 'EXACT',
+            mode: options.compat ? 'COMPAT' : 'EXACT',
             threads: options.threads,
             dtype: options.dtype,
             memoryBudget: options.memory,
