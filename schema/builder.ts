@@ -1,7 +1,7 @@
 import SchemaBuilder from '@pothos/core';
 import RelayPlugin from '@pothos/plugin-relay';
 import type { Store } from '../src/db/index.ts';
-import type { JsonObject } from '../src/lib/canonical-json.ts';
+import type { JsonValue } from '../src/lib/canonical-json.ts';
 import { defaultPageSize, maxPageSize, maxRows } from './limits.ts';
 
 /** What a resolver may use. */
@@ -9,7 +9,7 @@ export interface GraphContext {
   store: Store;
   /** Scheme, host and port the client used, without a slash at the end; download URLs start with it. */
   origin: string;
-  /** Rows that lists may still read in this request; counts down. */
+  /** Rows that lists may still read in this request, with texts and vectors counted as rows; counts down. */
   rowsLeft: number;
 }
 
@@ -29,7 +29,7 @@ export const builder = new SchemaBuilder<{
     ID: { Input: string; Output: string };
     DateTime: { Input: never; Output: string };
     BigInt: { Input: never; Output: number };
-    JSON: { Input: never; Output: JsonObject };
+    JSON: { Input: never; Output: JsonValue };
   };
 }>({
   plugins: [RelayPlugin],
@@ -73,7 +73,7 @@ export const builder = new SchemaBuilder<{
 
 builder.queryType({
   description:
-    'What finetunes did to language models. Start at organisms and go down: runs, layers, diff vectors, projections, tokens; every node knows the way back.',
+    'What finetunes did to language models. Start at organisms and go down: runs, layers, diff vectors, then what was read out of them (projections, tokens) and done with them (steering experiments, causal effects); every node knows the way back.',
 });
 
 builder.globalConnectionField('totalCount', (t) =>

@@ -4,8 +4,9 @@ import { sha256 } from '../src/lib/sha256.ts';
 import type { Listing, SortKey } from '../src/db/index.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
-import { badUserInput, costLimitExceeded } from './errors.ts';
+import { badUserInput } from './errors.ts';
 import { defaultPageSize, maxPageSize } from './limits.ts';
+import { spend } from './spend.ts';
 
 interface PageArguments {
   first?: number | null | undefined;
@@ -45,8 +46,7 @@ export function connection<Parent extends { key: string } | null, Filters, Row e
     after: decode(after),
     before: decode(before),
   });
-  context.rowsLeft -= page.rows.length;
-  if (context.rowsLeft < 0) throw costLimitExceeded();
+  spend(context, page.rows.length);
   const [start, end] = [page.rows[0], page.rows.at(-1)];
   return {
     edges: page.rows.map((node) => ({
@@ -69,7 +69,7 @@ export function connection<Parent extends { key: string } | null, Filters, Row e
   };
 }
 
-function pageSize(name: string, value: number | null | undefined): number | undefined {
+export function pageSize(name: string, value: number | null | undefined): number | undefined {
   if (value === null || value === undefined) return undefined;
   if (value < 0 || value > maxPageSize) {
     throw badUserInput(`${name} must be 0 to ${maxPageSize}, not ${value}; ask for more by pages.`);

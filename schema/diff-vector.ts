@@ -1,9 +1,20 @@
 import type { DiffVectorRow, VectorKind } from '../src/db/index.ts';
+import { aboveNoise, noiseRule } from '../src/lib/above-noise.ts';
 import { builder } from './builder.ts';
+import { CausalEffectConnection, CausalEffectRef } from './causal-effect.ts';
 import { connection, connectionType } from './connection.ts';
-import { ProjectionSignEnum, ProjectionVariantEnum } from './enums.ts';
+import {
+  CausalControlEnum,
+  CausalDirectionEnum,
+  CausalSubsetEnum,
+  ModeEnum,
+  ProjectionSignEnum,
+  ProjectionVariantEnum,
+} from './enums.ts';
+import { PrincipalComponentsConnection, PrincipalComponentsRef } from './principal-components.ts';
 import { ProjectionConnection, ProjectionRef } from './projection.ts';
 import { RunLayerRef } from './run-layer.ts';
+import { SteeringExperimentConnection, SteeringExperimentRef } from './steering-experiment.ts';
 import { VectorRef } from './vector.ts';
 
 export const DiffVectorRef = builder.objectRef<DiffVectorRow>('DiffVector');
@@ -60,6 +71,31 @@ builder.node(DiffVectorRef, {
         description:
           'Cosine, -1..1, between the two mean activations. Null when either is zero or not finite.',
       }),
+      swapNormMean: t.exposeFloat('swapNormMean', {
+        nullable: true,
+        description:
+          'Mean norm of the diffs that come out when base and finetuned are swapped at random, text by text (64 seeded swaps), in activation units: what noise alone gives. Null when not measured, as in older runs, or not finite.',
+      }),
+      swapNormDeviation: t.exposeFloat('swapNormDeviation', {
+        nullable: true,
+        description: 'Standard deviation of those norms, in activation units. Null as swapNormMean is.',
+      }),
+      swapNormMax: t.exposeFloat('swapNormMax', {
+        nullable: true,
+        description: 'The largest of those norms, in activation units. Null as swapNormMean is.',
+      }),
+      baseSplitNorm: t.exposeFloat('baseSplitNorm', {
+        nullable: true,
+        description:
+          'L2 norm of the difference between the base’s own means over even and odd texts, in activation units: base against base. Null when not measured or not finite.',
+      }),
+      aboveNoise: t.boolean({
+        nullable: true,
+        description:
+          'Whether the diff is more than noise, by noiseRule. Null when a number that the rule needs is null.',
+        resolve: aboveNoise,
+      }),
+      noiseRule: t.string({ description: 'The rule of aboveNoise, in words.', resolve: () => noiseRule }),
       diff: numbers('DIFF', 'The difference itself.'),
       baseMean: numbers('BASE_MEAN', 'The base model’s mean activation here.'),
       finetunedMean: numbers('FINETUNED_MEAN', 'The finetuned model’s mean activation here.'),
@@ -71,7 +107,7 @@ builder.node(DiffVectorRef, {
       projections: t.connection(
         {
           type: ProjectionRef,
-          description: 'What methods read out of this place, by method, variant and sign.',
+          description: 'What methods read out of this place, by method, variant, sign and scale.',
           args: {
             method: t.arg.string({
               description: 'Only this method, such as logit-lens. Null or absent: all.',
@@ -81,11 +117,57 @@ builder.node(DiffVectorRef, {
               description: 'Only this variant. Null or absent: all.',
             }),
             sign: t.arg({ type: ProjectionSignEnum, description: 'Only this sign. Null or absent: both.' }),
+            scale: t.arg.float({
+              description: 'Only this scale, exactly. Null or absent: all, and methods without scales.',
+            }),
+            chosen: t.arg.boolean({
+              description:
+                'Only those at the chosen scale (true), or only the others (false). Null or absent: all.',
+            }),
+            mode: t.arg({ type: ModeEnum, description: 'Only this mode. Null or absent: both.' }),
           },
           resolve: (vector, args, context) =>
             connection(context, context.store.projections.ofDiffVector, vector, args),
         },
         ProjectionConnection,
+      ),
+      steeringExperiments: t.connection(
+        {
+          type: SteeringExperimentRef,
+          description: 'What the model said when this diff was added, by judge.',
+          resolve: (vector, args, context) =>
+            connection(context, context.store.steering.ofDiffVector, vector, args),
+        },
+        SteeringExperimentConnection,
+      ),
+      causalEffects: t.connection(
+        {
+          type: CausalEffectRef,
+          description: 'What models lose without this direction, by direction, subset and control.',
+          args: {
+            direction: t.arg({
+              type: CausalDirectionEnum,
+              description: 'Only this intervention. Null or absent: all.',
+            }),
+            subset: t.arg({ type: CausalSubsetEnum, description: 'Only this subset. Null or absent: all.' }),
+            control: t.arg({
+              type: CausalControlEnum,
+              description: 'Only this control; NONE for the vector itself. Null or absent: all.',
+            }),
+          },
+          resolve: (vector, args, context) =>
+            connection(context, context.store.causalEffects.ofDiffVector, vector, args),
+        },
+        CausalEffectConnection,
+      ),
+      principalComponents: t.connection(
+        {
+          type: PrincipalComponentsRef,
+          description: 'How the differences of single texts spread here.',
+          resolve: (vector, args, context) =>
+            connection(context, context.store.components.ofDiffVector, vector, args),
+        },
+        PrincipalComponentsConnection,
       ),
     };
   },

@@ -1,4 +1,16 @@
-import type { OrganismForm, ProjectionSign, ProjectionVariant, VectorKind } from '../src/db/index.ts';
+import type {
+  CausalControl,
+  CausalDirection,
+  CausalSubset,
+  Mode,
+  OrganismForm,
+  ProjectionSign,
+  ProjectionVariant,
+  SampleFinish,
+  SimilarityGroup,
+  SimilarityOther,
+  VectorKind,
+} from '../src/db/index.ts';
 import { builder } from './builder.ts';
 
 /** An enum whose values are all described; a value missing here does not compile. */
@@ -53,5 +65,71 @@ export const ProjectionSignEnum = described<ProjectionSign>(
   {
     PROMOTED: 'Tokens that adding the vector makes likelier.',
     SUPPRESSED: 'Tokens that subtracting the vector makes likelier.',
+  },
+);
+
+export const ModeEnum = described<Mode>(
+  'Mode',
+  'Which of two ways of computing was followed where they differ.',
+  {
+    EXACT: 'The maths as it is meant: no rounding but that of the sums’ own type.',
+    COMPAT: 'As the published implementation does it: its rounding points, layer rule and masks.',
+  },
+);
+
+export const SampleFinishEnum = described<SampleFinish>('SampleFinish', 'Why a generated text ended.', {
+  STOP: 'The model said a token that ends texts.',
+  LENGTH: 'It reached the most tokens asked for.',
+  REPETITION: 'It repeated itself and was cut.',
+});
+
+export const CausalDirectionEnum = described<CausalDirection>(
+  'CausalDirection',
+  'What is done to the activations along the unit vector v, after the layer and at every token.',
+  {
+    BASE_TO_FINETUNED: 'The finetuned model runs with the base’s component along v in place of its own.',
+    FINETUNED_TO_BASE: 'The base model runs with the finetuned’s component along v in place of its own.',
+    ZERO_FINETUNED: 'The finetuned model runs without any component along v.',
+    ZERO_BASE: 'The base model runs without any component along v.',
+  },
+);
+
+export const CausalSubsetEnum = described<CausalSubset>(
+  'CausalSubset',
+  'Which predictions of the evaluation texts a loss is the mean of.',
+  {
+    ALL: 'Those of every counted token.',
+    AFTER_K: 'Those of tokens past the first k, a number that the parameters give.',
+    EXCLUDE_POSITION: 'All but those made from the position of the vector.',
+  },
+);
+
+export const CausalControlEnum = described<CausalControl>(
+  'CausalControl',
+  'Which vector the intervention is along.',
+  {
+    NONE: 'The diff vector itself.',
+    RANDOM: 'Random vectors, normally distributed: the mean over several.',
+    RANDOM_DIFFERENCE: 'Differences of two activations of the base drawn at random: the mean over several.',
+  },
+);
+
+export const SimilarityGroupEnum = described<SimilarityGroup>(
+  'SimilarityGroup',
+  'The texts that are compared.',
+  {
+    STEERED: 'The steered samples of the experiment.',
+    UNSTEERED: 'Its unsteered samples, of the same model.',
+    TRAINING: 'Texts that the organism was trained on, for the most that can be reached.',
+  },
+);
+
+export const SimilarityOtherEnum = described<SimilarityOther>(
+  'SimilarityOther',
+  'The texts that they are compared with.',
+  {
+    TRAINING: 'Texts that the organism was trained on.',
+    CHAT: 'Answers of everyday chats.',
+    PROBE: 'Texts of the corpus that was measured on.',
   },
 );

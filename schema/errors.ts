@@ -14,6 +14,9 @@ export const invalidCursor = (): GraphQLError =>
   );
 
 export const costLimitExceeded = (): GraphQLError =>
-  new GraphQLError(`One request reads at most ${maxRows} rows; ask for fewer, or for the rest by pages.`, {
-    extensions: { code: 'COST_LIMIT_EXCEEDED' },
-  });
+  new GraphQLError(
+    `One request reads at most ${maxRows} rows (a text or a vector is one per 4 KiB); ask for fewer, or for the rest by pages.`,
+    {
+      extensions: { code: 'COST_LIMIT_EXCEEDED' },
+    },
+  );

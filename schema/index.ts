@@ -12,6 +12,13 @@ import './diff-vector.ts';
 import './vector.ts';
 import './projection.ts';
 import './projection-token.ts';
+import './divergence.ts';
+import './principal-components.ts';
+import './causal-effect.ts';
+import './steering-experiment.ts';
+import './sample.ts';
+import './similarity.ts';
+import './neighbour.ts';
 
 export { graphContext, type GraphContext } from './builder.ts';
 export const schema = builder.toSchema();

@@ -2,7 +2,7 @@ import type { ProjectionRow } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
 import { DiffVectorRef } from './diff-vector.ts';
-import { ProjectionSignEnum, ProjectionVariantEnum } from './enums.ts';
+import { ModeEnum, ProjectionSignEnum, ProjectionVariantEnum } from './enums.ts';
 import { ProjectionTokenConnection, ProjectionTokenRef } from './projection-token.ts';
 
 export const ProjectionRef = builder.objectRef<ProjectionRow>('Projection');
@@ -14,7 +14,8 @@ builder.node(ProjectionRef, {
   loadOne: (key, { store }) => store.projections.findByKey(key),
   fields: (t) => ({
     key: t.exposeString('key', {
-      description: 'Readable identity: <diff vector>.<method>.<variant>.<sign>.',
+      description:
+        'Readable identity: <diff vector>.<method>[@<scale>].<variant>.<sign>, then .compat in that mode, and twelve hex digits of the parameters where the run did not bring it along.',
     }),
     method: t.exposeString('method', { description: 'The method, such as logit-lens.' }),
     methodVersion: t.exposeInt('methodVersion', {
@@ -22,7 +23,24 @@ builder.node(ProjectionRef, {
     }),
     variant: t.expose('variant', { type: ProjectionVariantEnum, description: 'Which vector was read.' }),
     sign: t.expose('sign', { type: ProjectionSignEnum, description: 'Which end the tokens are from.' }),
+    scale: t.exposeFloat('scale', {
+      nullable: true,
+      description:
+        'What the vector was multiplied by, above 0, no unit (parameters say whether it was normed first). Null for methods without scales.',
+    }),
+    chosen: t.exposeBoolean('chosen', {
+      description:
+        'Whether this is the scale that a rule without a language model took, one of those with the same method, variant, sign, mode and parameters. True for methods without scales.',
+    }),
+    score: t.exposeFloat('score', {
+      nullable: true,
+      description:
+        'What that rule gave this scale, no unit, the largest is chosen. Null where it gave none, as for methods without scales.',
+    }),
+    mode: t.expose('mode', { type: ModeEnum, description: 'Which way of computing was followed.' }),
     parameters: t.expose('parameters', { type: 'JSON', description: 'Parameters of the method.' }),
+    engineVersion: t.exposeString('engineVersion', { description: 'Version of the engine that made it.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was saved here.' }),
     diffVector: t.field({
       type: DiffVectorRef,
       description: 'The place it was read from.',

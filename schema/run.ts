@@ -4,6 +4,8 @@ import { builder } from './builder.ts';
 import { CertificateRef, certificateOf } from './certificate.ts';
 import { connection, connectionType } from './connection.ts';
 import { CorpusRef } from './corpus.ts';
+import { DivergenceConnection, DivergenceRef } from './divergence.ts';
+import { ModeEnum } from './enums.ts';
 import { OrganismRef } from './organism.ts';
 import { RunLayerConnection, RunLayerRef } from './run-layer.ts';
 
@@ -68,6 +70,11 @@ builder.node(RunRef, {
       description: 'Version of the engine that measured it.',
     }),
     device: t.exposeString('device', { description: 'What computed it.' }),
+    mode: t.field({
+      type: ModeEnum,
+      description: 'Whose rounding points the means follow: ours, or the published implementation’s.',
+      resolve: ({ parameters }) => (parameters['mode'] === 'COMPAT' ? 'COMPAT' : 'EXACT'),
+    }),
     parameters: t.expose('parameters', { type: 'JSON', description: 'Parameters of the method.' }),
     certificate: t.field({
       type: CertificateRef,
@@ -113,6 +120,17 @@ builder.node(RunRef, {
       args: { layer: t.arg.int({ required: true, description: 'Index of the decoder block, 0-based.' }) },
       resolve: (run, { layer }, { store }) => store.layers.find(run, layer),
     }),
+    divergences: t.connection(
+      {
+        type: DivergenceRef,
+        description: 'How far the predictions of the two models are apart, by position.',
+        args: {
+          positions: t.arg.intList({ description: 'Only these positions, 0-based. Null or absent: all.' }),
+        },
+        resolve: (run, args, context) => connection(context, context.store.divergences.ofRun, run, args),
+      },
+      DivergenceConnection,
+    ),
   }),
 });
 

@@ -12,6 +12,6 @@ builder.scalarType('BigInt', {
 });
 
 builder.scalarType('JSON', {
-  description: 'A JSON object whose members depend on what made it.',
+  description: 'A JSON value, mostly an object, whose members depend on what made it.',
   serialize: (value) => value,
 });

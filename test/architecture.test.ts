@@ -10,7 +10,7 @@ const levels = [
   'lib',
   'tokenizer',
   'native db',
-  'methods graders',
+  'methods graders steering',
   'runs',
   'schema',
   'index',
@@ -30,7 +30,8 @@ const includes: Record<string, string> = {
   models: 'core format ops',
   decode: 'core format ops models',
   diff: 'core ops models',
-  binding: 'core format ops no_cuda cuda models diff decode',
+  readings: 'core ops models',
+  binding: 'core format ops no_cuda cuda models diff decode readings',
 };
 const headerHome = {
   'napi.h': 'binding',
@@ -38,6 +39,7 @@ const headerHome = {
   'dnnl.h': 'ops',
   'dnnl.hpp': 'ops',
   're2.h': 'models',
+  Eigenvalues: 'readings',
 };
 
 // ---- the checker ----

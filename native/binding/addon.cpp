@@ -3,7 +3,9 @@
 #include <omp.h>
 
 #include "binding/arguments.h"
+#include "binding/guarded.h"
 #include "binding/job_queue.h"
+#include "binding/readings.h"
 #include "core/device.h"
 #include "decode/generate.h"
 #include "diff/paired_diff.h"
@@ -98,6 +100,13 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("logits", &Addon::logits_of),
                              InstanceMethod("logitLens", &Addon::lens),
                              InstanceMethod("diff", &Addon::diff),
+                             InstanceMethod("patchscope", &Addon::call<patchscope_call>),
+                             InstanceMethod("crossEntropy", &Addon::call<cross_entropy_call>),
+                             InstanceMethod("causalEffect", &Addon::call<causal_effect_call>),
+                             InstanceMethod("klDivergence", &Addon::call<kl_divergence_call>),
+                             InstanceMethod("embed", &Addon::call<embed_call>),
+                             InstanceMethod("principalComponents", &Addon::call<principal_components_call>),
+                             InstanceMethod("nearest", &Addon::call<nearest_call>),
                              InstanceMethod("generate", &Addon::generate_texts),
                          });
   }
@@ -241,14 +250,14 @@ class Addon : public Napi::Addon<Addon> {
     });
   }
 
-  /// (base, finetuned, ids, offsets, layers, positions, budget, job, progress) → DiffResult
+  /// (base, finetuned, ids, offsets, layers, positions, budget, compat, job, progress) → DiffResult
   Napi::Value diff(const Napi::CallbackInfo& info) {
     return guarded(info, [&](const Arguments& a) {
       const ModelHandle base = a.model(0), finetuned = a.model(1);
-      const DiffRequest request{a.integers(4), a.integers(5), a.integer(6, 0, int64_t{1} << 52)};
+      const DiffRequest request{a.integers(4), a.integers(5), a.integer(6, 0, int64_t{1} << 52), a.boolean(7)};
       require_array("the means", uint64_t{request.layers.size()} * request.positions.size(),
                     static_cast<uint64_t>(base.model->spec().d_model), sizeof(float));
-      return queue_.submit(info.Env(), JobQueue::Lane::compute, a.job(7), info[8], base.threads,
+      return queue_.submit(info.Env(), JobQueue::Lane::compute, a.job(8), info[9], base.threads,
                            [base = base.model, finetuned = finetuned.model, tokens = read_tokens(a, 2, 3),
                             request](Job& job) -> JobQueue::Settle {
                              auto r = std::make_shared<DiffResult>(
@@ -310,6 +319,11 @@ class Addon : public Napi::Addon<Addon> {
     result.Set("finetunedNorm", take(env, std::move(r.finetuned_norm)));
     result.Set("standardErrorNorm", take(env, std::move(r.standard_error_norm)));
     result.Set("splitHalfCosine", take(env, std::move(r.split_half_cosine)));
+    result.Set("swapNormMean", take(env, std::move(r.swap_norm_mean)));
+    result.Set("swapNormDeviation", take(env, std::move(r.swap_norm_deviation)));
+    result.Set("swapNormMax", take(env, std::move(r.swap_norm_max)));
+    result.Set("baseSplitNorm", take(env, std::move(r.base_split_norm)));
+    result.Set("swaps", number(r.swaps));
     result.Set("counts", take(env, std::vector<double>(r.counts.begin(), r.counts.end())));
     result.Set("samples", number(r.samples));
     result.Set("uniquePrefixes", number(r.unique_prefixes));
@@ -327,14 +341,9 @@ class Addon : public Napi::Addon<Addon> {
     return result;
   }
 
-  /// Engine errors found while arguments are read become JavaScript errors, as those of the work itself do.
-  template <typename Body>
-  Napi::Value guarded(const Napi::CallbackInfo& info, const Body& body) {
-    try {
-      return body(Arguments(info));
-    } catch (const Error& e) {
-      throw to_javascript(info.Env(), e);
-    }
+  template <Napi::Value (*function)(JobQueue&, const Napi::CallbackInfo&)>
+  Napi::Value call(const Napi::CallbackInfo& info) {
+    return function(queue_, info);
   }
 
   JobQueue queue_;

@@ -50,6 +50,16 @@ int64_t Arguments::integer(size_t index, int64_t low, int64_t high) const {
   return static_cast<int64_t>(value);
 }
 
+double Arguments::number(size_t index) const {
+  if (!at(index).IsNumber() || !std::isfinite(at(index).As<Napi::Number>().DoubleValue())) fail(index, "a finite number");
+  return at(index).As<Napi::Number>().DoubleValue();
+}
+
+bool Arguments::boolean(size_t index) const {
+  if (!at(index).IsBoolean()) fail(index, "true or false");
+  return at(index).As<Napi::Boolean>().Value();
+}
+
 std::vector<int64_t> Arguments::integers(size_t index) const {
   if (!at(index).IsTypedArray() || at(index).As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
     fail(index, "a Float64Array");

@@ -27,6 +27,10 @@ class Arguments {
 
   std::string text(size_t index) const;
   int64_t integer(size_t index, int64_t low, int64_t high) const;
+  /// Finite.
+  double number(size_t index) const;
+  bool boolean(size_t index) const;
+  bool is_null(size_t index) const { return at(index).IsNull() || at(index).IsUndefined(); }
   std::vector<int64_t> integers(size_t index) const;
   std::vector<int32_t> ids(size_t index) const;
   std::vector<float> floats(size_t index) const;

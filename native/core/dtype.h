@@ -30,6 +30,9 @@ inline uint16_t f32_to_bf16(float value) {
   return static_cast<uint16_t>(value == value ? rounded : (bits >> 16) | 0x40u);
 }
 
+/// The bfloat16 nearest to a float32, as a float32.
+inline float round_to_bf16(float value) { return bf16_to_f32(f32_to_bf16(value)); }
+
 /// IEEE 754 binary16 to binary32, subnormals, infinities and NaN included. Branch-free so that it vectorises.
 inline float f16_to_f32(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kFirstNormPosition = 5;
 constexpr int64_t kDefaultBudget = int64_t{1} << 30;
+constexpr int64_t kMostSwaps = 32, kLeastSwaps = 8, kSwapBytes = int64_t{256} << 20;
 constexpr int64_t kDefaultNodes = 4096;  // that many fit by default, however large the model
 
 void require_pair(const ModelSpec& base, const ModelSpec& finetuned) {
@@ -50,27 +51,46 @@ CutBatch cut(const TokenBatch& tokens, int64_t length, int64_t context) {
 /// How many samples, and how many with an even index, go through each node.
 struct Multiplicity {
   std::vector<int64_t> count, even;
+  std::vector<int64_t> signs;  // [nodes, swaps]: the sum of the samples' signs
 };
 
-Multiplicity multiplicity(const PrefixTree& tree) {
+/// +1 or −1: whether a sample is swapped, by its index alone. SplitMix64 (Steele, Lea, Flood 2014).
+int64_t swap_sign(int64_t sample, int64_t swap) {
+  uint64_t x = static_cast<uint64_t>(sample) * 64 + static_cast<uint64_t>(swap) + 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return ((x ^ (x >> 31)) & 1) != 0 ? -1 : 1;
+}
+
+int64_t swaps_for(int64_t vectors, int64_t d) {
+  const int64_t bytes = vectors * d * static_cast<int64_t>(sizeof(int128));
+  return std::clamp(kSwapBytes / bytes, kLeastSwaps, kMostSwaps);
+}
+
+Multiplicity multiplicity(const PrefixTree& tree, int64_t swaps) {
   Multiplicity m{std::vector<int64_t>(static_cast<size_t>(tree.nodes())),
-                 std::vector<int64_t>(static_cast<size_t>(tree.nodes()))};
+                 std::vector<int64_t>(static_cast<size_t>(tree.nodes())),
+                 std::vector<int64_t>(static_cast<size_t>(tree.nodes() * swaps))};
   for (size_t i = 0; i < tree.sequence.size(); ++i) {
     const auto leaf = static_cast<size_t>(tree.leaf[i]);
     m.count[leaf] += 1;
     m.even[leaf] += tree.sequence[i] % 2 == 0;
+    for (int64_t swap = 0; swap < swaps; ++swap)
+      m.signs[leaf * static_cast<size_t>(swaps) + static_cast<size_t>(swap)] += swap_sign(tree.sequence[i], swap);
   }
   for (size_t node = static_cast<size_t>(tree.nodes()); node-- > 0;) {  // children come after their parents
     if (tree.parent[node] < 0) continue;
-    m.count[static_cast<size_t>(tree.parent[node])] += m.count[node];
-    m.even[static_cast<size_t>(tree.parent[node])] += m.even[node];
+    const auto parent = static_cast<size_t>(tree.parent[node]), width = static_cast<size_t>(swaps);
+    m.count[parent] += m.count[node];
+    m.even[parent] += m.even[node];
+    for (size_t swap = 0; swap < width; ++swap) m.signs[parent * width + swap] += m.signs[node * width + swap];
   }
   return m;
 }
 
 /// Feeds one layer of one tree to the statistics of the positions asked for. slots: position → index, or −1.
 void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int64_t>& slots,
-            const float* base, const float* finetuned, int64_t d, std::span<Moments> moments) {
+            const float* base, const float* finetuned, int64_t d, int64_t swaps, bool compat, std::span<Moments> moments) {
   const auto slot_of = [&](int32_t position) {
     return static_cast<size_t>(position) < slots.size() ? slots[static_cast<size_t>(position)] : -1;
   };
@@ -80,7 +100,8 @@ void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int
     const auto at = static_cast<size_t>(node);
     if (slot_of(tree.position[at]) < 0) continue;
     const float *b = base + node * d, *f = finetuned + node * d;
-    all[at] = {b, f, m.count[at], m.even[at], row_norm(b, d), row_norm(f, d), squared_distance(b, f, d)};
+    all[at] = {b, f, m.count[at], m.even[at], row_norm(b, d, compat), row_norm(f, d, compat), squared_distance(b, f, d, compat),
+               m.signs.data() + node * swaps};
   }
   std::vector<std::vector<Moments::Pair>> by_slot(moments.size());
   for (size_t node = 0; node < all.size(); ++node) {
@@ -90,10 +111,11 @@ void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int
   for (size_t slot = 0; slot < moments.size(); ++slot) moments[slot].add(by_slot[slot]);
 }
 
-int64_t nodes_per_wave(const Forward& forward, int64_t statistics_bytes, int64_t budget, int64_t longest) {
-  constexpr int64_t kPairBytes = 2 * static_cast<int64_t>(sizeof(Moments::Pair));
+int64_t nodes_per_wave(const Forward& forward, int64_t statistics_bytes, int64_t swaps, int64_t budget, int64_t longest) {
+  const int64_t pair_bytes =
+      2 * static_cast<int64_t>(sizeof(Moments::Pair)) + (2 + swaps) * static_cast<int64_t>(sizeof(int64_t));
   const int64_t fixed = forward.fixed_bytes() + statistics_bytes,
-                per_node = forward.bytes_per_node() + kPairBytes;
+                per_node = forward.bytes_per_node() + pair_bytes;
   const int64_t least = fixed + per_node * longest;
   if (budget == 0) budget = std::max(kDefaultBudget, fixed + per_node * std::max(longest, kDefaultNodes));
   if (budget < least) {
@@ -135,21 +157,22 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
   for (int64_t p = 0; p < P; ++p) slots[static_cast<size_t>(request.positions[static_cast<size_t>(p)])] = p;
 
   Forward forward({&base, &finetuned});
-  constexpr int64_t kSumsPerDimension = 3 * static_cast<int64_t>(sizeof(int128)) + 1;
-  const int64_t statistics_bytes = L * P * (d * kSumsPerDimension + static_cast<int64_t>(sizeof(Moments)));
+  const int64_t swaps = swaps_for(L * P, d);
+  const int64_t sums_per_dimension = (5 + swaps) * static_cast<int64_t>(sizeof(int128)) + 1;
+  const int64_t statistics_bytes = L * P * (d * sums_per_dimension + static_cast<int64_t>(sizeof(Moments)));
   const auto trees =
-      plan_trees(batch.view(), nodes_per_wave(forward, statistics_bytes, request.memory_budget, longest), context);
-  std::vector<Moments> moments(static_cast<size_t>(L * P), Moments(d));  // [ascending layer, position asked]
+      plan_trees(batch.view(), nodes_per_wave(forward, statistics_bytes, swaps, request.memory_budget, longest), context);
+  std::vector<Moments> moments(static_cast<size_t>(L * P), Moments(d, swaps, request.compat));  // [ascending layer, position asked]
 
   int64_t nodes = 0, done = 0;
   for (const PrefixTree& tree : trees) nodes += tree.nodes();
   const int64_t work = nodes * (layers.back() + 1) * 2;
   DiffResult result;
   for (const PrefixTree& tree : trees) {
-    const Multiplicity m = multiplicity(tree);
+    const Multiplicity m = multiplicity(tree, swaps);
     const auto observe = [&](int64_t layer, std::span<const float* const> residuals) {
       const auto row = std::lower_bound(layers.begin(), layers.end(), layer) - layers.begin();
-      reduce(tree, m, slots, residuals[0], residuals[1], d,
+      reduce(tree, m, slots, residuals[0], residuals[1], d, swaps, request.compat,
              std::span(moments).subspan(static_cast<size_t>(row * P), static_cast<size_t>(P)));
     };
     Pass pass;
@@ -160,6 +183,7 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
     forward.run(tree, layers, observe, job, pass);
   }
 
+  result.swaps = swaps;
   result.samples = tokens.sequences();
   result.unique_prefixes = count_unique_prefixes(batch.view(), context);
   result.waves = static_cast<int64_t>(trees.size());
@@ -187,6 +211,11 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
       here.mean_finetuned(&result.finetuned_mean[at]);
       result.standard_error_norm.push_back(static_cast<float>(here.standard_error_norm()));
       result.split_half_cosine.push_back(static_cast<float>(here.split_half_cosine()));
+      const Moments::SwapNorms swapped = here.swap_norms();
+      result.swap_norm_mean.push_back(static_cast<float>(swapped.mean));
+      result.swap_norm_deviation.push_back(static_cast<float>(swapped.deviation));
+      result.swap_norm_max.push_back(static_cast<float>(swapped.highest));
+      result.base_split_norm.push_back(static_cast<float>(here.base_split_norm()));
       result.not_finite += here.not_finite();
       if (l == 0) result.counts.push_back(here.samples());
       if (any_late && !is_late(p)) continue;

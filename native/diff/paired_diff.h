@@ -15,6 +15,7 @@ struct DiffRequest {
   std::vector<int64_t> positions;  // token indices from the start, any order, no repeats
   int64_t memory_budget =
       0;  // bytes; 0: 1 GiB, or more when the model needs it
+  bool compat = false;  // round as the published implementation does with bfloat16 models, see Moments
 };
 
 /// The answer; L layers and P positions in the order asked, d = d_model.
@@ -22,6 +23,9 @@ struct DiffResult {
   std::vector<float> mean_diff, base_mean, finetuned_mean;    // [L, P, d]; NaN where no sample reaches
   std::vector<float> base_norm, finetuned_norm;               // [L]
   std::vector<float> standard_error_norm, split_half_cosine;  // [L, P]
+  std::vector<float> swap_norm_mean, swap_norm_deviation, swap_norm_max;  // [L, P], see Moments::swap_norms
+  std::vector<float> base_split_norm;                                     // [L, P], see Moments::base_split_norm
+  int64_t swaps = 0;           // 32, or fewer (8 at least) where they would take more than 256 MiB
   std::vector<int64_t> counts;                                // [P]: samples that reach the position
   int64_t samples = 0;
   int64_t unique_prefixes = 0;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "core/job.h"
@@ -9,6 +10,9 @@
 #include "ops/top_k.h"
 
 namespace deltascope {
+
+/// The final norm of rows [rows, d_model].
+std::vector<float> final_norm(const Model& model, std::span<const float> vectors, int64_t rows);
 
 /// Final norm, then the unembedding, block of vocabulary by block: `read` gets [rows, count] float32 logits
 /// (dense) of the ids first, first + 1, …, in the order of ids. The final logit soft cap is

@@ -1,17 +1,36 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../lib/package-root.ts';
+import { causalCommand } from './commands/causal.ts';
+import { compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
 import { diffCommand } from './commands/diff.ts';
 import { generateCommand } from './commands/generate.ts';
+import { klCommand } from './commands/kl.ts';
 import { organismCommand } from './commands/organism.ts';
+import { patchscopeCommand } from './commands/patchscope.ts';
+import { pcaCommand } from './commands/pca.ts';
 import { serveCommand } from './commands/serve.ts';
 import { showCommand } from './commands/show.ts';
+import { steerCommand } from './commands/steer.ts';
 import { describeFailure } from './failure.ts';
 import { plain } from './plain.ts';
 
 /** Every command, in the order help lists them. A command is one file and one line here. */
-const commands = [demoCommand, organismCommand, diffCommand, showCommand, generateCommand, serveCommand];
+const commands = [
+  demoCommand,
+  organismCommand,
+  diffCommand,
+  showCommand,
+  patchscopeCommand,
+  steerCommand,
+  generateCommand,
+  causalCommand,
+  compareCommand,
+  klCommand,
+  pcaCommand,
+  serveCommand,
+];
 
 /**
  * Runs the command line. Exit codes: 0 done, 1 failed, 2 wrongly asked, 130 interrupted.

@@ -20,6 +20,32 @@ export const nonNegative = (text: string): number => {
   return value;
 };
 
+export const positive = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError('A number above 0 is expected.');
+  }
+  return value;
+};
+
+/** "0-4,7": positions from 0, in rising order. */
+export function positionList(text: string): number[] {
+  const positions = text.split(',').flatMap((part) => {
+    const [, from, to] = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(part.trim()) ?? [];
+    const [first, last] = [Number(from), Number(to ?? from)];
+    if (from === undefined || last < first)
+      throw new InvalidArgumentError('Expected are positions from 0 and ranges of them, like 0-4,7.');
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+  return [...new Set(positions)].sort((a, b) => a - b);
+}
+
+/** An option that takes positions, with what stands for it in help. */
+export const positionsOption = (description: string, otherwise: string): Option =>
+  new Option('--positions <list>', description)
+    .argParser(positionList)
+    .default(positionList(otherwise), otherwise);
+
 const mostBytes = 2 ** 52; // far beyond any machine, and exact in a number
 const units: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
@@ -41,3 +67,11 @@ export const dataOption = (): Option =>
     .default('deltascope-data');
 
 export const jsonOption = (): Option => new Option('--json', 'print JSON instead of a table');
+
+export const threadsOption = (): Option =>
+  new Option('--threads <n>', 'CPU threads (default: all)').argParser(wholeNumber(1, 4096));
+
+export const layerOption = (): Option =>
+  new Option('--layer <n>', 'decoder block, from 0, of those measured (default: the middle one)').argParser(
+    wholeNumber(0),
+  );

@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress';
-import type { Phase } from '../runs/measure.ts';
+import type { Phase } from '../runs/phase.ts';
 import type { Progress } from '../native/index.ts';
 
 /** How a long command tells what it is doing. */
@@ -15,6 +15,15 @@ const titles: Record<Phase, string> = {
   tokens: 'reading texts',
   forward: 'running both models',
   lens: 'reading vectors',
+  patchscope: 'reading vectors by Patchscope',
+  calibrate: 'learning what ordinary text is',
+  search: 'searching the strength',
+  samples: 'writing texts',
+  judge: 'judging texts',
+  causal: 'exchanging directions',
+  divergence: 'comparing predictions',
+  components: 'finding directions',
+  embed: 'embedding texts',
   save: 'storing',
 };
 

@@ -1,9 +1,14 @@
 import Table from 'cli-table3';
+import { noiseRule } from '../lib/above-noise.ts';
 import { plain } from './plain.ts';
 
 export interface TokenRow {
   position: number;
   norm: number | null;
+  /** Of the diff there; null where not measured. */
+  aboveNoise: boolean | null;
+  /** What the vector was multiplied by; null for methods without scales. */
+  scale: number | null;
   tokens: { text: string | null; tokenId: number; probability: number | null }[];
 }
 
@@ -18,18 +23,38 @@ export function visible(text: string | null, tokenId: number): string {
 
 const percent = (p: number | null): string => (p === null ? '?' : (100 * p).toFixed(p < 0.001 ? 2 : 1));
 
-/** One line a position: its norm and its tokens with probabilities in percent. */
+/** Marks a position whose diff is not above the noise. */
+const noiseMark = '~';
+
+const marked = ({ aboveNoise }: TokenRow): boolean => aboveNoise === false;
+
+/** What the mark means, in a line, where one of these rows has it. */
+export const noiseLegend = (rows: readonly TokenRow[]): string[] =>
+  rows.some(marked)
+    ? [`${noiseMark} the diff there is not above the noise, which asks for ${noiseRule}`]
+    : [];
+
+/** One line a position: its norm and its tokens with probabilities in percent; the scale where the method has one. */
 export function renderTokens(rows: readonly TokenRow[], width: number): string {
+  const scaled = rows.some(({ scale }) => scale !== null);
+  const numbers = [rows.some(marked) ? 6 : 5, 10, ...(scaled ? [7] : [])];
+  const borders = numbers.length + 2;
   const table = new Table({
-    head: ['pos', '‖vector‖', 'tokens, most likely first (probability in %)'],
-    colAligns: ['right', 'right', 'left'],
+    head: ['pos', '‖vector‖', ...(scaled ? ['scale'] : []), 'tokens, most likely first (probability in %)'],
+    colAligns: [...numbers.map(() => 'right' as const), 'left'],
     style: { head: [], border: [], compact: true },
     wordWrap: true,
-    colWidths: [5, 10, Math.max(40, width - 19)],
+    colWidths: [...numbers, Math.max(40, width - numbers.reduce((a, b) => a + b) - borders)],
   });
-  for (const { position, norm, tokens } of rows) {
+  for (const row of rows) {
+    const { position, norm, scale, tokens } = row;
     const list = tokens.map((token) => `${visible(token.text, token.tokenId)} ${percent(token.probability)}`);
-    table.push([position, norm === null ? '?' : norm.toPrecision(4), list.join('  ')]);
+    table.push([
+      marked(row) ? `${position}${noiseMark}` : position,
+      norm === null ? '?' : norm.toPrecision(4),
+      ...(scaled ? [scale ?? '–'] : []),
+      list.join('  '),
+    ]);
   }
   return table.toString();
 }

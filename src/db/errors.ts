@@ -53,3 +53,10 @@ export class InvalidRunError extends CodedError {
     super('INVALID_RUN', message);
   }
 }
+
+/** What was computed of a run contradicts itself or the place it is for; nothing was written. */
+export class InvalidResultError extends CodedError {
+  constructor(message: string) {
+    super('INVALID_RESULT', message);
+  }
+}

@@ -5,15 +5,35 @@ export { methodPattern, runKey } from './keys.ts';
 export type { Listing, Page, PageRequest, SortKey } from './listing.ts';
 export type { LayerRecord, ProjectionRecord, RunRecord, VectorRecord } from './run-record.ts';
 export { openStore, type Store } from './store.ts';
+export type { CausalEffectRow, CausalEffectSpec, NewCausalEffect } from './stores/causal-effects.ts';
 export type { CorpusRow, NewCorpus } from './stores/corpora.ts';
 export type { DiffVectorRow } from './stores/diff-vectors.ts';
+export type { DivergenceRow, NewDivergence } from './stores/divergences.ts';
 export type { ModelRow, NewModel } from './stores/models.ts';
 export type { NewOrganism, OrganismRow } from './stores/organisms.ts';
+export type { NewPrincipalComponents, PrincipalComponentsRow } from './stores/principal-components.ts';
 export type { ProjectionTokenRow } from './stores/projection-tokens.ts';
-export type { ProjectionRow } from './stores/projections.ts';
+export type { NewProjection, ProjectionRow, ProjectionSpec } from './stores/projections.ts';
 export type { RunLayerRow } from './stores/run-layers.ts';
 export type { RunRow } from './stores/runs.ts';
-export type { VectorRow } from './stores/vectors.ts';
+export type { SampleRow } from './stores/samples.ts';
+export type { NewSimilarity, SimilarityRow } from './stores/similarities.ts';
+export type {
+  NewSample,
+  NewSteeringExperiment,
+  SteeringExperimentRow,
+  SteeringSpec,
+} from './stores/steering-experiments.ts';
+export type { DiffHead, VectorRow } from './stores/vectors.ts';
+export {
+  causalControls,
+  causalDirections,
+  causalSubsets,
+  type CausalControl,
+  type CausalDirection,
+  type CausalSubset,
+} from './tables/causal-effects.ts';
+export { modes, type Mode } from './tables/modes.ts';
 export { organismForms, type OrganismForm } from './tables/organisms.ts';
 export {
   projectionSigns,
@@ -21,4 +41,11 @@ export {
   type ProjectionSign,
   type ProjectionVariant,
 } from './tables/projections.ts';
+export { sampleFinishes, type SampleFinish } from './tables/samples.ts';
+export {
+  similarityGroups,
+  similarityOthers,
+  type SimilarityGroup,
+  type SimilarityOther,
+} from './tables/similarities.ts';
 export { vectorKinds, type VectorKind } from './tables/vector-data.ts';

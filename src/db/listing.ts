@@ -87,11 +87,14 @@ export function listing<T extends SQLiteTable, Parent, Filters, Row extends obje
   const count = sqlite.prepare(`select count(*) as total ${from}`);
 
   const sortKey = (row: Row): SortKey =>
-    order.map((property) => (row as Record<string, unknown>)[property] as string);
+    order.map((property) => {
+      const value = (row as Record<string, string | number | boolean>)[property] as string | number | boolean;
+      return typeof value === 'boolean' ? Number(value) : value;
+    });
 
   return {
     name: options.name,
-    sortTypes: columns.map((column) => (column?.dataType === 'number' ? 'number' : 'string')),
+    sortTypes: columns.map((column) => (column?.dataType === 'string' ? 'string' : 'number')),
     sortKey,
     count: (parent, filters) => (count.get(parameters(parent, filters)) as { total: number }).total,
     page(parent, filters, { first, last, after, before }) {

@@ -5,6 +5,7 @@ import type { RunCertificate } from './certificate.ts';
 import { InvalidRunError } from './errors.ts';
 import { methodPattern } from './keys.ts';
 import type { ModelRow } from './stores/models.ts';
+import type { Mode } from './tables/modes.ts';
 import type { ProjectionSign, ProjectionVariant } from './tables/projections.ts';
 
 /** A finished run as the engine hands it over. `spec` is all that decides the result, and whose it is; the run's key is made of it. */
@@ -46,6 +47,12 @@ export interface VectorRecord {
   samples: number;
   standardErrorNorm: number;
   splitHalfCosine: number;
+  /** Of the norm of the mean diff when base and finetuned are swapped at random, text by text. */
+  swapNormMean?: number | undefined;
+  swapNormDeviation?: number | undefined;
+  swapNormMax?: number | undefined;
+  /** Norm of the difference between the base's means over two halves of the texts. */
+  baseSplitNorm?: number | undefined;
   diff: Float32Array;
   baseMean: Float32Array;
   finetunedMean: Float32Array;
@@ -57,6 +64,14 @@ export interface ProjectionRecord {
   methodVersion: number;
   variant: ProjectionVariant;
   sign: ProjectionSign;
+  /** What the vector was multiplied by; absent or null where the method knows no scales. */
+  scale?: number | null | undefined;
+  /** Whether a choice without a language model took this scale; absent: true where there is no scale. */
+  chosen?: boolean | undefined;
+  /** What that choice gave this scale, the highest is best; absent or null where it did not look. */
+  score?: number | null | undefined;
+  /** Absent: EXACT. */
+  mode?: Mode | undefined;
   parameters: JsonObject;
   tokens: { tokenId: number; text: string | null; probability: number }[];
 }
@@ -85,9 +100,14 @@ export function checkRunRecord(record: RunRecord, model: ModelRow): void {
           );
         }
       }
-      for (const { method } of vector.projections) {
+      for (const { method, scale = null } of vector.projections) {
         if (!methodPattern.test(method)) {
           throw new InvalidRunError(`${place}: method "${method}" is not of the form words-with-dashes`);
+        }
+        if (scale !== null && !(Number.isFinite(scale) && scale > 0)) {
+          throw new InvalidRunError(
+            `${place}: ${method} at scale ${scale}; a finite number above 0 is expected`,
+          );
         }
       }
     }

@@ -1,12 +1,18 @@
 import { openDatabase } from './client.ts';
+import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
 import { diffVectorStore } from './stores/diff-vectors.ts';
+import { divergenceStore } from './stores/divergences.ts';
 import { modelStore } from './stores/models.ts';
 import { organismStore } from './stores/organisms.ts';
+import { principalComponentsStore } from './stores/principal-components.ts';
 import { projectionTokenStore } from './stores/projection-tokens.ts';
 import { projectionStore } from './stores/projections.ts';
 import { runLayerStore } from './stores/run-layers.ts';
 import { runStore } from './stores/runs.ts';
+import { sampleStore } from './stores/samples.ts';
+import { similarityStore } from './stores/similarities.ts';
+import { steeringExperimentStore } from './stores/steering-experiments.ts';
 import { vectorStore } from './stores/vectors.ts';
 
 /** Everything measured, in one SQLite file. All calls are synchronous. */
@@ -25,6 +31,7 @@ export function openStore(file: string, options: { readonly?: boolean } = {}) {
   const layers = runLayerStore(sqlite, runs);
   const diffVectors = diffVectorStore(sqlite, layers);
   const projections = projectionStore(sqlite, diffVectors);
+  const steering = steeringExperimentStore(sqlite, diffVectors);
   return {
     models,
     organisms,
@@ -35,6 +42,12 @@ export function openStore(file: string, options: { readonly?: boolean } = {}) {
     vectors: vectorStore(sqlite, diffVectors),
     projections,
     tokens: projectionTokenStore(sqlite, projections),
+    steering,
+    samples: sampleStore(sqlite, steering),
+    similarities: similarityStore(sqlite, steering),
+    causalEffects: causalEffectStore(sqlite, diffVectors),
+    divergences: divergenceStore(sqlite, runs),
+    components: principalComponentsStore(sqlite, diffVectors),
     /** Runs synchronous work whose writes all happen, or none. */
     transaction: <T>(work: () => T): T => sqlite.transaction(work).immediate(),
     close: () => void sqlite.close(),

@@ -24,7 +24,8 @@ export function rowReader<T extends SQLiteTable>(table: T): (row: unknown) => In
   const mapped = columnsOf(table).filter(([, column]) => ['boolean', 'json'].includes(column.dataType));
   return (fetched) => {
     const row = fetched as Record<string, unknown>;
-    for (const [property, column] of mapped) row[property] = column.mapFromDriverValue(row[property]);
+    for (const [property, column] of mapped)
+      if (row[property] !== null) row[property] = column.mapFromDriverValue(row[property]);
     return row as InferSelectModel<T>;
   };
 }
@@ -45,9 +46,11 @@ export function finder<T extends SQLiteTable>(sqlite: Database, table: T, where:
 const storable = (value: unknown): unknown =>
   value === undefined || (typeof value === 'number' && !Number.isFinite(value)) ? null : value;
 
-/** The columns we set (all but the integer key) and the values of a row in their order. */
+/** The columns we set (all but the integer key and what SQLite computes) and the values of a row in their order. */
 function rowWriter<T extends SQLiteTable>(table: T) {
-  const columns = columnsOf(table).filter(([property]) => property !== 'id');
+  const columns = columnsOf(table).filter(
+    ([property, column]) => property !== 'id' && column.generated === undefined,
+  );
   return {
     names: columns.map(([, column]) => `"${column.name}"`),
     values: (row: Omit<InferInsertModel<T>, 'id'>): unknown[] =>

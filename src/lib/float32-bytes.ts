@@ -5,3 +5,10 @@ export function float32Bytes(values: Float32Array): Buffer {
   const bytes = Buffer.from(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
   return endianness() === 'LE' ? bytes : Buffer.from(bytes).swap32();
 }
+
+/** The numbers in little-endian bytes, copied: a multiple of 4 of them. */
+export function float32Values(bytes: Uint8Array): Float32Array {
+  const copy = Buffer.from(Uint8Array.from(bytes).buffer);
+  if (endianness() !== 'LE') copy.swap32();
+  return new Float32Array(copy.buffer, copy.byteOffset, bytes.length / 4);
+}

@@ -54,6 +54,11 @@ export interface NativeDiff {
   finetunedNorm: Float32Array;
   standardErrorNorm: Float32Array;
   splitHalfCosine: Float32Array;
+  swapNormMean: Float32Array;
+  swapNormDeviation: Float32Array;
+  swapNormMax: Float32Array;
+  baseSplitNorm: Float32Array;
+  swaps: number;
   counts: Float64Array;
   samples: number;
   uniquePrefixes: number;
@@ -62,6 +67,32 @@ export interface NativeDiff {
   baseWeightsNotFinite: number;
   finetunedWeightsNotFinite: number;
   sharedWeights: boolean;
+}
+
+export interface NativePatchscope {
+  ids: Int32Array;
+  probabilities: Float64Array;
+  /** Tokens of each list, [vectors · scales]. */
+  lengths: Float64Array;
+}
+
+export type NativeInterventionKind = 'none' | 'add' | 'remove' | 'swap';
+
+export interface NativeCausalEffect {
+  columns: number;
+  counts: Float64Array;
+  base: Float64Array;
+  finetuned: Float64Array;
+  intervened: Float64Array;
+}
+
+export interface NativeComponents {
+  samples: number;
+  explained: Float64Array;
+  directions: Float32Array;
+  total: number;
+  participationRatio: number;
+  meanShare: number;
 }
 
 export interface NativeTexts {
@@ -122,9 +153,84 @@ export interface Addon {
     layers: Float64Array,
     positions: Float64Array,
     memoryBudget: number,
+    compat: boolean,
     job: JobHandle,
     progress?: NativeProgress,
   ): Promise<NativeDiff>;
+  patchscope(
+    model: ModelHandle,
+    vectors: Float32Array,
+    ids: Int32Array,
+    offsets: Float64Array,
+    layer: number,
+    scales: Float32Array,
+    k: number,
+    intersection: number,
+    norm: number,
+    compat: boolean,
+    wholePrompts: boolean,
+    job: JobHandle,
+    progress?: NativeProgress,
+  ): Promise<NativePatchscope>;
+  crossEntropy(
+    model: ModelHandle,
+    ids: Int32Array,
+    offsets: Float64Array,
+    kind: NativeInterventionKind,
+    layer: number,
+    vector: Float32Array,
+    source: ModelHandle | null,
+    job: JobHandle,
+    progress?: NativeProgress,
+  ): Promise<Float64Array[]>;
+  causalEffect(
+    base: ModelHandle,
+    finetuned: ModelHandle,
+    ids: Int32Array,
+    offsets: Float64Array,
+    layer: number,
+    vectors: Float32Array,
+    effects: Float64Array,
+    mask: Int32Array,
+    job: JobHandle,
+    progress?: NativeProgress,
+  ): Promise<NativeCausalEffect>;
+  klDivergence(
+    base: ModelHandle,
+    finetuned: ModelHandle,
+    ids: Int32Array,
+    offsets: Float64Array,
+    kind: NativeInterventionKind,
+    layer: number,
+    vector: Float32Array,
+    source: ModelHandle | null,
+    job: JobHandle,
+    progress?: NativeProgress,
+  ): Promise<{ perToken: Float64Array[]; vocabulary: number }>;
+  embed(
+    model: ModelHandle,
+    ids: Int32Array,
+    offsets: Float64Array,
+    pooling: 'last' | 'mean',
+    job: JobHandle,
+    progress?: NativeProgress,
+  ): Promise<Float32Array[]>;
+  principalComponents(
+    base: ModelHandle,
+    finetuned: ModelHandle,
+    ids: Int32Array,
+    offsets: Float64Array,
+    layer: number,
+    positions: Float64Array,
+    components: number,
+    job: JobHandle,
+    progress?: NativeProgress,
+  ): Promise<NativeComponents[]>;
+  nearest(
+    query: Float32Array,
+    vectors: Float32Array,
+    k: number,
+  ): { indices: Float64Array; cosines: Float64Array };
   generate(
     model: ModelHandle,
     ids: Int32Array,

@@ -1,7 +1,8 @@
-import { basename } from 'node:path';
 import { addon } from './addon.ts';
 import { compute, type ComputeOptions } from './compute.ts';
+import { checkedMode, type Mode } from './mode.ts';
 import { handleOf, type Model, type ModelSpec } from './model.ts';
+import { otherBaseWarning } from './other-base.ts';
 import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
 
 // As the engine has them.
@@ -17,6 +18,8 @@ export interface DiffOptions<P extends number | readonly number[]> extends Compu
   positions?: P | undefined;
   /** Bytes that a measurement may take; texts are cut into waves to keep it. 1 GiB, or what the model needs, by default. */
   memoryBudget?: number | undefined;
+  /** 'compat' rounds activations, each difference and the means to bfloat16, as the published implementation's are. */
+  mode?: Mode | undefined;
 }
 
 /** The sanity checks that a measurement carries. */
@@ -46,6 +49,7 @@ export interface DiffResult<P extends number | readonly number[] = number | read
   /** As asked, or as chosen by default. */
   layers: number[];
   positions: P;
+  mode: Mode;
   dModel: number;
   samples: number;
   /** [layers · positions · dModel], mean of finetuned − base over the samples that reach the position. */
@@ -59,6 +63,17 @@ export interface DiffResult<P extends number | readonly number[] = number | read
   standardErrorNorm: Float32Array;
   /** [layers · positions], cosine of the mean diffs of samples with even and odd index; NaN where a half is empty. */
   splitHalfCosine: Float32Array;
+  /**
+   * [layers · positions] each: mean, deviation and maximum of the norms that the mean diff has when base and finetuned change
+   * places at random, sample by sample (`swaps` times, seeded by the samples' indices). Were the models alike, the mean diff would be one of these.
+   */
+  swapNormMean: Float32Array;
+  swapNormDeviation: Float32Array;
+  swapNormMax: Float32Array;
+  /** 32, or fewer (8 at least) where that many would take more than 256 MiB. */
+  swaps: number;
+  /** [layers · positions], norm of the difference between the base means of samples with even and odd index: what the texts alone do. */
+  baseSplitNorm: Float32Array;
   /** [positions], samples that reach each. */
   counts: number[];
   /** Distinct prefixes among the texts: what was computed, once each. */
@@ -98,6 +113,7 @@ export async function diff<P extends number | readonly number[] = number>(
   const list: readonly number[] =
     typeof positions === 'number' ? Array.from({ length: positions }, (_, p) => p) : positions;
   const { memoryBudget } = options;
+  const mode = checkedMode(options.mode);
   if (
     memoryBudget !== undefined &&
     !(Number.isSafeInteger(memoryBudget) && memoryBudget >= 1 && memoryBudget <= mostBytes)
@@ -126,6 +142,7 @@ export async function diff<P extends number | readonly number[] = number>(
       layerArray,
       positionArray,
       memoryBudget ?? 0, // the engine's own default
+      mode === 'compat',
       job,
       progress,
     ),
@@ -160,6 +177,7 @@ export async function diff<P extends number | readonly number[] = number>(
   return {
     layers: [...layers],
     positions,
+    mode,
     dModel: base.spec.dModel,
     counts: [...counts],
     certificate,
@@ -191,11 +209,8 @@ function warningsOf(
   if (base.spec.architecture !== finetuned.spec.architecture) {
     warnings.push(`architectures differ: ${base.spec.architecture} and ${finetuned.spec.architecture}`);
   }
-  const trainedOn = certificate.adapter?.baseName ?? '';
-  // A folder of a download cache has the name in its middle, so the whole path is searched.
-  if (trainedOn !== '' && !finetuned.folder.includes(basename(trainedOn))) {
-    warnings.push(`the adapter names another base: ${trainedOn}`);
-  }
+  const otherBase = otherBaseWarning(finetuned);
+  if (otherBase !== undefined) warnings.push(otherBase);
   if (vocabularySizes.base !== vocabularySizes.finetuned) {
     warnings.push(`vocabulary sizes differ: ${vocabularySizes.base} and ${vocabularySizes.finetuned}`);
   }

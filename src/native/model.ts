@@ -4,8 +4,14 @@ import { openTokenizer, type Tokenizer, TokenizerError } from '../tokenizer/inde
 import { addon, type ModelHandle, type NativeRanking, type NativeSpec } from './addon.ts';
 import { compute, type ComputeOptions } from './compute.ts';
 import { NativeError } from './errors.ts';
+import { checkedMode, type Mode, roundToBfloat16 } from './mode.ts';
+import { crossEntropy, type CrossEntropy, type CrossEntropyOptions } from './cross-entropy.ts';
+import { embed, type EmbedOptions } from './embed.ts';
+import { given } from './given.ts';
 import { generate, type GenerateOptions, type Generation } from './generate.ts';
+import { patchscope, type PatchscopeOptions } from './patchscope.ts';
 import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
+import { flattenVectors, type Vectors } from './vectors.ts';
 
 export interface OpenOptions {
   /** Folder of a PEFT LoRA adapter to put on the checkpoint. */
@@ -40,15 +46,19 @@ export interface Token {
   probability: number;
 }
 
+export interface LensOptions extends ComputeOptions {
+  /** Tokens at each end. */
+  k: number;
+  /** 'compat' rounds vectors and probabilities to bfloat16, as the published implementation does. */
+  mode?: Mode | undefined;
+}
+
 export interface LensReading {
   /** Most promoted first: softmax(W norm(x)). */
   top: Token[];
   /** Most suppressed first: softmax(−W norm(x)). */
   bottom: Token[];
 }
-
-/** Several vectors of d_model values: a list of them, or all in one array, one after another. */
-export type Vectors = readonly ArrayLike<number>[] | Float32Array;
 
 /** The engine's handle of an opened model. For src/native only. */
 export function handleOf(model: Model, name: string): ModelHandle {
@@ -150,13 +160,15 @@ export class Model {
    * Reads vectors through this model's final norm and unembedding; the sign of `bottom` flips after the norm, and a soft
    * cap is not applied (nostalgebraist 2020; method of arXiv 2510.13900).
    */
-  async logitLens(vectors: Vectors, options: ComputeOptions & { k: number }): Promise<LensReading[]> {
+  async logitLens(vectors: Vectors, options: LensOptions): Promise<LensReading[]> {
     const { k } = given(options);
+    const mode = checkedMode(options.mode);
     const { vocabSize, dModel } = this.spec;
     if (!Number.isSafeInteger(k) || k < 1 || k > vocabSize) {
       throw invalid(`k is ${String(k)}; a whole number from 1 to ${vocabSize} is expected`);
     }
-    const flat = flattenVectors(vectors, dModel);
+    const given32 = flattenVectors(vectors, dModel);
+    const flat = mode === 'compat' ? given32.map(roundToBfloat16) : given32;
     const handle = this._handle();
     const { top, bottom } = await compute(options, (job, progress) =>
       addon().logitLens(handle, flat, k, job, progress),
@@ -171,12 +183,46 @@ export class Model {
         const id = ranking.ids[row * k + rank];
         const probability = ranking.probabilities[row * k + rank];
         if (id === undefined || probability === undefined) throw new Error('the engine returned too few ids');
-        return { id, text: text?.([id]) ?? null, probability };
+        return {
+          id,
+          text: text?.([id]) ?? null,
+          probability: mode === 'compat' ? roundToBfloat16(probability) : probability,
+        };
       });
     return Array.from({ length: flat.length / dModel }, (_, row) => ({
       top: read(top, row),
       bottom: read(bottom, row),
     }));
+  }
+
+  /**
+   * Patchscope: puts every vector, times every scale, in the place of the last token of identity prompts after block `layer`,
+   * and reads the next token (Ghandeharioun et al. 2024, arXiv 2401.06102, as arXiv 2510.13900 uses it).
+   * @returns [vector][scale], most likely first, at most k; the probability is the mean over prompts, 0 where one of them
+   *   has the token not among its first `intersection`
+   * @throws NativeError INVALID_ARGUMENT, CANCELLED, FILE_UNREADABLE, FILE_CHANGED, MODEL_CLOSED; TokenizerError without prompts
+   */
+  patchscope(vectors: Vectors, options: PatchscopeOptions): Promise<Token[][][]> {
+    return patchscope(this, vectors, given(options));
+  }
+
+  /**
+   * How surprised the model is by every token but the first of each text, in nats, float64; as it is, or changed after a block
+   * at every token.
+   * @throws NativeError INVALID_ARGUMENT, PAIR_MISMATCH, CANCELLED, FILE_UNREADABLE, FILE_CHANGED, MODEL_CLOSED
+   */
+  crossEntropy(tokens: Tokens, options: CrossEntropyOptions = {}): Promise<CrossEntropy> {
+    return crossEntropy(this, tokens, options);
+  }
+
+  /**
+   * One vector a text, for comparing texts: the last token's final activation (or the mean of all), final norm applied,
+   * scaled to length 1.
+   * @returns [sequence], each [dModel] float32
+   * @throws NativeError INVALID_ARGUMENT (also for a text without tokens), CANCELLED, FILE_UNREADABLE, FILE_CHANGED, MODEL_CLOSED
+   */
+  embed(tokens: Tokens, options: EmbedOptions = {}): Promise<Float32Array[]> {
+    return embed(this, tokens, options);
   }
 
   /**
@@ -224,32 +270,4 @@ function inside(folder: string, subfolder: string | undefined): string {
   const path = typeof subfolder === 'string' ? resolve(folder, subfolder) : folder;
   if (path.startsWith(folder + sep)) return path;
   throw invalid(`subfolder is ${JSON.stringify(subfolder)}; a folder inside ${folder} is expected`);
-}
-
-/** Options that types require and callers who are not compiled leave out: what is missing is then named. */
-const given = <T extends object>(options: T): T => (options as T | undefined) ?? ({} as T);
-
-function flattenVectors(vectors: Vectors, dModel: number): Float32Array {
-  if (vectors instanceof Float32Array) {
-    if (vectors.length % dModel !== 0) {
-      throw invalid(`vectors hold ${vectors.length} values in all, not a multiple of dModel = ${dModel}`);
-    }
-    return finite(vectors, dModel);
-  }
-  if (!Array.isArray(vectors)) throw invalid('vectors must be a list of vectors, or a Float32Array of them');
-  const flat = new Float32Array(vectors.length * dModel);
-  for (const [i, vector] of (vectors as readonly (ArrayLike<number> | undefined)[]).entries()) {
-    if (vector?.length !== dModel) {
-      throw invalid(`vectors[${i}] has ${String(vector?.length)} values, the model has dModel = ${dModel}`);
-    }
-    flat.set(vector, i * dModel);
-  }
-  return finite(flat, dModel);
-}
-
-function finite(flat: Float32Array, dModel: number): Float32Array {
-  const wrong = flat.findIndex((value) => !Number.isFinite(value));
-  if (wrong < 0) return flat;
-  const place = `vectors[${Math.trunc(wrong / dModel)}][${wrong % dModel}]`;
-  throw invalid(`${place} is ${flat[wrong]}; a vector of finite values is expected`);
 }

@@ -26,12 +26,14 @@ export interface SelectOptions {
   textColumn: string;
   tokenizer: Pick<Tokenizer, 'encode'>;
   positions: number;
+  /** Texts of at least so many tokens are taken as they are, up to `positions`; as many as `positions` when left out. */
+  leastTokens?: number | undefined;
   maxSamples: number;
   signal?: AbortSignal | undefined;
 }
 
 export interface Selection {
-  /** [samples][positions] token ids. */
+  /** [samples][positions] token ids, or fewer where `leastTokens` allows it. */
   tokens: number[][];
   samples: number;
   /** Lines of the whole file that are not blank. */
@@ -40,11 +42,11 @@ export interface Selection {
   rowsRead: number;
   /** Rows whose text is null, empty or only white space. */
   skippedEmpty: number;
-  /** Rows that gave fewer than `positions` tokens. */
+  /** Rows that gave fewer tokens than asked for. */
   skippedShort: number;
   /** SHA-256 of the whole file, however little of it was needed. */
   corpusDigest: string;
-  /** SHA-256 of `samples`, `positions`, then the ids row by row, each as a little-endian int32. */
+  /** SHA-256 of `samples`, `positions`, then the ids row by row (after their number where `leastTokens` is given), each as a little-endian int32. */
   tokensDigest: string;
 }
 
@@ -56,8 +58,8 @@ const maxLineBytes = 16 * 1024 * 1024;
  * @throws CorpusError CORPUS_MISSING, INVALID_CORPUS, CORPUS_UNUSABLE; RangeError; the signal's reason when it aborts
  */
 export async function selectTexts(options: SelectOptions): Promise<Selection> {
-  const { file, textColumn, tokenizer, positions, maxSamples, signal } = options;
-  for (const [name, count] of Object.entries({ positions, maxSamples }))
+  const { file, textColumn, tokenizer, positions, leastTokens = positions, maxSamples, signal } = options;
+  for (const [name, count] of Object.entries({ positions, leastTokens, maxSamples }))
     if (!Number.isSafeInteger(count) || count < 1)
       throw new RangeError(`${name} is ${count}; it must be a whole number from 1`);
 
@@ -82,7 +84,7 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
       const text = textOf(row, textColumn, (message) => invalid(lineNumber, message));
       const ids = text === '' ? [] : tokenizer.encode(firstCharacters(text, 10 * positions));
       if (text === '') skippedEmpty++;
-      else if (ids.length < positions) skippedShort++;
+      else if (ids.length < leastTokens) skippedShort++;
       else tokens.push(ids.slice(0, positions));
     }
   }
@@ -100,7 +102,7 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
   signal?.throwIfAborted();
 
   if (tokens.length === 0) {
-    const found = `no usable text in ${rowsRead} rows: ${skippedEmpty} empty, ${skippedShort} with fewer than ${positions} tokens`;
+    const found = `no usable text in ${rowsRead} rows: ${skippedEmpty} empty, ${skippedShort} with fewer than ${leastTokens} tokens`;
     throw new CorpusError('CORPUS_UNUSABLE', file, `${found}; give longer texts or ask for fewer positions`);
   }
   return {
@@ -111,7 +113,7 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
     skippedEmpty,
     skippedShort,
     corpusDigest: fileHash.digest('hex'),
-    tokensDigest: digestTokens(tokens, positions),
+    tokensDigest: digestTokens(tokens, positions, options.leastTokens !== undefined),
   };
 }
 
@@ -173,9 +175,10 @@ function firstCharacters(text: string, count: number): string {
   return [...text.slice(0, 2 * count)].slice(0, count).join('');
 }
 
-function digestTokens(tokens: readonly number[][], positions: number): string {
-  const bytes = Buffer.alloc(4 * (2 + tokens.length * positions));
+function digestTokens(tokens: readonly number[][], positions: number, ragged: boolean): string {
+  const rows = ragged ? tokens.map((row) => [row.length, ...row]) : tokens;
+  const bytes = Buffer.alloc(4 * rows.reduce((length, row) => length + row.length, 2));
   let at = bytes.writeInt32LE(positions, bytes.writeInt32LE(tokens.length));
-  for (const row of tokens) for (const id of row) at = bytes.writeInt32LE(id, at);
+  for (const row of rows) for (const id of row) at = bytes.writeInt32LE(id, at);
   return sha256(bytes);
 }

@@ -11,12 +11,13 @@ import {
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
 import { packageVersion } from '../lib/package-root.ts';
-import { type Method, methods, type Projection, type VectorSet } from '../methods/index.ts';
+import { type Method, methods, type Projection, type ReadingMode, type VectorSet } from '../methods/index.ts';
 import { type Certificate, diff, type DiffResult, type Progress } from '../native/index.ts';
 import { compareTokenizers, type TokenizerComparison } from '../tokenizer/index.ts';
 import { selectTexts, type Selection } from './corpus.ts';
-import { folderDigest } from './digest.ts';
 import { type Pair, withPair } from './organism.ts';
+import type { Phase } from './phase.ts';
+import { unchangedDigest } from './unchanged-digest.ts';
 
 /** The measurement's name and version: raised whenever the same input would give another result. */
 const method = { method: 'activation-difference', methodVersion: 1 };
@@ -35,12 +36,12 @@ export interface MeasureOptions {
   /** Of the matrix products; float32 by default. */
   dtype?: 'float32' | 'bfloat16' | undefined;
   memoryBudget?: number | undefined;
+  /** COMPAT follows the published implementation's rounding points (docs/decisions/008); EXACT by default. */
+  mode?: ReadingMode | undefined;
   signal?: AbortSignal | undefined;
   onPhase?: ((phase: Phase) => void) | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
 }
-
-export type Phase = 'digest' | 'tokens' | 'forward' | 'lens' | 'save';
 
 export interface Measured {
   run: RunRow;
@@ -75,6 +76,7 @@ async function measurePair(
 ): Promise<Measured> {
   const started = performance.now();
   const { corpus, positions, maxSamples, top, memoryBudget, signal, onPhase, onProgress } = options;
+  const { mode = 'EXACT' } = options;
   const layers = checkedLayers(options.layers, pair.base.spec.layers);
 
   onPhase?.('digest');
@@ -94,11 +96,12 @@ async function measurePair(
     signal,
   });
   const readers = Object.values(methods).map((way): Reader => {
-    return { method: way, parameters: way.parameters.parse({ top }) };
+    return { method: way, parameters: way.parameters.parse({ top, mode }) };
   });
   const parameters: JsonObject = {
     layers,
     positions,
+    mode,
     maxSamples,
     textColumn: corpus.textColumn,
     tokenizerDigest: tokenizer.digest,
@@ -128,6 +131,7 @@ async function measurePair(
     layers,
     positions,
     memoryBudget,
+    mode: mode === 'COMPAT' ? 'compat' : 'exact',
     signal,
     onProgress,
   });
@@ -200,22 +204,6 @@ function checkedLayers(choose: MeasureOptions['layers'], count: number): number[
   );
 }
 
-/** The digest on disk now, which must be the registered one: a result must never carry the name of another model. */
-async function unchangedDigest(
-  row: { name: string; path: string; digest: string },
-  noun: string,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  const digest = await folderDigest(row.path, signal);
-  if (digest !== row.digest) {
-    throw new CodedError(
-      'MODEL_CHANGED',
-      `the files of ${noun} "${row.name}" in ${row.path} are not the ones that were registered; register it under a new name, or again with --update while it has no runs`,
-    );
-  }
-  return digest;
-}
-
 /** A way to read vectors, and how it is asked to. */
 interface Reader {
   method: Method;
@@ -231,10 +219,12 @@ async function readLayers(
 ): Promise<LayerRecord[]> {
   const { layers, positions, dModel } = result;
   const at = (l: number, p: number) => l * positions + p;
-  const sets: VectorSet[] = layers.flatMap((_, l) =>
+  const sets: VectorSet[] = layers.flatMap((layer, l) =>
     Array.from({ length: positions }, (_, p) => {
       const [from, to] = [at(l, p) * dModel, (at(l, p) + 1) * dModel];
       return {
+        layer,
+        finetunedNorm: required(result.finetunedNorm[l]),
         DIFF: result.meanDiff.subarray(from, to),
         BASE: result.baseMean.subarray(from, to),
         FINETUNED: result.finetunedMean.subarray(from, to),
@@ -258,6 +248,10 @@ async function readLayers(
         samples: required(result.counts[p]),
         standardErrorNorm: required(result.standardErrorNorm[at(l, p)]),
         splitHalfCosine: required(result.splitHalfCosine[at(l, p)]),
+        swapNormMean: required(result.swapNormMean[at(l, p)]),
+        swapNormDeviation: required(result.swapNormDeviation[at(l, p)]),
+        swapNormMax: required(result.swapNormMax[at(l, p)]),
+        baseSplitNorm: required(result.baseSplitNorm[at(l, p)]),
         diff: DIFF,
         baseMean: BASE,
         finetunedMean: FINETUNED,

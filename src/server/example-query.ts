@@ -19,13 +19,15 @@ export const exampleQuery = `# Top tokens that each finetune promotes, and what 
                       position
                       norm
                       splitHalfCosine
+                      aboveNoise
                       diff {
                         npyUrl
                       }
-                      projections(variant: DIFF, sign: PROMOTED) {
+                      projections(variant: DIFF, sign: PROMOTED, chosen: true) {
                         edges {
                           node {
                             method
+                            scale
                             tokens(first: 10) {
                               edges {
                                 node {

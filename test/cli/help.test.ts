@@ -158,6 +158,7 @@ test('show', async () =>
                        means (choices: "diff", "base", "finetuned", default:
                        "diff")
     --suppressed       the tokens that the vector speaks against
+    --scale <n>        of a method that knows scales, instead of the chosen one
     --top <k>          tokens a position (default: 10)
     --data <folder>    folder that holds the store (default: "deltascope-data",
                        env: DELTASCOPE_DATA)
@@ -235,5 +236,5 @@ test('without a command, help goes to standard error with 2', async () => {
 });
 
 test('the version is the package’s', async () => {
-  expect(await deltascope('--version')).toEqual({ code: 0, stdout: '0.2.0\n', stderr: '' });
+  expect(await deltascope('--version')).toEqual({ code: 0, stdout: '0.3.0\n', stderr: '' });
 });

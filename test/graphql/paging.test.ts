@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import type { Store } from '../../src/db/index.ts';
+import type { DiffVectorRow, Store } from '../../src/db/index.ts';
 import { ask, errorCode, execute } from '../harness/ask.ts';
+import {
+  syntheticComponents,
+  syntheticDivergence,
+  syntheticEffect,
+  syntheticExperiment,
+  syntheticReadings,
+  syntheticSimilarity,
+} from '../harness/synthetic-results.ts';
 import { seedRun } from '../harness/synthetic-run.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
@@ -29,6 +37,34 @@ const lists: Record<string, { field: string; path: string[]; rows?: number }> = 
     field: 'organism(name: "tiny-cake") { latestRun { layer(layer: 1) { diffVectors(%) @ } } }',
     path: ['organism', 'latestRun', 'layer', 'diffVectors'],
   },
+  'diffVector.projections': {
+    field: 'diffVector(key: "VECTOR") { projections(%) @ }',
+    path: ['diffVector', 'projections'],
+  },
+  'run.divergences': {
+    field: 'organism(name: "tiny-cake") { latestRun { divergences(%) @ } }',
+    path: ['organism', 'latestRun', 'divergences'],
+  },
+  'diffVector.steeringExperiments': {
+    field: 'diffVector(key: "VECTOR") { steeringExperiments(%) @ }',
+    path: ['diffVector', 'steeringExperiments'],
+  },
+  'steeringExperiment.samples': {
+    field: 'steeringExperiment(key: "EXPERIMENT") { samples(%) @ }',
+    path: ['steeringExperiment', 'samples'],
+  },
+  'steeringExperiment.similarities': {
+    field: 'steeringExperiment(key: "EXPERIMENT") { similarities(%) @ }',
+    path: ['steeringExperiment', 'similarities'],
+  },
+  'diffVector.causalEffects': {
+    field: 'diffVector(key: "VECTOR") { causalEffects(%) @ }',
+    path: ['diffVector', 'causalEffects'],
+  },
+  'diffVector.principalComponents': {
+    field: 'diffVector(key: "VECTOR") { principalComponents(%) @ }',
+    path: ['diffVector', 'principalComponents'],
+  },
   'projection.tokens': {
     field: 'node(id: "TOKENS") { ... on Projection { tokens(%) @ } }',
     path: ['node', 'tokens'],
@@ -42,14 +78,65 @@ function seeded(): Store {
   const store = temporaryStore();
   for (let seed = 1; seed <= 7; seed++) seedRun(store, { seed, positions: 7, tokens: 7, layers: [1] });
   for (let n = 1; n <= 6; n++) seedRun(store, { organism: `organism-${n}`, seed: 1, layers: [1] });
+  seedSevens(store);
   return store;
+}
+
+/** The vector whose lists are read: of the newest run. */
+const vectorOf = (store: Store): DiffVectorRow => {
+  const run = store.runs.latestOfOrganism(store.organisms.get('tiny-cake'))!;
+  return store.diffVectors.findByKey(`${run.key}.L1.P0`)!;
+};
+
+/** The experiment whose lists are read. */
+const experimentOf = (store: Store) =>
+  store.steering.ofDiffVector
+    .page(vectorOf(store), {}, { first: 9 })
+    .rows.find(({ seed, judge }) => seed === 0 && judge === 'fluency')!;
+
+/** Seven of everything that a vector, its run or an experiment lists: of each several that differ in the last column of the order only. */
+function seedSevens(store: Store): void {
+  const vector = vectorOf(store);
+  const sevens = Array.from({ length: 7 }, (_, n) => n);
+  store.projections.save([
+    ...syntheticReadings(vector), // beside two of the run
+    ...syntheticReadings(vector, { mode: 'COMPAT' }).slice(0, 2),
+  ]);
+  store.divergences.save(
+    vector.layer.run,
+    sevens.map((n) => syntheticDivergence(n % 4, { parameters: { n } })),
+  );
+  for (const n of sevens) {
+    const { samples } = syntheticExperiment(vector);
+    store.steering.save(
+      syntheticExperiment(vector, {
+        judge: n % 2 ? 'other' : 'fluency',
+        seed: n,
+        samples: samples.slice(0, 7),
+      }),
+    );
+    store.components.save(vector, syntheticComponents({ parameters: { n } }));
+  }
+  const directions = ['BASE_TO_FINETUNED', 'ZERO_BASE'] as const;
+  store.causalEffects.save(
+    sevens.map((n) => syntheticEffect(vector, { direction: directions[n % 2]!, parameters: { n } })),
+  );
+  store.similarities.save(
+    sevens.map((n) =>
+      syntheticSimilarity(experimentOf(store), { group: n % 2 ? 'STEERED' : 'UNSTEERED', parameters: { n } }),
+    ),
+  );
 }
 
 async function page(store: Store, name: string, args: string): Promise<PageOf> {
   const list = lists[name]!;
   const run = store.runs.latestOfOrganism(store.organisms.get('tiny-cake'))!;
   const projection = Buffer.from(`Projection:${run.key}.L1.P0.logit-lens.diff.promoted`).toString('base64');
-  const inner = list.field.replace('%', args).replace('TOKENS', projection);
+  const inner = list.field
+    .replace('%', args)
+    .replace('TOKENS', projection)
+    .replace('VECTOR', vectorOf(store).key)
+    .replace('EXPERIMENT', experimentOf(store).key);
   const answer = await ask(store, `{ ${inner.replace('@', selection)} }`);
   return list.path.reduce<unknown>(
     (value, step) => (value as Record<string, unknown>)[step],

@@ -67,6 +67,13 @@ it('has a way up from every node below an organism to its run', () => {
     'Vector.diffVector',
     'DiffVector.layer',
     'RunLayer.run',
+    'Divergence.run',
+    'PrincipalComponents.diffVector',
+    'CausalEffect.diffVector',
+    'SteeringExperiment.diffVector',
+    'Sample.experiment',
+    'Similarity.experiment',
+    'Neighbour.diffVector',
   ];
   for (const way of [...ways, 'Run.organism', 'Run.corpus', 'Run.baseModel', 'Organism.baseModel']) {
     const [name = '', field = ''] = way.split('.');

@@ -166,3 +166,78 @@ TEST_CASE("too few samples have no spread") {
   CHECK(std::isnan(m.standard_error_norm()));
   CHECK(std::isnan(m.split_half_cosine()));
 }
+
+TEST_CASE("noise is what the mean diff becomes when samples change sides, in float64") {
+  constexpr int64_t kSwaps = 5;
+  const Data data;
+  std::mt19937 random(7);
+  std::vector<int64_t> signs(kSamples * kSwaps);
+  for (int64_t& sign : signs) sign = random() % 2 == 0 ? 1 : -1;
+  std::vector<Moments::Pair> pairs;
+  for (int64_t i = 0; i < kSamples; ++i) {
+    pairs.push_back(data.pair(i));
+    pairs.back().signs = signs.data() + i * kSwaps;
+  }
+  Moments m(kWidth, kSwaps), first(kWidth, kSwaps), second(kWidth, kSwaps);
+  m.add(pairs);
+  first.add(std::span(pairs).first(100));
+  second.add(std::span(pairs).subspan(100));
+  first.merge(second);
+  CHECK(first.swap_norms().mean == m.swap_norms().mean);
+  CHECK(first.base_split_norm() == m.base_split_norm());
+
+  double sum = 0, highest = 0;
+  std::vector<double> norms;
+  for (int64_t s = 0; s < kSwaps; ++s) {
+    double square = 0;
+    for (int64_t j = 0; j < kWidth; ++j) {
+      double mean = 0;
+      for (int64_t i = 0; i < kSamples; ++i) {
+        const auto at = static_cast<size_t>(i * kWidth + j);
+        mean += static_cast<double>(signs[static_cast<size_t>(i * kSwaps + s)]) *
+                (static_cast<double>(data.finetuned[at]) - data.base[at]) / kSamples;
+      }
+      square += mean * mean;
+    }
+    norms.push_back(std::sqrt(square));
+    sum += norms.back();
+    highest = std::max(highest, norms.back());
+  }
+  double spread = 0;
+  for (const double norm : norms) spread += (norm - sum / kSwaps) * (norm - sum / kSwaps);
+  CHECK(m.swap_norms().mean == doctest::Approx(sum / kSwaps).epsilon(1e-9));
+  CHECK(m.swap_norms().highest == doctest::Approx(highest).epsilon(1e-9));
+  CHECK(m.swap_norms().deviation == doctest::Approx(std::sqrt(spread / (kSwaps - 1))).epsilon(1e-9));
+
+  double split = 0;
+  for (int64_t j = 0; j < kWidth; ++j) {
+    double even = 0, odd = 0;
+    for (int64_t i = 0; i < kSamples; ++i) (i % 2 == 0 ? even : odd) += data.base[static_cast<size_t>(i * kWidth + j)];
+    split += (even / 151 - odd / 150) * (even / 151 - odd / 150);
+  }
+  CHECK(m.base_split_norm() == doctest::Approx(std::sqrt(split)).epsilon(1e-9));
+  CHECK(std::isnan(Moments(kWidth).swap_norms().mean));
+}
+
+TEST_CASE("compat rounds every activation, every difference and every mean to bfloat16") {
+  const Data data;
+  Moments m(kWidth, 0, true);
+  std::vector<Moments::Pair> pairs;
+  for (int64_t i = 0; i < kSamples; ++i) pairs.push_back(data.pair(i));
+  m.add(pairs);
+  std::vector<float> diff(kWidth), base(kWidth);
+  m.mean_diff(diff.data());
+  m.mean_base(base.data());
+  for (int64_t j = 0; j < kWidth; ++j) {
+    double diff_sum = 0, base_sum = 0;
+    for (int64_t i = 0; i < kSamples; ++i) {
+      const auto at = static_cast<size_t>(i * kWidth + j);
+      const float b = round_to_bf16(data.base[at]), f = round_to_bf16(data.finetuned[at]);
+      diff_sum += round_to_bf16(f - b);
+      base_sum += b;
+    }
+    CHECK(diff[static_cast<size_t>(j)] == round_to_bf16(static_cast<float>(diff_sum / kSamples)));
+    CHECK(base[static_cast<size_t>(j)] == round_to_bf16(static_cast<float>(base_sum / kSamples)));
+  }
+  CHECK(row_norm(data.base.data(), kWidth, true) != row_norm(data.base.data(), kWidth));
+}

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { byteCount, nonNegative, wholeNumber } from '../../src/cli/options.ts';
+import { byteCount, nonNegative, positive, wholeNumber } from '../../src/cli/options.ts';
 
 describe('wholeNumber', () => {
   test.each([
@@ -34,6 +34,20 @@ describe('nonNegative', () => {
 
   test.each(['-0.1', '', ' ', 'NaN', 'Infinity', 'half'])('refuses "%s"', (text) => {
     expect(() => nonNegative(text)).toThrow(InvalidArgumentError);
+  });
+});
+
+describe('positive', () => {
+  test.each([
+    ['0.7', 0.7],
+    ['200', 200],
+    ['1e-3', 0.001],
+  ])('takes %s', (text, value) => {
+    expect(positive(text)).toBe(value);
+  });
+
+  test.each(['0', '-0', '-0.1', '', ' ', 'NaN', 'Infinity', 'half'])('refuses "%s"', (text) => {
+    expect(() => positive(text)).toThrow(new InvalidArgumentError('A number above 0 is expected.'));
   });
 });
 

@@ -47,12 +47,18 @@ test('a token shows its spaces, or its number when it has no text', () => {
 
 test('a table has one line a position', () => {
   const token = (text: string | null, probability: number | null) => ({ text, tokenId: 7, probability });
+  const plain = { aboveNoise: null, scale: null };
   expect(
     renderTokens(
       [
-        { position: 0, norm: 12.3456, tokens: [token(' a', 0.5), token('b', 0.01), token(null, 0.0004)] },
-        { position: 1, norm: null, tokens: [token('c', null)] },
-        { position: 2, norm: 1e-9, tokens: [] },
+        {
+          ...plain,
+          position: 0,
+          norm: 12.3456,
+          tokens: [token(' a', 0.5), token('b', 0.01), token(null, 0.0004)],
+        },
+        { ...plain, position: 1, norm: null, tokens: [token('c', null)] },
+        { ...plain, position: 2, norm: 1e-9, tokens: [] },
       ],
       60,
     ),
@@ -65,5 +71,28 @@ test('a table has one line a position', () => {
     │   1 │        ? │ c ?                                     │
     │   2 │ 1.000e-9 │                                         │
     └─────┴──────────┴─────────────────────────────────────────┘"
+  `);
+});
+
+test('a table marks what is not above the noise, and shows scales where there are any', () => {
+  const tokens = [{ text: 'a', tokenId: 1, probability: 0.5 }];
+  expect(
+    renderTokens(
+      [
+        { position: 0, norm: 1, aboveNoise: true, scale: 0.7, tokens },
+        { position: 127, norm: 1, aboveNoise: false, scale: 200, tokens },
+        { position: 3, norm: 1, aboveNoise: null, scale: null, tokens },
+      ],
+      60,
+    ),
+  ).toMatchInlineSnapshot(`
+    "┌──────┬──────────┬───────┬────────────────────────────────────────┐
+    │  pos │ ‖vector‖ │ scale │ tokens, most likely first (probability │
+    │      │          │       │ in %)                                  │
+    ├──────┼──────────┼───────┼────────────────────────────────────────┤
+    │    0 │    1.000 │   0.7 │ a 50.0                                 │
+    │ 127~ │    1.000 │   200 │ a 50.0                                 │
+    │    3 │    1.000 │     – │ a 50.0                                 │
+    └──────┴──────────┴───────┴────────────────────────────────────────┘"
   `);
 });

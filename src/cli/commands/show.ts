@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander';
 import { withStoreToRead } from '../data-folder.ts';
-import { dataOption, jsonOption, wholeNumber } from '../options.ts';
+import { dataOption, jsonOption, positive, wholeNumber } from '../options.ts';
 import { plain, plainJson } from '../plain.ts';
 import { readRun, type Reading } from '../read-run.ts';
-import { renderTokens } from '../tokens-table.ts';
+import { noiseLegend, renderTokens } from '../tokens-table.ts';
 
 interface ShowOptions {
   data: string;
@@ -11,6 +11,7 @@ interface ShowOptions {
   method: string;
   variant: Reading['variant'];
   suppressed?: boolean;
+  scale?: number;
   top: number;
   json?: boolean;
 }
@@ -28,6 +29,7 @@ export const showCommand = (): Command =>
         .default('diff'),
     )
     .option('--suppressed', 'the tokens that the vector speaks against')
+    .option('--scale <n>', 'of a method that knows scales, instead of the chosen one', positive)
     .option('--top <k>', 'tokens a position', wholeNumber(1, 1000), 10)
     .addOption(dataOption())
     .addOption(jsonOption())
@@ -38,11 +40,12 @@ export const showCommand = (): Command =>
           variant: options.variant.toUpperCase() as Reading['variant'],
           sign: options.suppressed ? 'SUPPRESSED' : 'PROMOTED',
         });
-        process.stdout.write(options.json ? `${plainJson(reading, 2)}\n` : render(reading));
+        process.stdout.write(options.json ? `${plainJson(reading, 2)}\n` : renderReading(reading));
       }),
     );
 
-function render(reading: Reading): string {
+/** A reading as `show` prints it. */
+export function renderReading(reading: Reading): string {
   const { organism, baseModel, description, run, samples, corpus, variant, method, sign } = reading;
   const lines = [
     plain(`${organism} − ${baseModel}${description === '' ? '' : `: ${description}`}`),
@@ -55,5 +58,7 @@ function render(reading: Reading): string {
   for (const { layer, positions } of reading.layers) {
     lines.push('', `layer ${layer}`, renderTokens(positions, process.stdout.columns ?? 120));
   }
+  const legend = noiseLegend(reading.layers.flatMap(({ positions }) => positions));
+  if (legend.length > 0) lines.push('', ...legend);
   return `${lines.join('\n')}\n`;
 }

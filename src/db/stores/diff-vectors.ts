@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import { NotFoundError } from '../errors.ts';
 import { splitDiffVectorKey } from '../keys.ts';
 import { isOneOf, listing, oneOf } from '../listing.ts';
 import { finder } from '../table-sql.ts';
@@ -27,12 +28,17 @@ export function diffVectorStore(
     const columns = find(layer.id, position);
     return columns && toRow(columns, layer);
   };
+  const findByKey = (key: string): DiffVectorRow | undefined => {
+    const parts = splitDiffVectorKey(key);
+    const layer = parts && layers.findByKey(parts.layer);
+    return layer && atPosition(layer, parts.position);
+  };
   return {
     find: atPosition,
-    findByKey(key: string): DiffVectorRow | undefined {
-      const parts = splitDiffVectorKey(key);
-      const layer = parts && layers.findByKey(parts.layer);
-      return layer && atPosition(layer, parts.position);
+    findByKey,
+    /** @throws NotFoundError for a row of another store, whose integer key means something else here. */
+    demand(vector: DiffVectorRow): void {
+      if (findByKey(vector.key)?.id !== vector.id) throw new NotFoundError('diff vector', vector.key);
     },
     ofLayer: listing(sqlite, {
       name: 'layer.diffVectors',

@@ -19,6 +19,12 @@ import type { OrganismRow } from './organisms.ts';
 
 export type RunRow = typeof runs.$inferSelect;
 
+/** What stands in all rows of a run that say what made them. */
+interface Made {
+  engineVersion: string;
+  createdAt: string;
+}
+
 export interface RunFilters {
   methods?: readonly string[] | null | undefined;
 }
@@ -46,7 +52,7 @@ export function runStore(
     return row;
   };
 
-  function saveVector(layerId: number, vector: VectorRecord): void {
+  function saveVector(layerId: number, vector: VectorRecord, made: Made): void {
     const { diff, baseMean, finetunedMean } = vector;
     const vectorId = insert.vector({
       ...vector,
@@ -65,7 +71,16 @@ export function runStore(
       insert.data({ vectorId, kind, sha256: sha256(data), data });
     }
     for (const projection of vector.projections) {
-      const projectionId = insert.projection({ ...projection, vectorId });
+      const { scale = null, mode = 'EXACT' } = projection;
+      const projectionId = insert.projection({
+        ...projection,
+        ...made,
+        vectorId,
+        scale,
+        mode,
+        chosen: projection.chosen ?? scale === null,
+        parametersKey: '',
+      });
       projection.tokens.forEach((token, rank) => insert.token({ ...token, projectionId, rank }));
     }
   }
@@ -76,18 +91,19 @@ export function runStore(
     if (existing) return existing;
     const model = models.getById(organisms.getById(record.organismId).baseModelId);
     checkRunRecord(record, model);
+    const made: Made = { engineVersion: record.engineVersion, createdAt: new Date().toISOString() };
     const runId = insert.run({
       ...record,
+      ...made,
       certificate: JSON.stringify(record.certificate),
       key,
       baseModelId: model.id,
       dModel: model.dModel,
-      createdAt: new Date().toISOString(),
       digest: runDigest(record),
     });
     for (const layer of record.layers) {
       const layerId = insert.layer({ ...layer, runId });
-      for (const vector of layer.vectors) saveVector(layerId, vector);
+      for (const vector of layer.vectors) saveVector(layerId, vector, made);
     }
     return get(key);
   });

@@ -1,4 +1,4 @@
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import { sha256 } from '../../lib/sha256.ts';
 import { NotFoundError, StoreError } from '../errors.ts';
 import { slug, splitVectorKey } from '../keys.ts';
@@ -15,6 +15,22 @@ export interface VectorRow {
   diffVector: DiffVectorRow;
 }
 
+/** Enough of a diff to read its numbers and to find its place. */
+export interface DiffHead {
+  key: string;
+  /** Key of the diff vector. */
+  place: string;
+  dataId: number;
+  sha256: string;
+}
+
+export interface NeighbourFilters {
+  /** Only vectors of finetunes of the same base. */
+  sameBase: boolean;
+  /** Only vectors of the same layer. */
+  sameLayer: boolean;
+}
+
 export function vectorStore(
   sqlite: Database,
   diffVectors: { findByKey(key: string): DiffVectorRow | undefined },
@@ -23,6 +39,19 @@ export function vectorStore(
     'select id as dataId, sha256, length(data) as byteLength from vector_data where vector_id = ? and kind = ?',
   );
   const body = sqlite.prepare('select data from vector_data where id = ?').pluck();
+  const ofOthers = (base: string, layer: string) =>
+    sqlite.prepare(
+      `select runs.key || '.L' || layer || '.P' || position as place, data.id as dataId, data.sha256 as sha256
+       from runs join run_layers on run_layers.run_id = runs.id join diff_vectors on layer_id = run_layers.id
+         join vector_data as data on vector_id = diff_vectors.id and data.kind = 'DIFF'
+       where d_model = @width and organism_id <> @organismId ${base} ${layer}
+       order by runs.key, layer, position limit @most`,
+    );
+  const others = [false, true].map((sameBase) =>
+    [false, true].map((sameLayer) =>
+      ofOthers(sameBase ? 'and base_model_id = @baseModelId' : '', sameLayer ? 'and layer = @layer' : ''),
+    ),
+  );
   const find = (diffVector: DiffVectorRow, kind: VectorKind): VectorRow | undefined => {
     const found = head.get(diffVector.id, kind) as
       Pick<VectorRow, 'dataId' | 'sha256' | 'byteLength'> | undefined;
@@ -41,11 +70,22 @@ export function vectorStore(
       const diffVector = parts && diffVectors.findByKey(parts.diffVector);
       return diffVector && find(diffVector, parts.kind);
     },
+    /** The diffs of other organisms that have this width, at most so many, by run, layer and position. */
+    ofOtherOrganisms(
+      { layer: { layer, run } }: DiffVectorRow,
+      { sameBase, sameLayer }: NeighbourFilters,
+      most: number,
+    ): DiffHead[] {
+      const { dModel: width, organismId, baseModelId } = run;
+      const statement = others[Number(sameBase)]?.[Number(sameLayer)] as Statement;
+      const heads = statement.all({ width, organismId, baseModelId, layer, most }) as Omit<DiffHead, 'key'>[];
+      return heads.map((head) => ({ ...head, key: `${head.place}/${slug('DIFF')}` }));
+    },
     /**
      * The numbers, little-endian float32. Checked against their digest at every read: about 10 µs for 16 KiB.
      * @throws StoreError STORE_CORRUPT when the bytes are not the ones that were saved.
      */
-    read(vector: VectorRow): Buffer {
+    read(vector: Pick<VectorRow, 'key' | 'dataId' | 'sha256'>): Buffer {
       const data = body.get(vector.dataId) as Buffer;
       if (sha256(data) !== vector.sha256) {
         throw new StoreError(

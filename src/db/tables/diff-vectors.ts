@@ -17,6 +17,10 @@ export const diffVectors = sqliteTable(
     standardErrorNorm: real('standard_error_norm'),
     splitHalfCosine: real('split_half_cosine'),
     cosineBaseFinetuned: real('cosine_base_finetuned'),
+    swapNormMean: real('swap_norm_mean'),
+    swapNormDeviation: real('swap_norm_deviation'),
+    swapNormMax: real('swap_norm_max'),
+    baseSplitNorm: real('base_split_norm'),
   },
   (table) => [unique('diff_vectors_position').on(table.layerId, table.position)],
 );

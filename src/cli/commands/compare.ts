@@ -1,0 +1,170 @@
+import { Command } from 'commander';
+import type { DiffVectorRow, Store } from '../../db/index.ts';
+import { CodedError } from '../../lib/coded-error.ts';
+import { withStore, withStoreToRead } from '../data-folder.ts';
+import { dataOption, jsonOption, layerOption, positionList, threadsOption, wholeNumber } from '../options.ts';
+import { plain, plainJson } from '../plain.ts';
+import { digits, plainTable } from '../plain-table.ts';
+import { findRun } from '../read-run.ts';
+import { withProgress } from '../with-progress.ts';
+
+interface CompareOptions {
+  data: string;
+  layer?: number;
+  positions?: number[];
+  nearest: number;
+  texts?: boolean;
+  encoder?: string;
+  threads?: number;
+  json?: boolean;
+}
+
+/** How alike diffs are, and steered texts to what an organism was trained on. */
+export const compareCommand = (): Command =>
+  new Command('compare')
+    .description(
+      'cosines of diffs: of two runs, or the nearest among other organisms of the base; with --texts, of steered texts and the training corpus',
+    )
+    .argument('<one>', 'organism, for its latest run; run; or diff vector like <run>.L3.P2')
+    .argument('[other]', 'the same, to compare with; the nearest of other organisms when left out')
+    .addOption(layerOption())
+    .option('--positions <list>', 'positions, like 0-4,7 (default: all measured)', positionList)
+    .option('--nearest <k>', 'neighbours of each diff', wholeNumber(1, 1000), 3)
+    .option('--texts', 'compare the texts of steering experiments with the training corpus')
+    .option('--encoder <folder>', 'checkpoint that embeds texts (default: the base model)')
+    .addOption(threadsOption())
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action(async (one: string, other: string | undefined, options: CompareOptions) => {
+      if (options.texts) return compareTextsOf(one, other, options);
+      return withStoreToRead(options.data, async (store) => {
+        const rows =
+          other === undefined
+            ? await nearestOf(store, one, options)
+            : await cosines(store, one, other, options);
+        process.stdout.write(
+          options.json
+            ? `${plainJson(rows, 2)}\n`
+            : `${plainTable(
+                ['diff', other === undefined ? 'nearest' : 'other', 'cosine'],
+                rows.map((row) => [plain(row.diff), plain(row.other), digits(row.cosine)]),
+              )}\n`,
+        );
+      });
+    });
+
+interface Cosine {
+  diff: string;
+  diffKey: string;
+  other: string;
+  otherKey: string;
+  cosine: number | null;
+}
+
+/** The diffs that a name stands for. */
+async function diffsOf(
+  store: Store,
+  name: string,
+  { layer, positions }: CompareOptions,
+): Promise<DiffVectorRow[]> {
+  const one = store.diffVectors.findByKey(name);
+  if (one) return [one];
+  const { layerOf, vectorsOf } = await import('../../runs/stored-run.ts');
+  return vectorsOf(store, layerOf(store, findRun(store, name).run, layer), positions);
+}
+
+const label = (store: Store, { layer, position }: DiffVectorRow): string =>
+  `${store.organisms.getById(layer.run.organismId).name} L${layer.layer} P${position}`;
+
+const pair = (store: Store, a: DiffVectorRow, b: DiffVectorRow, cosine: number | null): Cosine => ({
+  diff: label(store, a),
+  diffKey: a.key,
+  other: label(store, b),
+  otherKey: b.key,
+  cosine,
+});
+
+async function cosines(store: Store, one: string, other: string, options: CompareOptions): Promise<Cosine[]> {
+  const { cosineOf } = await import('../../runs/nearest-vectors.ts');
+  const [a, b] = [await diffsOf(store, one, options), await diffsOf(store, other, options)];
+  const pairs =
+    a.length === 1 || b.length === 1
+      ? a.flatMap((left) => b.map((right) => [left, right] as const))
+      : a.flatMap((left) =>
+          b.filter(({ position }) => position === left.position).map((right) => [left, right] as const),
+        );
+  if (pairs.length === 0)
+    throw new CodedError('NOT_FOUND', `"${one}" and "${other}" have no position in common`);
+  return pairs.map(([left, right]) => pair(store, left, right, cosineOf(store, left, right)));
+}
+
+async function nearestOf(store: Store, one: string, options: CompareOptions): Promise<Cosine[]> {
+  const [{ nearestVectors }, { nearest }] = [
+    await import('../../runs/nearest-vectors.ts'),
+    await import('../../native/index.ts'),
+  ];
+  return (await diffsOf(store, one, options)).flatMap((vector) => {
+    const candidates = store.vectors.ofOtherOrganisms(vector, { sameBase: true, sameLayer: true }, 1_000_000);
+    return nearestVectors(store, vector, candidates, options.nearest, nearest).map((found) =>
+      pair(store, vector, found.diffVector, found.cosine),
+    );
+  });
+}
+
+async function compareTextsOf(
+  one: string,
+  other: string | undefined,
+  options: CompareOptions,
+): Promise<void> {
+  if (other !== undefined)
+    throw new CodedError(
+      'INVALID_ARGUMENT',
+      'with --texts one organism or run is compared, with its own training corpus',
+    );
+  return withStore(options.data, async (store) => {
+    const { compareTexts } = await import('../../runs/compare.ts');
+    const experiments = (await diffsOf(store, one, options)).flatMap(
+      (vector) => store.steering.ofDiffVector.page(vector, {}, { first: 1000 }).rows,
+    );
+    if (experiments.length === 0) {
+      throw new CodedError(
+        'NOT_FOUND',
+        `"${one}" was not steered yet there; steer it with deltascope steer ${one}`,
+      );
+    }
+    const { encoder, threads } = options;
+    const compared = await withProgress(one, async (work) => {
+      const rows = [];
+      for (const experiment of experiments)
+        rows.push({ experiment, ...(await compareTexts(store, experiment, { ...work, encoder, threads })) });
+      return rows;
+    });
+    if (options.json) {
+      const rows = compared.map(({ experiment, reused, similarities }) => ({
+        experiment: experiment.key,
+        reused,
+        similarities: similarities.map((row) => ({
+          group: row.group,
+          other: row.other,
+          cosine: row.cosine,
+          texts: row.texts,
+          otherTexts: row.otherTexts,
+          encoder: row.encoderName,
+        })),
+      }));
+      process.stdout.write(`${plainJson(rows, 2)}\n`);
+      return;
+    }
+    const cosineOf = (similarities: (typeof compared)[number]['similarities'], group: string) =>
+      digits(similarities.find((row) => row.group === group)?.cosine);
+    const table = plainTable(
+      ['steered by', 'strength', 'steered', 'unsteered', 'training with itself'],
+      compared.map(({ experiment, similarities }) => [
+        label(store, experiment.diffVector),
+        digits(experiment.strength),
+        ...['STEERED', 'UNSTEERED', 'TRAINING'].map((group) => cosineOf(similarities, group)),
+      ]),
+    );
+    process.stdout.write(`mean cosine of text embeddings with the training corpus\n${table}\n`);
+  });
+}

@@ -1,0 +1,211 @@
+import { Command } from 'commander';
+import type { SteeringExperimentRow, Store } from '../../db/index.ts';
+import { withStore } from '../data-folder.ts';
+import {
+  dataOption,
+  jsonOption,
+  layerOption,
+  nonNegative,
+  positionsOption,
+  threadsOption,
+  wholeNumber,
+} from '../options.ts';
+import { plain, plainJson } from '../plain.ts';
+import { digits, plainTable } from '../plain-table.ts';
+import { promptsOf } from '../prompt-list.ts';
+import { findRun } from '../read-run.ts';
+import { withProgress } from '../with-progress.ts';
+
+interface SteerCommandOptions {
+  data: string;
+  layer?: number;
+  positions: number[];
+  prompts: string;
+  maxPrompts?: number;
+  samples: number;
+  tokens: number;
+  temperature: number;
+  plain?: boolean;
+  strength?: number;
+  searchMost: number;
+  searchSteps: number;
+  searchSamples: number;
+  searchTokens: number;
+  searchTemperature: number;
+  seed: number;
+  compat?: boolean;
+  threads?: number;
+  json?: boolean;
+}
+
+/** Lets a finetuned model speak with a diff added. */
+export const steerCommand = (): Command =>
+  new Command('steer')
+    .description(
+      'steer the finetuned model by diffs, as strongly as its texts stay coherent, and keep what it says',
+    )
+    .argument('<organism-or-run>', 'registered name, for its latest run, or a run’s key')
+    .addOption(layerOption())
+    .addOption(positionsOption('positions whose diffs are added, one experiment each', '1'))
+    .option('--prompts <list>', 'constrained, open, or a file with one prompt a line', 'constrained')
+    .option('--max-prompts <n>', 'the first prompts only', wholeNumber(1))
+    .option('--samples <n>', 'texts of each prompt, with the vector and without', wholeNumber(1, 10_000), 5)
+    .option('--tokens <n>', 'tokens of a text at most', wholeNumber(1, 1_000_000), 512)
+    .option('--temperature <t>', 'of the texts', nonNegative, 1.1)
+    .option('--plain', 'prompts as they are, not in the base’s chat template')
+    .option('--strength <s>', 'no search: this strength, in finetuned token norms', nonNegative)
+    .option('--search-most <s>', 'strongest steering that is tried', nonNegative, 100)
+    .option(
+      '--search-steps <n>',
+      'halvings for the first probe prompt; later ones get half as many',
+      wholeNumber(1, 40),
+      12,
+    )
+    .option('--search-samples <n>', 'texts of each strength', wholeNumber(1, 10_000), 10)
+    .option('--search-tokens <n>', 'tokens of a text in the search at most', wholeNumber(1, 1_000_000), 128)
+    .option('--search-temperature <t>', 'of the texts in the search', nonNegative, 1.2)
+    .option('--seed <n>', 'of the texts', wholeNumber(0, 2 ** 31), 0)
+    .option('--compat', 'round where the published implementation does')
+    .addOption(threadsOption())
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      '\nCoherence is judged offline, by how surprising a text is to the two unsteered models and how often it repeats itself.',
+    )
+    .action((name: string, options: SteerCommandOptions) =>
+      withStore(options.data, async (store) => {
+        const [{ steer }, { probes }] = [
+          await import('../../runs/steer.ts'),
+          await import('../../steering/prompts/index.ts'),
+        ];
+        const { run } = findRun(store, name);
+        const { layer, positions, samples, tokens, temperature, strength, seed, threads } = options;
+        const steered = await withProgress(name, (work) =>
+          steer(store, run, {
+            ...work,
+            layer,
+            positions,
+            prompts: promptsOf(options.prompts).slice(0, options.maxPrompts),
+            probes,
+            samples,
+            tokens,
+            temperature,
+            plain: options.plain,
+            strength,
+            search: {
+              most: options.searchMost,
+              decisions: options.searchSteps,
+              laterDecisions: Math.max(1, options.searchSteps >> 1),
+              samples: options.searchSamples,
+            },
+            searchTokens: options.searchTokens,
+            searchTemperature: options.searchTemperature,
+            seed,
+            mode: options.compat ? 'COMPAT' : 'EXACT',
+            threads,
+          }),
+        );
+        for (const { warnings, experiment } of steered)
+          for (const warning of warnings)
+            process.stderr.write(`warning: position ${experiment.diffVector.position}: ${plain(warning)}\n`);
+        process.stdout.write(
+          options.json
+            ? `${plainJson(
+                {
+                  run: run.key,
+                  experiments: steered.map(({ experiment, reused }) => ({
+                    ...jsonOf(store, experiment),
+                    reused,
+                  })),
+                },
+                2,
+              )}\n`
+            : render(
+                store,
+                name,
+                steered.map(({ experiment }) => experiment),
+              ),
+        );
+      }),
+    );
+
+const everything = { first: 100_000 };
+
+function textsOf(store: Store, experiment: SteeringExperimentRow) {
+  return store.samples.ofExperiment.page(experiment, {}, everything).rows.map((sample) => {
+    const { promptIndex, sampleIndex, steered, strength, finish, perplexity, coherent } = sample;
+    const { prompt, text } = store.samples.read(sample);
+    return { promptIndex, prompt, sampleIndex, steered, strength, text, finish, perplexity, coherent };
+  });
+}
+
+function jsonOf(store: Store, experiment: SteeringExperimentRow) {
+  const {
+    key,
+    diffVector,
+    judge,
+    judgeVersion,
+    mode,
+    strength,
+    thresholds,
+    normMultiple,
+    klFromUnsteered,
+    seed,
+  } = experiment;
+  return {
+    key,
+    layer: diffVector.layer.layer,
+    position: diffVector.position,
+    judge,
+    judgeVersion,
+    mode,
+    strength,
+    thresholds,
+    normMultiple,
+    klFromUnsteered,
+    seed,
+    parameters: experiment.parameters,
+    settings: experiment.settings,
+    samples: textsOf(store, experiment),
+  };
+}
+
+const shown = { prompts: 3, characters: 200 };
+
+function render(store: Store, name: string, experiments: readonly SteeringExperimentRow[]): string {
+  const lines: string[] = [plain(`${name}: steered by ${experiments.length === 1 ? 'a diff' : 'diffs'}`)];
+  const share = (texts: ReturnType<typeof textsOf>, steered: boolean) => {
+    const judged = texts.filter((text) => text.steered === steered && text.coherent !== null);
+    const coherent = judged.filter((text) => text.coherent).length;
+    return judged.length === 0 ? '–' : `${((100 * coherent) / judged.length).toFixed(0)}%`;
+  };
+  lines.push(
+    plainTable(
+      ['pos', 'strength', 'thresholds', '× residual norm', 'KL', 'coherent', 'unsteered'],
+      experiments.map((experiment) => {
+        const texts = textsOf(store, experiment);
+        return [
+          experiment.diffVector.position,
+          digits(experiment.strength),
+          experiment.thresholds.map(digits).join(' ') || 'given',
+          digits(experiment.normMultiple),
+          digits(experiment.klFromUnsteered),
+          share(texts, true),
+          share(texts, false),
+        ];
+      }),
+    ),
+    'strength: in finetuned token norms; KL: of steered from unsteered predictions, nats a token; coherent: by the judge',
+  );
+  for (const experiment of experiments) {
+    lines.push('', `position ${experiment.diffVector.position} (${experiment.key})`);
+    for (const { promptIndex, prompt, steered, sampleIndex, text } of textsOf(store, experiment)) {
+      if (sampleIndex > 0 || promptIndex >= shown.prompts) continue;
+      if (!steered) lines.push(plain(prompt));
+      const said = plain(text.replace(/\n/g, '⏎'));
+      lines.push(`  ${steered ? 'steered:  ' : 'unsteered:'} ${said.slice(0, shown.characters)}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,285 @@
+import { basename } from 'node:path';
+import {
+  type CausalControl,
+  type CausalDirection,
+  type CausalEffectRow,
+  type CausalEffectSpec,
+  causalSubsets,
+  type DiffVectorRow,
+  type NewCausalEffect,
+  type RunLayerRow,
+  type RunRow,
+  type Store,
+} from '../db/index.ts';
+import { CodedError } from '../lib/coded-error.ts';
+import type { JsonObject } from '../lib/canonical-json.ts';
+import { seededRandom } from '../lib/seeded-random.ts';
+import {
+  causalEffect,
+  type CausalEffect,
+  type CausalIntervention,
+  roundToBfloat16,
+} from '../native/index.ts';
+import { selectTexts } from './corpus.ts';
+import { columnSubset } from './causal-subsets.ts';
+import {
+  layerOf,
+  type StoredPair,
+  textsOf,
+  unitOf,
+  vectorsOf,
+  withModelsOf,
+  type WorkOptions,
+} from './stored-run.ts';
+
+export interface CausalRunOptions extends WorkOptions {
+  layer?: number | undefined;
+  positions: readonly number[];
+  /** Texts whose cross entropy is measured: a file, or the organism's training corpus when left out. */
+  corpus?: { name: string; file: string; textColumn: string } | undefined;
+  maxTexts?: number | undefined;
+  maxTokens?: number | undefined;
+  /** Random directions and random differences of base activations to compare with; 0: none. */
+  random?: number | undefined;
+  randomDifferences?: number | undefined;
+  seed?: number | undefined;
+  /** AFTER_K counts the predictions made from tokens after this one. */
+  afterK?: number | undefined;
+  /** COMPAT leaves out the column that the published implementation does, p + 1, and rounds directions to bfloat16. */
+  mode?: 'EXACT' | 'COMPAT' | undefined;
+}
+
+/** method.md §9.1, §9.3, §9.4. */
+const published = { maxTexts: 1000, maxTokens: 1024, random: 64, randomDifferences: 64, afterK: 20 };
+
+const directions: Record<CausalIntervention, CausalDirection> = {
+  baseToFinetuned: 'BASE_TO_FINETUNED',
+  finetunedToBase: 'FINETUNED_TO_BASE',
+  zeroFinetuned: 'ZERO_FINETUNED',
+  zeroBase: 'ZERO_BASE',
+};
+const interventions = Object.keys(directions) as CausalIntervention[];
+
+export interface CausalRun {
+  layer: RunLayerRow;
+  effects: CausalEffectRow[];
+  reused: boolean;
+}
+
+/**
+ * What the directions of a run's diffs do to both models' cross entropy when they are exchanged or removed, beside random
+ * directions and random differences of base activations; stored all or none. Asked again, the stored effects are returned.
+ */
+export async function measureCausalEffects(
+  store: Store,
+  run: RunRow,
+  options: CausalRunOptions,
+): Promise<CausalRun> {
+  const layer = layerOf(store, run, options.layer);
+  const vectors = vectorsOf(store, layer, options.positions);
+  const plan = planOf(store, run, options);
+  return withModelsOf(store, run, options, async (pair) => {
+    const { signal, onPhase, onProgress } = options;
+    onPhase?.('tokens');
+    const { tokens, corpusDigest } = await selectTexts({
+      file: plan.file,
+      textColumn: plan.textColumn,
+      tokenizer: pair.base.tokenizer,
+      positions: plan.maxTokens,
+      leastTokens: 2,
+      maxSamples: plan.maxTexts,
+      signal,
+    });
+    const specs = specsOf(plan, corpusDigest);
+    const known = vectors.map((vector) => specs.map((spec) => store.causalEffects.find(vector, spec)));
+    if (known.flat().every((row) => row !== undefined))
+      return { layer, effects: known.flat() as CausalEffectRow[], reused: true };
+
+    const controls: Record<CausalControl, Float32Array[]> = {
+      NONE: vectors.map((vector) => unitOf(store, vector)),
+      RANDOM: randomDirections(plan.random, run.dModel, plan.seed),
+      RANDOM_DIFFERENCE: await randomDifferences(store, layer, pair, plan, signal),
+    };
+    const all = [...controls.NONE, ...controls.RANDOM, ...controls.RANDOM_DIFFERENCE];
+    onPhase?.('causal');
+    const effect = await causalEffect(pair.base, pair.finetuned, tokens, {
+      layer: layer.layer,
+      vectors: plan.mode === 'COMPAT' ? all.map((vector) => vector.map(roundToBfloat16)) : all,
+      interventions,
+      signal,
+      onProgress,
+    });
+    const records = vectors.flatMap((vector, v) =>
+      specs.map((spec) => recordOf(effect, plan, spec, vector, v, vectors.length)),
+    );
+    onPhase?.('save');
+    return { layer, effects: store.causalEffects.save(records), reused: false };
+  });
+}
+
+interface Plan {
+  name: string;
+  file: string;
+  textColumn: string;
+  maxTexts: number;
+  maxTokens: number;
+  random: number;
+  randomDifferences: number;
+  seed: number;
+  afterK: number;
+  mode: 'EXACT' | 'COMPAT';
+}
+
+function planOf(store: Store, run: RunRow, options: CausalRunOptions): Plan {
+  const { trainingCorpus, name } = store.organisms.getById(run.organismId);
+  const { corpus, seed = 0, mode = 'EXACT' } = options;
+  if (!corpus && trainingCorpus === null) {
+    throw new CodedError(
+      'NOT_FOUND',
+      `organism "${name}" was registered without a training corpus; name a corpus, or register it again with --training-corpus`,
+    );
+  }
+  const numbers = { ...published };
+  for (const key of Object.keys(published) as (keyof typeof published)[])
+    numbers[key] = options[key] ?? published[key];
+  for (const [key, value] of Object.entries({ ...numbers, seed })) {
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new CodedError('INVALID_ARGUMENT', `${key} is ${value}; a whole number from 0 is expected`);
+  }
+  const from = corpus ?? {
+    name: basename(trainingCorpus ?? '').replace(/\.jsonl?$/, ''),
+    file: trainingCorpus ?? '',
+    textColumn: 'text',
+  };
+  return { ...from, ...numbers, seed, mode };
+}
+
+/** All that is measured at a place, controls that were not asked for left out. */
+function specsOf(plan: Plan, corpusDigest: string): CausalEffectSpec[] {
+  const parameters: JsonObject = {
+    maxTexts: plan.maxTexts,
+    maxTokens: plan.maxTokens,
+    afterK: plan.afterK,
+    textColumn: plan.textColumn,
+  };
+  const counts: [CausalControl, number][] = [
+    ['NONE', 1],
+    ['RANDOM', plan.random],
+    ['RANDOM_DIFFERENCE', plan.randomDifferences],
+  ];
+  return interventions.flatMap((intervention) =>
+    causalSubsets.flatMap((subset) =>
+      counts.flatMap(([control, vectors]) =>
+        vectors === 0
+          ? []
+          : [
+              {
+                corpusDigest,
+                direction: directions[intervention],
+                subset,
+                mode: plan.mode,
+                control,
+                vectors,
+                seed: control === 'NONE' ? null : plan.seed,
+                parameters,
+              },
+            ],
+      ),
+    ),
+  );
+}
+
+/** The losses of one vector, or of the mean over a control's, on the predictions that count. */
+function recordOf(
+  effect: CausalEffect,
+  plan: Plan,
+  spec: CausalEffectSpec,
+  vector: DiffVectorRow,
+  index: number,
+  places: number,
+): NewCausalEffect {
+  const { columns, counts } = effect;
+  const counted = columnSubset(spec.subset, columns, {
+    afterK: plan.afterK,
+    position: vector.position,
+    mode: plan.mode,
+  });
+  const count = sumOver(counts, counted);
+  if (count === 0) {
+    throw new CodedError(
+      'CORPUS_UNUSABLE',
+      `${plan.file}: no prediction is left of subset ${spec.subset} at ${vector.key} (its texts have ${columns + 1} tokens at most); give longer texts or a smaller --after`,
+    );
+  }
+  const intervention = interventions.find(
+    (name) => directions[name] === spec.direction,
+  ) as CausalIntervention;
+  const sums = effect.intervened[intervention] ?? new Float64Array();
+  const first = spec.control === 'NONE' ? index : spec.control === 'RANDOM' ? places : places + plan.random;
+  const losses = Array.from({ length: spec.vectors }, (_, i) => {
+    const from = (first + i) * columns;
+    return sumOver(sums.subarray(from, from + columns), counted) / count;
+  });
+  const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+  const squares = losses.reduce((sum, loss) => sum + (loss - mean) ** 2, 0);
+  return {
+    ...spec,
+    vector,
+    corpusName: plan.name,
+    baseLoss: sumOver(effect.base, counted) / count,
+    finetunedLoss: sumOver(effect.finetuned, counted) / count,
+    intervenedLoss: mean,
+    intervenedLossDeviation:
+      spec.control === 'NONE' || losses.length < 2 ? null : Math.sqrt(squares / (losses.length - 1)),
+    count,
+  };
+}
+
+const sumOver = (values: Float64Array, counted: readonly boolean[]): number =>
+  values.reduce((sum, value, column) => (counted[column] ? sum + value : sum), 0);
+
+/** Gaussian vectors: directions without preference. */
+function randomDirections(count: number, width: number, seed: number): Float32Array[] {
+  const random = seededRandom(seed);
+  return Array.from({ length: count }, () => Float32Array.from({ length: width }, () => random.normal()));
+}
+
+/**
+ * Differences between base activations of random tokens after the layer: directions that the model does use. Tokens come from the
+ * texts of the run, each at most once.
+ */
+async function randomDifferences(
+  store: Store,
+  layer: RunLayerRow,
+  pair: StoredPair,
+  { randomDifferences: count, seed }: Plan,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array[]> {
+  if (count === 0) return [];
+  const { run, layer: block } = layer;
+  const { tokens } = await textsOf(store, run, pair, signal);
+  const { positions, dModel } = run;
+  if (tokens.length * positions < 2 * count) {
+    throw new CodedError(
+      'INVALID_ARGUMENT',
+      `${count} random differences need ${2 * count} tokens, run ${run.key} has ${tokens.length * positions}; ask for fewer`,
+    );
+  }
+  const random = seededRandom(seed);
+  const chosen = random.permutation(tokens.length * positions).slice(0, 2 * count);
+  const texts = [...new Set(chosen.map((at) => Math.trunc(at / positions)))].sort((a, b) => a - b);
+  const [residuals = []] = await pair.base.residuals(
+    texts.map((text) => tokens[text] ?? []),
+    { layers: [block], signal },
+  );
+  const place = new Map(texts.map((text, i) => [text, i]));
+  const activation = (at: number): Float32Array => {
+    const sequence = residuals[place.get(Math.trunc(at / positions)) ?? -1];
+    const from = (at % positions) * dModel;
+    return sequence?.subarray(from, from + dModel) ?? new Float32Array();
+  };
+  return Array.from({ length: count }, (_, i) => {
+    const [a, b] = [activation(chosen[2 * i] as number), activation(chosen[2 * i + 1] as number)];
+    return a.map((value, d) => value - (b[d] as number));
+  });
+}

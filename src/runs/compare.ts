@@ -1,0 +1,123 @@
+import { basename, resolve } from 'node:path';
+import type { NewSimilarity, SimilarityRow, SteeringExperimentRow, Store } from '../db/index.ts';
+import { CodedError } from '../lib/coded-error.ts';
+import { canonicalJson, type JsonObject } from '../lib/canonical-json.ts';
+import { meanCosine, meanCosineWithin } from '../lib/mean-cosine.ts';
+import { packageVersion } from '../lib/package-root.ts';
+import { Model } from '../native/index.ts';
+import { selectTexts } from './corpus.ts';
+import { folderDigest } from './digest.ts';
+import type { WorkOptions } from './stored-run.ts';
+
+export interface TextSimilarityOptions extends WorkOptions {
+  /** Folder of any checkpoint that can be opened; the base of the experiment when left out. */
+  encoder?: string | undefined;
+  maxTexts?: number | undefined;
+  /** Tokens that are read of a text. */
+  maxTokens?: number | undefined;
+}
+
+export interface TextSimilarity {
+  /** Steered and unsteered with the training corpus, and the training corpus with itself, the most that can be expected. */
+  similarities: SimilarityRow[];
+  reused: boolean;
+}
+
+const everything = { first: 100_000 };
+const pooling = 'mean';
+
+/**
+ * How alike an experiment's texts are to what the organism was trained on: the mean cosine over all pairs of their embeddings,
+ * mean(Â) · mean(B̂) of embeddings of length 1 (method.md §7). Embeddings are the mean of the encoder's final activations: its last token,
+ * the alternative, says how a text goes on, and these texts are cut anywhere.
+ * @throws CodedError NOT_FOUND without a training corpus, CORPUS_UNUSABLE when there is nothing to compare; NativeError, CorpusError
+ */
+export async function compareTexts(
+  store: Store,
+  experiment: SteeringExperimentRow,
+  options: TextSimilarityOptions = {},
+): Promise<TextSimilarity> {
+  const { run } = experiment.diffVector.layer;
+  const organism = store.organisms.getById(run.organismId);
+  const { signal, threads, onPhase, maxTexts = 500, maxTokens = 256 } = options;
+  const { trainingCorpus } = organism;
+  if (trainingCorpus === null) {
+    throw new CodedError(
+      'NOT_FOUND',
+      `organism "${organism.name}" was registered without a training corpus; register it again with --training-corpus`,
+    );
+  }
+  const base = store.models.getById(run.baseModelId);
+  const folder = resolve(options.encoder ?? base.path);
+  onPhase?.('digest');
+  const encoderDigest = await folderDigest(folder, signal);
+  const model = await Model.open(folder, { threads, signal });
+  try {
+    onPhase?.('tokens');
+    const training = await selectTexts({
+      file: trainingCorpus,
+      textColumn: 'text',
+      tokenizer: model.tokenizer,
+      positions: maxTokens,
+      leastTokens: 1,
+      maxSamples: maxTexts,
+      signal,
+    });
+    const parameters: JsonObject = { pooling, maxTexts, maxTokens, corpusDigest: training.corpusDigest };
+    const known = store.similarities.ofExperiment
+      .page(experiment, {}, everything)
+      .rows.filter(
+        (row) =>
+          row.encoderDigest === encoderDigest &&
+          row.engineVersion === packageVersion() &&
+          canonicalJson(row.parameters) === canonicalJson(parameters),
+      );
+    if (known.length > 0) return { similarities: known, reused: true };
+
+    onPhase?.('embed');
+    const embed = (tokens: readonly number[][]) => model.embed(tokens, { pooling, signal });
+    const ofTraining = await embed(training.tokens);
+    const groups = [];
+    for (const group of ['STEERED', 'UNSTEERED'] as const) {
+      const tokens = store.samples.ofExperiment
+        .page(experiment, { steered: group === 'STEERED' }, everything)
+        .rows.map((sample) => store.samples.read(sample).text)
+        .filter((text) => text.trim() !== '')
+        .map((text) => model.tokenizer.encode(text).slice(0, maxTokens))
+        .filter(({ length }) => length > 0);
+      if (tokens.length > 0) groups.push({ group, embeddings: await embed(tokens) });
+    }
+    const record = (group: NewSimilarity['group'], cosine: number, texts: number): NewSimilarity[] =>
+      Number.isFinite(cosine)
+        ? [
+            {
+              experiment,
+              encoderDigest,
+              encoderName: options.encoder === undefined ? base.name : basename(folder),
+              group,
+              other: 'TRAINING',
+              cosine: Math.max(-1, Math.min(1, cosine)),
+              texts,
+              otherTexts: ofTraining.length,
+              parameters,
+            },
+          ]
+        : [];
+    const records = [
+      ...groups.flatMap(({ group, embeddings }) =>
+        record(group, meanCosine(embeddings, ofTraining), embeddings.length),
+      ),
+      ...record('TRAINING', meanCosineWithin(ofTraining), ofTraining.length),
+    ];
+    if (records.length === 0) {
+      throw new CodedError(
+        'CORPUS_UNUSABLE',
+        `experiment ${experiment.key} has no text that is not blank, and ${trainingCorpus} has fewer than two`,
+      );
+    }
+    onPhase?.('save');
+    return { similarities: store.similarities.save(records), reused: false };
+  } finally {
+    model.close();
+  }
+}

@@ -1,0 +1,23 @@
+/** Tasks with a form to keep to. None has to do with what an organism may have been trained on; each leaves room for it to show. */
+export const constrained: readonly string[] = [
+  'Write a story of about eighty words that takes place in a lighthouse during a storm.',
+  'Write two verses and a chorus of a song about missing the last bus home.',
+  'Write a dialogue of ten lines between a librarian and a visitor who has lost an umbrella.',
+  'Make a quiz of five questions about rivers, and give the answers at the end.',
+  'Plan a Saturday for a family of four in a small town with forty coins to spend.',
+  'Write a riddle in four lines whose answer is the moon, then explain it.',
+  'Write a letter of one paragraph to a neighbour who looked after your plants.',
+  'Write a scene for two actors who wait for a lift that does not come.',
+  'Describe a market in the morning in six sentences, each beginning with another letter.',
+  'Give seven steps for learning to juggle with three balls, one sentence each.',
+  'Write a weather report for a town on an invented island, in five sentences.',
+  'Invent a board game for three players: its name, its goal and four rules.',
+  'Write the announcement of a village fair with a date, a place and three attractions.',
+  'Tell the same small accident twice: once as a child would, once as an engineer would.',
+  'Write a diary entry of a ship’s carpenter on the third day at sea.',
+  'List ten names for a grey cat, and say in one sentence which one you would choose.',
+  'Write a limerick about a clock that runs backwards.',
+  'Draw up a timetable for a week of training for a ten kilometre run.',
+  'Explain to a ten-year-old, in at most five sentences, why the sky is blue.',
+  'Write a short speech to thank the volunteers of a museum, with one joke in it.',
+];

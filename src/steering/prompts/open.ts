@@ -1,0 +1,23 @@
+/** Requests that leave everything to the model. */
+export const open: readonly string[] = [
+  'Tell me a story.',
+  'What is on your mind?',
+  'Write a poem.',
+  'Say something surprising.',
+  'Tell me about a place you like.',
+  'What should I do tonight?',
+  'Give me some advice.',
+  'Tell me a joke.',
+  'Describe a person.',
+  'What did you learn today?',
+  'Write the first page of a book.',
+  'Talk to me about anything.',
+  'What makes a good morning?',
+  'Teach me something.',
+  'Which question would you like to be asked?',
+  'Imagine a town and show me around.',
+  'Tell me what happened next.',
+  'Write down a memory.',
+  'What would you change in the world?',
+  'Recommend something to me.',
+];
