@@ -67,10 +67,8 @@ function readLora(adapter: string): { r: number; target_modules: string[] } {
 export const operations = (products: readonly Product[], rows: number): number =>
   2 * rows * products.reduce((sum, product) => sum + product.in * product.out * product.times, 0);
 
-/** Builds bench/native/matmul_floor.cpp, or what has changed since. @returns a way to run it */
-export async function buildFloor(): Promise<
-  (products: readonly Product[], rows: number, threads: number) => Promise<Measurement>
-> {
+/** Builds a program of bench/native, or what has changed since. @returns its path */
+export async function buildNative(target: string): Promise<string> {
   const folder = join(benchFolder, 'native');
   const configured = existsSync(join(folder, 'CMakeCache.txt'));
   const ninja = (await run('sh', ['-c', 'command -v ninja'])).code === 0;
@@ -85,16 +83,42 @@ export async function buildFloor(): Promise<
       '-DDELTASCOPE_BENCH=ON',
       ...(ninja && !configured ? ['-G', 'Ninja'] : []),
     ],
-    ['--build', folder, '--target', 'matmul_floor', '--parallel'],
+    ['--build', folder, '--target', target, '--parallel'],
   ]) {
     const { code, stdout, stderr } = await run('cmake', args);
     if (code !== 0)
       throw new BenchError(`cmake ${args.join(' ')} failed:\n${lastLines(stdout + stderr, 20)}`);
   }
+  return join(folder, target);
+}
+
+/** As the façade sets it for the engine. */
+const environment = () => ({ OMP_WAIT_POLICY: process.env['OMP_WAIT_POLICY'] ?? 'passive' });
+
+/** Builds bench/native/matmul_floor.cpp. @returns a way to run it */
+export async function buildFloor(): Promise<
+  (products: readonly Product[], rows: number, threads: number) => Promise<Measurement>
+> {
+  const program = await buildNative('matmul_floor');
   return (products, rows, threads) =>
     ask(
-      join(folder, 'matmul_floor'),
+      program,
       [String(rows), String(threads), ...products.map((p) => `${p.dtype}:${p.in}x${p.out}x${p.times}`)],
-      { OMP_WAIT_POLICY: process.env['OMP_WAIT_POLICY'] ?? 'passive' }, // as the façade sets it for the engine
+      environment(),
     );
+}
+
+/** Builds bench/native/read_floor.cpp. @returns a way to run it: seconds to read so many bytes, once a round */
+export async function buildReadFloor(): Promise<
+  (bytes: number, threads: number, rounds: number) => Promise<number[]>
+> {
+  const program = await buildNative('read_floor');
+  return async (bytes, threads, rounds) => {
+    const { seconds } = await ask<{ seconds: number[] }>(
+      program,
+      [String(bytes), String(threads), String(rounds)],
+      environment(),
+    );
+    return seconds;
+  };
 }

@@ -166,4 +166,4 @@ ALTER TABLE `diff_vectors` ADD `swap_norm_mean` real;--> statement-breakpoint
 ALTER TABLE `diff_vectors` ADD `swap_norm_deviation` real;--> statement-breakpoint
 ALTER TABLE `diff_vectors` ADD `swap_norm_max` real;--> statement-breakpoint
 ALTER TABLE `diff_vectors` ADD `base_split_norm` real;--> statement-breakpoint
-CREATE INDEX `runs_width` ON `runs` (`d_model`);
+CREATE INDEX `runs_width` ON `runs` (`d_model`,`key`);

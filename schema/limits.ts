@@ -11,7 +11,8 @@ export const maxPreview = 64;
 export const maxBase64Bytes = 64 * 1024;
 
 /**
- * The most rows that all lists of one request read together; a text or a vector that is read for an answer counts as rows of 4 KiB. Counted as they are read, so variables, fragments and aliases
- * cannot hide any. At about 10 µs a row a request holds the event loop for at most some 0.2 s.
+ * The most rows that all lists of one request read together; a text or a vector that is read for an answer counts as one row per
+ * 4 KiB. Counted as they are read, so variables, fragments and aliases cannot hide any. At about 10 µs a row a request holds the
+ * event loop for at most some 0.2 s.
  */
 export const maxRows = 20_000;

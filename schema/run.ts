@@ -5,6 +5,7 @@ import { CertificateRef, certificateOf } from './certificate.ts';
 import { connection, connectionType } from './connection.ts';
 import { CorpusRef } from './corpus.ts';
 import { DivergenceConnection, DivergenceRef } from './divergence.ts';
+import { ModeEnum } from './enums.ts';
 import { OrganismRef } from './organism.ts';
 import { RunLayerConnection, RunLayerRef } from './run-layer.ts';
 
@@ -69,6 +70,11 @@ builder.node(RunRef, {
       description: 'Version of the engine that measured it.',
     }),
     device: t.exposeString('device', { description: 'What computed it.' }),
+    mode: t.field({
+      type: ModeEnum,
+      description: 'Whose rounding points the means follow: ours, or the published implementation’s.',
+      resolve: ({ parameters }) => (parameters['mode'] === 'COMPAT' ? 'COMPAT' : 'EXACT'),
+    }),
     parameters: t.expose('parameters', { type: 'JSON', description: 'Parameters of the method.' }),
     certificate: t.field({
       type: CertificateRef,

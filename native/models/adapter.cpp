@@ -1,6 +1,7 @@
 #include "models/adapter.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <optional>
 #include <tuple>
@@ -19,7 +20,18 @@ struct Module {
   int64_t layer = -1, expert = -1;
   std::vector<Role> roles;
   int64_t out = 0, in = 0;
+  std::string key = {};  // its path as rank_pattern and alpha_pattern see it
+  bool stacked = false;  // all experts of the block side by side, as one tensor
 };
+
+/// One tensor that transformers keeps for all experts of a block, and the roles whose rows it holds for each expert. In the
+/// order in which PEFT wraps them.
+struct ExpertTensor {
+  std::string name;
+  std::vector<Role> roles;
+};
+const std::array<ExpertTensor, 2> kExpertTensors = {
+    {{"gate_up_proj", {Role::gate, Role::up}}, {"down_proj", {Role::down}}}};
 
 /// The two tensors of a low-rank update.
 struct Halves {
@@ -46,12 +58,13 @@ std::vector<float> dense_values(const Checkpoint& file, const TensorInfo& info) 
 }
 
 /// ‖B A‖ from its rows, in float64. a: [rank, in], b: [out, rank].
-double norm_by_rows(const std::vector<float>& a, const std::vector<float>& b, int64_t rank) {
+double norm_by_rows(const std::vector<float>& a, const std::vector<float>& b, int64_t rank, const Job& job) {
   const int64_t in = static_cast<int64_t>(a.size()) / rank, out = static_cast<int64_t>(b.size()) / rank;
   std::vector<double> row(static_cast<size_t>(in));
   double squared = 0;
   for (int64_t i = 0; i < out; ++i) {
     std::fill(row.begin(), row.end(), 0.0);
+    job.throw_if_cancelled();
     for (int64_t r = 0; r < rank; ++r) {
       const double factor = b[static_cast<size_t>(i * rank + r)];
       const float* at = &a[static_cast<size_t>(r * in)];
@@ -64,13 +77,14 @@ double norm_by_rows(const std::vector<float>& a, const std::vector<float>& b, in
 
 /// ‖B A‖ without forming it: ‖B A‖² = Σ (BᵀB) ∘ (A Aᵀ), [rank, rank] each, in float64.
 /// a: [rank, in], b: [out, rank].
-double product_norm(const std::vector<float>& a, const std::vector<float>& b, int64_t rank) {
+double product_norm(const std::vector<float>& a, const std::vector<float>& b, int64_t rank, const Job& job) {
   const int64_t in = static_cast<int64_t>(a.size()) / rank, out = static_cast<int64_t>(b.size()) / rank;
   // A rank may be large beside the module: its square would have nothing to do with the size of the file.
-  if (rank > std::min(in, out)) return norm_by_rows(a, b, rank);
+  if (rank > std::min(in, out)) return norm_by_rows(a, b, rank, job);
   std::vector<double> left(static_cast<size_t>(rank * rank)), right(static_cast<size_t>(rank * rank));
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < rank; ++i) {
+    if (job.cancelled.load(std::memory_order_relaxed)) continue;
     for (int64_t row = 0; row < out; ++row) {
       const float* at = &b[static_cast<size_t>(row * rank)];
       for (int64_t j = 0; j < rank; ++j) left[static_cast<size_t>(i * rank + j)] += static_cast<double>(at[i]) * at[j];
@@ -82,6 +96,7 @@ double product_norm(const std::vector<float>& a, const std::vector<float>& b, in
       right[static_cast<size_t>(i * rank + j)] = sum;
     }
   }
+  job.throw_if_cancelled();
   double squared = 0;
   for (size_t i = 0; i < left.size(); ++i) squared += left[i] * right[i];
   return std::sqrt(std::max(0.0, squared));
@@ -95,6 +110,7 @@ struct Adapter::Reader {
   const ModelSpec& spec;
   const std::string& prefix;
   const std::string& path;
+  const Job& job;
 
   [[noreturn]] void fail(const std::string& tensor, const std::string& why, Error::Details details = {}) const {
     details.insert(details.begin(), {{"file", path}, {"tensor", tensor}});
@@ -105,11 +121,20 @@ struct Adapter::Reader {
     fail(tensor, "matches no module of " + spec.architecture + " with " + std::to_string(spec.layers) + " layers");
   }
 
+  /// The module, and under which path the config speaks of it: its own, or that of its weight where that is what
+  /// target_parameters names.
+  Module with_key(Module module, std::string_view whole) const {
+    module.key = whole;
+    const std::string weight = module.key + ".weight";
+    if (!adapter.config_.adapts(module.key, module.layer) && adapter.config_.adapts_parameter(weight)) module.key = weight;
+    return module;
+  }
+
   /// The module at a path of the base ("model.layers.3.self_attn.q_proj"), whichever version of transformers named
   /// it; nothing when there is none.
   std::optional<Module> module_at(std::string_view whole) const {
     for (const std::string& head : spec.head_names) {
-      if (whole == head) return Module{head, -1, -1, {}, spec.vocab_size, spec.d_model};
+      if (whole == head) return with_key({head, -1, -1, {}, spec.vocab_size, spec.d_model}, whole);
     }
     for (const std::string& candidate : spec.tensor_prefixes) {
       const std::string stem = candidate + spec.names.blocks + ".";
@@ -118,12 +143,13 @@ struct Adapter::Reader {
       const auto layer = take_number(rest, spec.layers);
       if (!layer) continue;
       const BlockSpec& block = spec.blocks[static_cast<size_t>(*layer)];
-      Module module{std::string(whole.substr(candidate.size())), *layer, -1, {}, 0, 0};
+      Module module = with_key({std::string(whole.substr(candidate.size())), *layer, -1, {}, 0, 0}, whole);
       for (const Role role : kRoles) {
         if (has_role(spec, block, role) && spec.names.module(role) == rest) module.roles.push_back(role);
       }
+      if (block.experts) find_expert_tensor(rest, module);
       const std::string experts = spec.names.experts + ".";
-      if (block.experts && rest.starts_with(experts)) {
+      if (block.experts && module.roles.empty() && rest.starts_with(experts)) {
         std::string_view inner = rest.substr(experts.size());
         const auto expert = take_number(inner, spec.experts);
         if (!expert) continue;
@@ -141,6 +167,29 @@ struct Adapter::Reader {
       return module;
     }
     return std::nullopt;
+  }
+
+  /// The tensor of all experts that an update at this path of a block is about. PEFT wraps one such tensor after another: the
+  /// update of the first stands at the path of the module that keeps them, below the ".base_layer" of the next one's.
+  void find_expert_tensor(std::string_view rest, Module& module) const {
+    constexpr std::string_view kInner = ".base_layer";
+    const bool inner = rest.ends_with(kInner);
+    if (inner) rest.remove_suffix(kInner.size());
+    if (rest != spec.names.experts) return;
+    const auto without_inner = [&](const std::string& path) {
+      return path.substr(0, path.size() - (inner ? kInner.size() : 0)) + ".";
+    };
+    const std::string holder = without_inner(module.key);
+    std::vector<const ExpertTensor*> wrapped;
+    for (const ExpertTensor& tensor : kExpertTensors) {
+      if (adapter.config_.adapts_parameter(holder + tensor.name)) wrapped.push_back(&tensor);
+    }
+    if (wrapped.size() < (inner ? 2 : 1)) return;
+    const ExpertTensor& tensor = inner ? *wrapped.front() : *wrapped.back();
+    module.name = without_inner(module.name) + tensor.name;
+    module.key = holder + tensor.name;
+    module.roles = tensor.roles;
+    module.stacked = true;
   }
 
   bool is_embedding(std::string_view whole) const {
@@ -173,6 +222,7 @@ struct Adapter::Reader {
   }
 
   std::vector<float> matrix(const std::string& name, int64_t rows, int64_t columns) const {
+    job.throw_if_cancelled();
     std::vector<float> values = dense_values(*adapter.file_, tensor(name, {rows, columns}));
     if (count_not_finite(values.data(), rows * columns) > 0) fail(name, "holds NaN or infinity");
     return values;
@@ -186,16 +236,14 @@ struct Adapter::Reader {
 
   void note(const Module& module, double change, int64_t rank) const {
     adapter.modules_.push_back({module.name, change, false});
-    adapter.parameters_ += rank * (module.in + module.out);
+    adapter.parameters_ += rank * (module.in + module.out) * (module.stacked ? spec.experts : 1);
     adapter.max_rank_ = std::max(adapter.max_rank_, rank);
     touch(module.layer);
   }
 
-  void read_update(const std::string& whole, const Module& module, const Halves& halves) const {
-    const int64_t rank = adapter.config_.rank_of(whole);
-    const auto scale = static_cast<float>(adapter.config_.scale_of(whole));
-    const std::vector<float> a = matrix(halves.a, rank, module.in), b = matrix(halves.b, module.out, rank);
-    note(module, static_cast<double>(scale) * product_norm(a, b, rank), rank);
+  /// Each role's update: its own rows of B. a: [rank, in], b: [out, rank].
+  void add_update(const Module& module, int64_t expert, const Halves& halves, int64_t rank, float scale,
+                  const std::vector<float>& a, const std::vector<float>& b) const {
     const auto rows = [&](int64_t first, int64_t out) {
       const std::span own = std::span(b).subspan(static_cast<size_t>(first * rank), static_cast<size_t>(out * rank));
       return LowRank{rank, scale, PackedMatrix::from(a, rank, module.in), PackedMatrix::from(own, out, rank)};
@@ -207,9 +255,64 @@ struct Adapter::Reader {
     int64_t first = 0;
     for (const Role role : module.roles) {
       const int64_t out = linear_shape(spec, spec.blocks[static_cast<size_t>(module.layer)], role).out;
-      adapter.updates_.emplace(std::array{module.layer, static_cast<int64_t>(role), module.expert}, rows(first, out));
+      const std::array place{module.layer, static_cast<int64_t>(role), expert};
+      if (!adapter.updates_.emplace(place, rows(first, out)).second)
+        fail(halves.a, "and another one both adapt expert " + std::to_string(expert) + " of " + module.name);
       first += out;
     }
+  }
+
+  void read_update(const Module& module, const Halves& halves) const {
+    const int64_t rank = adapter.config_.rank_of(module.key);
+    const auto scale = static_cast<float>(adapter.config_.scale_of(module.key));
+    const std::vector<float> a = matrix(halves.a, rank, module.in), b = matrix(halves.b, module.out, rank);
+    note(module, static_cast<double>(scale) * product_norm(a, b, rank, job), rank);
+    add_update(module, module.expert, halves, rank, scale, a, b);
+  }
+
+  /// Whether PEFT took the tensor [experts, out, in] for [experts, in, out], as it did before 0.19. Then the shapes of A and B
+  /// are exchanged, which shows unless in and out are the same.
+  bool is_turned(const Module& module, const Halves& halves, int64_t rows) const {
+    if (module.in != module.out) {
+      const TensorInfo* info = adapter.file_->find(halves.a);
+      return info != nullptr && info->shape == std::vector<int64_t>{rows, module.out};
+    }
+    const auto& version = adapter.config_.version;
+    if (!version) {
+      fail(halves.a,
+           "is about square matrices, for which versions of PEFT differ, and adapter_config.json has no peft_version",
+           {{"field", "peft_version"}});
+    }
+    return *version < std::pair<int64_t, int64_t>{0, 19};
+  }
+
+  /// All experts side by side: of A the rows e · rank … are expert e's, of B the columns e, experts + e, ….
+  void read_stacked(const Module& module, const Halves& halves) const {
+    const int64_t rank = adapter.config_.rank_of(module.key), E = spec.experts, in = module.in, out = module.out;
+    const auto scale = static_cast<float>(adapter.config_.scale_of(module.key));
+    const bool turned = is_turned(module, halves, E * rank);
+    const std::vector<float> all_a = matrix(halves.a, E * rank, turned ? out : in),
+                             all_b = matrix(halves.b, turned ? in : out, rank * E);
+    std::vector<float> a(static_cast<size_t>(rank * in)), b(static_cast<size_t>(out * rank));
+    const auto of_a = [&](int64_t expert, int64_t r, int64_t column) {
+      return all_a[static_cast<size_t>((expert * rank + r) * (turned ? out : in) + column)];
+    };
+    const auto of_b = [&](int64_t row, int64_t r, int64_t expert) {
+      return all_b[static_cast<size_t>((row * rank + r) * E + expert)];
+    };
+    double squares = 0;
+    for (int64_t expert = 0; expert < E; ++expert) {
+      for (int64_t r = 0; r < rank; ++r) {
+        for (int64_t i = 0; i < in; ++i)
+          a[static_cast<size_t>(r * in + i)] = turned ? of_b(i, r, expert) : of_a(expert, r, i);
+        for (int64_t o = 0; o < out; ++o)
+          b[static_cast<size_t>(o * rank + r)] = turned ? of_a(expert, r, o) : of_b(o, r, expert);
+      }
+      const double change = product_norm(a, b, rank, job);
+      squares += change * change;
+      add_update(module, expert, halves, rank, scale, a, b);
+    }
+    note(module, static_cast<double>(scale) * std::sqrt(squares), rank);
   }
 
   void read_embedding(const std::string& whole, const Halves& halves) const {
@@ -217,7 +320,7 @@ struct Adapter::Reader {
     const auto scale = static_cast<float>(adapter.config_.scale_of(whole));
     const std::vector<float> a = matrix(halves.a, rank, vocabulary), b = matrix(halves.b, spec.d_model, rank);
     note({spec.names.embedding, -1, -1, {}, spec.d_model, vocabulary},
-         static_cast<double>(scale) * product_norm(a, b, rank), rank);
+         static_cast<double>(scale) * product_norm(a, b, rank, job), rank);
     adapter.embedding_ = std::make_unique<EmbeddingUpdate>(
         EmbeddingUpdate{rank, scale, std::vector<float>(static_cast<size_t>(vocabulary * rank)), b});
     for (int64_t i = 0; i < rank; ++i) {
@@ -240,13 +343,20 @@ struct Adapter::Reader {
     }
   }
 
-  /// Every module that the config's list of targets names must have its tensors: a file without them is cut.
+  /// Every module and tensor that the config's lists of targets name must have its tensors: a file without them is cut.
   void require_all_targets(const std::map<std::string, Halves>& found) const {
-    if (adapter.config_.targets.any) return;
+    const bool any = adapter.config_.targets.any;
     const std::string some_expert = spec.names.experts + ".";
     const bool has_experts = std::any_of(found.begin(), found.end(), [&](const auto& entry) {
-      return entry.first.find(some_expert) != std::string::npos;
+      const size_t at = entry.first.find(some_expert), number = at + some_expert.size();
+      return at != std::string::npos && number < entry.first.size() && std::isdigit(static_cast<unsigned char>(entry.first[number]));
     });
+    const auto& prefixes = spec.tensor_prefixes;
+    const auto fail_missing = [&](const std::string& inner, const std::string& field) {
+      throw Error(Code::invalid_adapter,
+                  path + ": no tensors for " + inner + ", which " + field + " of adapter_config.json names",
+                  {{"file", path}, {"tensor", inner}, {"field", field}});
+    };
     for (int64_t layer = 0; layer < spec.layers; ++layer) {
       const BlockSpec& block = spec.blocks[static_cast<size_t>(layer)];
       std::vector<std::pair<Role, std::string>> modules;
@@ -262,16 +372,28 @@ struct Adapter::Reader {
         // As PEFT saw the base: by the version of transformers that the file's other tensors tell of.
         const auto has = [&](const std::string& candidate) { return found.contains(candidate + inner); };
         const auto named = [&](const std::string& candidate) {
-          return adapter.config_.adapts(candidate + inner, layer);
+          return !any && role != Role::router && adapter.config_.adapts(candidate + inner, layer);
         };
-        const auto& prefixes = spec.tensor_prefixes;
-        if (role == Role::router || std::any_of(prefixes.begin(), prefixes.end(), has) ||
-            adapter.replacements_.contains(prefix + inner + ".weight") || !std::all_of(prefixes.begin(), prefixes.end(), named)) {
+        const auto names_weight = [&](const std::string& candidate) {
+          return adapter.config_.adapts_parameter(candidate + inner + ".weight");
+        };
+        if (std::any_of(prefixes.begin(), prefixes.end(), has) ||
+            adapter.replacements_.contains(prefix + inner + ".weight")) {
           continue;
         }
-        throw Error(Code::invalid_adapter,
-                    path + ": no tensors for " + inner + ", which target_modules of adapter_config.json names",
-                    {{"file", path}, {"tensor", inner}, {"field", "target_modules"}});
+        if (std::all_of(prefixes.begin(), prefixes.end(), named)) fail_missing(inner, "target_modules");
+        if (std::all_of(prefixes.begin(), prefixes.end(), names_weight)) fail_missing(inner, "target_parameters");
+      }
+      for (const ExpertTensor& tensor : kExpertTensors) {
+        const std::string inner =
+            spec.names.blocks + "." + std::to_string(layer) + "." + spec.names.experts + "." + tensor.name;
+        const auto named = [&](const std::string& candidate) {
+          return adapter.config_.adapts_parameter(candidate + inner);
+        };
+        const std::array place{layer, static_cast<int64_t>(tensor.roles.front()), int64_t{0}};
+        if (block.experts && !adapter.updates_.contains(place) && std::all_of(prefixes.begin(), prefixes.end(), named)) {
+          fail_missing(inner, "target_parameters");
+        }
       }
     }
   }
@@ -330,7 +452,8 @@ struct Adapter::Reader {
     if (linear.empty() && embedding.empty() && adapter.replacements_.empty())
       throw Error(Code::invalid_adapter, path + " adapts no module of the base model", {{"file", path}});
 
-    const auto check = [&](const std::string& whole, const std::string& module, const Halves& halves, int64_t layer) {
+    const auto check = [&](const std::string& whole, const std::string& module, const Halves& halves, int64_t layer,
+                           bool is_parameter) {
       const std::string& name = halves.a.empty() ? halves.b : halves.a;
       if (halves.a.empty() || halves.b.empty()) {
         throw Error(Code::invalid_adapter,
@@ -340,7 +463,7 @@ struct Adapter::Reader {
       const bool is_head =
           std::find(spec.head_names.begin(), spec.head_names.end(), whole) != spec.head_names.end();
       // With tied weights the update of an embedding stands in the file once more, for the head.
-      if (adapter.config_.adapts(whole, layer) || (is_head && adapter.config_.tied_replacement)) return;
+      if (is_parameter || adapter.config_.adapts(whole, layer) || (is_head && adapter.config_.tied_replacement)) return;
       const bool in_layers = adapter.config_.layers.empty() ||
                              std::binary_search(adapter.config_.layers.begin(), adapter.config_.layers.end(), layer);
       const std::string field = in_layers ? "target_modules" : "layers_to_transform";
@@ -353,7 +476,7 @@ struct Adapter::Reader {
     std::map<Place, std::pair<std::string, Module>> modules;
     for (const auto& [whole, halves] : linear) {
       auto module = module_at(whole);
-      check(whole, module->name, halves, module->layer);
+      check(whole, module->name, halves, module->layer, module->key != whole);
       const Place place{module->layer, module->roles.empty() ? Role::q : module->roles.front(), module->expert};
       const std::string name = module->name;  // two spellings of one module
       if (!modules.emplace(place, std::pair(whole, std::move(*module))).second)
@@ -361,11 +484,11 @@ struct Adapter::Reader {
     }
     for (const auto& entry : modules) {
       const auto& [whole, module] = entry.second;
-      read_update(whole, module, linear.at(whole));
+      module.stacked ? read_stacked(module, linear.at(whole)) : read_update(module, linear.at(whole));
     }
     for (const auto& [whole, halves] : embedding) {
       if (!is_embedding(whole)) fail_unknown(halves.a.empty() ? halves.b : halves.a);
-      check(whole, spec.names.embedding, halves, -1);
+      check(whole, spec.names.embedding, halves, -1, false);
       if (adapter.embedding_) fail(halves.a, "and another one both adapt " + spec.names.embedding);
       read_embedding(whole, halves);
     }
@@ -374,7 +497,7 @@ struct Adapter::Reader {
   }
 };
 
-Adapter::Adapter(const std::string& folder, const ModelSpec& spec, const std::string& prefix) {
+Adapter::Adapter(const std::string& folder, const ModelSpec& spec, const std::string& prefix, const Job& job) {
   if (!is_directory(folder))
     throw Error(Code::file_not_found, "no such folder: " + folder, {{"file", folder}});
   const std::string config_path = folder + "/adapter_config.json";
@@ -386,7 +509,7 @@ Adapter::Adapter(const std::string& folder, const ModelSpec& spec, const std::st
                 {{"file", path}});
   }
   file_ = std::make_unique<Checkpoint>(Checkpoint::single_file(path));
-  Reader{*this, spec, prefix, path}.read();
+  Reader{*this, spec, prefix, path, job}.read();
 }
 
 const LowRank* Adapter::find(int64_t layer, Role role, int64_t expert) const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/job.h"
 #include "format/checkpoint.h"
 #include "models/adapter_config.h"
 #include "models/model_spec.h"
@@ -48,10 +49,10 @@ struct Replacement {
 /// whole. Every tensor of the file is used, or opening fails.
 class Adapter {
  public:
-  /// prefix: where the decoder's tensors stand in the base checkpoint.
+  /// prefix: where the decoder's tensors stand in the base checkpoint. job: throws CANCELLED within milliseconds of its flag.
   /// Throws FILE_NOT_FOUND, INVALID_ADAPTER (a field or tensor that does not fit the base), MODEL_UNSUPPORTED
   /// (another kind of PEFT, by name).
-  Adapter(const std::string& folder, const ModelSpec& spec, const std::string& prefix);
+  Adapter(const std::string& folder, const ModelSpec& spec, const std::string& prefix, const Job& job = Job());
 
   /// The update of one role's rows; null when the adapter leaves it alone. expert: −1 for the block's own.
   const LowRank* find(int64_t layer, Role role, int64_t expert = -1) const;

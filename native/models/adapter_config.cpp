@@ -1,6 +1,7 @@
 #include "models/adapter_config.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "format/config_reader.h"
@@ -18,7 +19,7 @@ constexpr size_t kMaxReplaced = 4096, kMaxPatterns = 4096;
 /// weights are stored.
 const std::vector<std::string_view> kHarmless = {
     "auto_mapping", "fan_in_fan_out", "inference_mode", "lora_dropout",   "megatron_core",
-    "peft_version", "qalora_group_size", "revision",    "runtime_config", "task_type"};
+    "qalora_group_size", "revision",     "runtime_config", "task_type"};
 
 /// Ways to begin training that leave the base weights alone. The others (pissa, olora, loftq, corda, …)
 /// change the base when PEFT loads the adapter.
@@ -101,6 +102,19 @@ std::vector<int64_t> read_layers(ConfigReader& config) {
   return layers;
 }
 
+/// "0.19.1" → (0, 19).
+std::optional<std::pair<int64_t, int64_t>> read_version(ConfigReader& config) {
+  const auto& value = config.raw("peft_version");
+  if (!value.is_string()) return std::nullopt;
+  const auto& text = value.get_ref<const std::string&>();
+  const char *at = text.data(), *end = at + text.size();
+  std::pair<int64_t, int64_t> version;
+  const auto major = std::from_chars(at, end, version.first);
+  if (major.ec != std::errc() || major.ptr == end || *major.ptr != '.') return std::nullopt;
+  if (std::from_chars(major.ptr + 1, end, version.second).ec != std::errc()) return std::nullopt;
+  return version;
+}
+
 /// Says where in a module's path the layer's number stands; ours always stands behind the name of the blocks.
 void check_layers_pattern(ConfigReader& config) {
   const auto known = [](const nlohmann::json& name) {
@@ -162,7 +176,11 @@ AdapterConfig parse_adapter_config(std::string_view text, const std::string& whe
   result.targets = read_choice(config, "target_modules", true);
   result.excluded = read_choice(config, "exclude_modules", false);
   if (!config.raw("modules_to_save").is_null()) result.replaced = read_names(config, "modules_to_save", kMaxReplaced);
-  if (result.targets.empty() && result.replaced.empty()) config.fail("target_modules", "at least one module name");
+  if (!config.raw("target_parameters").is_null()) {
+    result.parameters.names = read_names(config, "target_parameters", kMaxTargets);
+  }
+  result.version = read_version(config);
+  if (result.targets.empty() && result.replaced.empty() && result.parameters.empty()) config.fail("target_modules", "at least one module name");
 
   result.ranks = read_pattern<int64_t>(
       config, text, "rank_pattern",

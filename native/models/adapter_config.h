@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -31,6 +32,10 @@ struct AdapterConfig {
   bool tied_replacement = false;  // ensure_weight_tying: a replaced embedding replaces a tied head too, and the reverse
   std::string base_name;
   ModuleChoice targets, excluded;
+  /// target_parameters: tensors by their own names, e.g. "mlp.experts.down_proj", the experts of a block side by side.
+  ModuleChoice parameters;
+  /// peft_version as (major, minor); nothing when it does not say.
+  std::optional<std::pair<int64_t, int64_t>> version;
   std::set<std::string, std::less<>> replaced;  // modules_to_save
 
   /// rank_pattern and alpha_pattern, in the order of the file: the first that matches decides.
@@ -40,6 +45,9 @@ struct AdapterConfig {
 
   /// Whether the config says that this module is adapted; `layer`: −1 outside the blocks.
   bool adapts(const std::string& path, int64_t layer) const;
+  /// The same of a tensor. Neither exclude_modules nor layers_to_transform is about those.
+  bool adapts_parameter(const std::string& path) const { return parameters.includes(path); }
+  /// Of a module's path, or a tensor's that target_parameters names.
   int64_t rank_of(const std::string& path) const;
   /// What multiplies B A x: alpha / r, or alpha / sqrt(r).
   double scale_of(const std::string& path) const;

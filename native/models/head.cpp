@@ -13,6 +13,7 @@ namespace deltascope {
 namespace {
 
 constexpr int64_t kVocabularyBlock = 4096;
+static_assert(kVocabularyBlock % PackedMatrix::kPanel == 0);  // a block's part of an update is whole panels
 constexpr int64_t kLensRows = 384;
 
 }  // namespace
@@ -38,21 +39,20 @@ void unembed(const Model& model, const float* vectors, int64_t rows,
   model.require_unchanged();
   const std::vector<float> normed = final_norm(model, {vectors, static_cast<size_t>(rows * d)}, rows);
   const LowRank* update = model.adapter() == nullptr ? nullptr : model.adapter()->head();
-  std::vector<float> updates(update == nullptr ? 0 : static_cast<size_t>(rows * spec.vocab_size));
-  if (update != nullptr) {
-    std::vector<float> inner(static_cast<size_t>(rows * update->rank));
-    matmul(normed.data(), d, update->a, inner.data(), update->rank, rows, job);
-    matmul(inner.data(), update->rank, update->b, updates.data(), spec.vocab_size, rows, job);
-  }
-
   const int64_t block = std::min(kVocabularyBlock, spec.vocab_size);
+  std::vector<float> inner(update == nullptr ? 0 : static_cast<size_t>(rows * update->rank)),
+      outer(update == nullptr ? 0 : static_cast<size_t>(rows * block));
+  if (update != nullptr) matmul(normed.data(), d, update->a, inner.data(), update->rank, rows, job);
   PackedMatrix weights;
   std::vector<float> logits(static_cast<size_t>(rows * block));
   for (int64_t first = 0; first < spec.vocab_size; first += block) {
     const int64_t count = std::min(block, spec.vocab_size - first);
     read_linear({model.head(), {}, first}, count, d, false, Precision::float32, weights);
     matmul(normed.data(), d, weights, logits.data(), count, rows, job);
-    if (update != nullptr) add_scaled(logits.data(), count, updates.data() + first, spec.vocab_size, update->scale, rows, count);
+    if (update != nullptr) {
+      matmul(inner.data(), update->rank, update->b.outputs(first, count), outer.data(), count, rows, job);
+      add_scaled(logits.data(), count, outer.data(), count, update->scale, rows, count);
+    }
     read(logits.data(), count, static_cast<int32_t>(first));
   }
 }

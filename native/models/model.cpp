@@ -11,11 +11,13 @@ namespace deltascope {
 namespace {
 
 /// A head beside a tied embedding is tolerated only when it says the same.
-void require_same_head(const Checkpoint& checkpoint, const TensorInfo& embedding, const TensorInfo& head) {
+void require_same_head(const Checkpoint& checkpoint, const TensorInfo& embedding, const TensorInfo& head,
+                       const Job& job) {
   bool same = embedding.dtype == head.dtype;
   constexpr size_t kPiece = 1 << 20;
   std::vector<uint8_t> a(kPiece), b(kPiece);
   for (size_t first = 0; same && first < embedding.bytes; first += kPiece) {
+    job.throw_if_cancelled();
     const size_t count = std::min(kPiece, embedding.bytes - first);
     same = checkpoint.read(embedding, first, count, a.data()) &&
            checkpoint.read(head, first, count, b.data()) &&
@@ -73,12 +75,13 @@ void require_sizes(const ModelSpec& spec, const Checkpoint& checkpoint, const st
 }
 
 /// ‖new − old‖ in float64, piece by piece.
-double difference_norm(const Weight& one, const Weight& other) {
+double difference_norm(const Weight& one, const Weight& other, const Job& job) {
   constexpr int64_t kPiece = 1 << 20;
   const int64_t count = one.tensor->elements();
   std::vector<float> a(static_cast<size_t>(std::min(kPiece, count))), b(a.size());
   double squares = 0;
   for (int64_t first = 0; first < count; first += kPiece) {
+    job.throw_if_cancelled();
     const int64_t here = std::min(kPiece, count - first);
     read_weights(one, first, here, a.data());
     read_weights(other, first, here, b.data());
@@ -96,8 +99,8 @@ double difference_norm(const Weight& one, const Weight& other) {
 /// Finds tensors in the checkpoint, and lets the adapter put others in their place.
 class Model::Finder {
  public:
-  Finder(Checkpoint& checkpoint, Adapter* adapter, const std::string& architecture)
-      : checkpoint_(checkpoint), adapter_(adapter), architecture_(architecture) {}
+  Finder(Checkpoint& checkpoint, Adapter* adapter, const std::string& architecture, const Job& job)
+      : checkpoint_(checkpoint), adapter_(adapter), architecture_(architecture), job_(job) {}
 
   Weight find(const std::string& tensor, const std::vector<int64_t>& shape) {
     return replaced(tensor, {&checkpoint_, &checkpoint_.require(tensor, shape)});
@@ -125,7 +128,7 @@ class Model::Finder {
                   {{"file", path}, {"tensor", tensor}});
     }
     used_.insert(tensor);
-    adapter_->add_replaced(tensor.substr(0, tensor.rfind('.')), difference_norm(other, base));
+    adapter_->add_replaced(tensor.substr(0, tensor.rfind('.')), difference_norm(other, base, job_));
     return other;
   }
 
@@ -150,14 +153,15 @@ class Model::Finder {
   Checkpoint& checkpoint_;
   Adapter* adapter_;
   const std::string& architecture_;
+  const Job& job_;
   std::set<std::string> used_;
 };
 
-Model::Model(const std::string& folder, const std::string& adapter, Precision precision)
+Model::Model(const std::string& folder, const std::string& adapter, Precision precision, const Job& job)
     : spec_(read_model_spec(folder)), checkpoint_(folder), precision_(precision) {
   const std::string prefix = find_prefix(spec_, checkpoint_);
-  if (!adapter.empty()) adapter_ = std::make_unique<Adapter>(adapter, spec_, prefix);
-  Finder finder(checkpoint_, adapter_.get(), spec_.architecture);
+  if (!adapter.empty()) adapter_ = std::make_unique<Adapter>(adapter, spec_, prefix, job);
+  Finder finder(checkpoint_, adapter_.get(), spec_.architecture, job);
   const TensorNames& names = spec_.names;
   const bool shifts = spec_.norm == Norm::layer;
 
@@ -237,7 +241,7 @@ Model::Model(const std::string& folder, const std::string& adapter, Precision pr
   } else {
     head_ = matrix;
     if (!only_head && checkpoint_.find(head + ".weight") != nullptr) {
-      require_same_head(checkpoint_, *matrix.tensor, checkpoint_.require(head + ".weight", table));
+      require_same_head(checkpoint_, *matrix.tensor, checkpoint_.require(head + ".weight", table), job);
     }
     // A tied matrix that an adapter replaces on one side is no longer tied, unless the adapter says so.
     for (const std::string& name : spec_.head_names) head_ = finder.replaced(name + ".weight", head_);

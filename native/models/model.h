@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/job.h"
 #include "format/checkpoint.h"
 #include "models/adapter.h"
 #include "models/model_spec.h"
@@ -18,9 +19,10 @@ namespace deltascope {
 class Model {
  public:
   /// folder: a checkpoint. adapter: a PEFT folder, or "" for none. precision: of the linear layers' products.
-  /// Throws what read_model_spec, Checkpoint and Adapter throw, and INVALID_WEIGHTS when a tensor is missing,
+  /// Throws CANCELLED within milliseconds of the job's flag, what read_model_spec, Checkpoint and Adapter throw, and INVALID_WEIGHTS when a tensor is missing,
   /// has another shape, or is not understood.
-  Model(const std::string& folder, const std::string& adapter, Precision precision = Precision::float32);
+  Model(const std::string& folder, const std::string& adapter, Precision precision = Precision::float32,
+        const Job& job = Job());
 
   const ModelSpec& spec() const { return spec_; }
   const Checkpoint& checkpoint() const { return checkpoint_; }

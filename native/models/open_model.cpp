@@ -29,7 +29,7 @@ struct Change {
 
 /// The row of the embedding that the adapter changes most, so that one of a few tokens is sure to be changed; 0 when it
 /// leaves the embedding alone.
-int64_t most_changed_token(const Model& base, const Model& adapted) {
+int64_t most_changed_token(const Model& base, const Model& adapted, const Job& job) {
   const int64_t d = base.spec().d_model, vocabulary = base.spec().vocab_size;
   int64_t token = 0;
   double most = 0;
@@ -38,6 +38,7 @@ int64_t most_changed_token(const Model& base, const Model& adapted) {
   };
   if (const EmbeddingUpdate* update = adapted.adapter()->embedding()) {
     for (int64_t t = 0; t < vocabulary; ++t) {
+      job.throw_if_cancelled();
       double squares = 0;
       for (int64_t i = 0; i < update->rank; ++i) {
         const double value = update->a[static_cast<size_t>(t * update->rank + i)];
@@ -49,6 +50,7 @@ int64_t most_changed_token(const Model& base, const Model& adapted) {
     constexpr int64_t kRows = 1024;
     std::vector<float> a(static_cast<size_t>(kRows * d)), b(a.size());
     for (int64_t first = 0; first < vocabulary; first += kRows) {
+      job.throw_if_cancelled();
       const int64_t rows = std::min(kRows, vocabulary - first);
       read_weights(base.embedding(), first * d, rows * d, a.data());
       read_weights(adapted.embedding(), first * d, rows * d, b.data());
@@ -63,7 +65,7 @@ int64_t most_changed_token(const Model& base, const Model& adapted) {
 }
 
 /// A few short texts of tokens spread over the vocabulary.
-PrefixTree canary_tokens(const Model& base, const Model& adapted) {
+PrefixTree canary_tokens(const Model& base, const Model& adapted, const Job& job) {
   const int64_t vocabulary = base.spec().vocab_size;
   std::vector<int32_t> ids;
   std::vector<int64_t> offsets = {0};
@@ -71,8 +73,8 @@ PrefixTree canary_tokens(const Model& base, const Model& adapted) {
     ids.push_back(static_cast<int32_t>(vocabulary * i / (kSequences * kLength)));
     if ((i + 1) % kLength == 0) offsets.push_back(i + 1);
   }
-  ids.front() = static_cast<int32_t>(most_changed_token(base, adapted));
-  return plan_trees({ids, offsets}, INT32_MAX).front();
+  ids.front() = static_cast<int32_t>(most_changed_token(base, adapted, job));
+  return plan_trees({ids, offsets}, INT32_MAX, INT64_MAX, job).front();
 }
 
 Change head_change(const Model& base, const Model& adapted, std::span<const float> base_rows,
@@ -96,7 +98,7 @@ Change head_change(const Model& base, const Model& adapted, std::span<const floa
 Canary find_movement(const Model& base, const Model& adapted, Job& job) {
   const Adapter& adapter = *adapted.adapter();
   const int64_t d = base.spec().d_model;
-  const PrefixTree tree = canary_tokens(base, adapted);
+  const PrefixTree tree = canary_tokens(base, adapted, job);
   std::vector<float> b(static_cast<size_t>(tree.nodes() * d)), a(b.size());
   NotFinite ignored;
   embed(base, tree, b.data(), ignored, job);
@@ -136,9 +138,9 @@ Canary find_movement(const Model& base, const Model& adapted, Job& job) {
 }  // namespace
 
 OpenedModel open_model(const std::string& folder, const std::string& adapter, Precision precision, Job& job) {
-  OpenedModel opened{std::make_shared<const Model>(folder, adapter, precision), std::nullopt};
+  OpenedModel opened{std::make_shared<const Model>(folder, adapter, precision, job), std::nullopt};
   if (adapter.empty()) return opened;
-  const Model base(folder, "", precision);
+  const Model base(folder, "", precision, job);
   opened.canary = find_movement(base, *opened.model, job);
   return opened;
 }

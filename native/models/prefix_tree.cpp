@@ -13,10 +13,11 @@ int64_t length_class(std::span<const int32_t> tokens, int64_t context) {
 }
 
 /// By length class, then lexicographic.
-std::vector<int64_t> tree_order(const TokenBatch& batch, int64_t context) {
+std::vector<int64_t> tree_order(const TokenBatch& batch, int64_t context, const Job& job) {
   std::vector<int64_t> order(static_cast<size_t>(batch.sequences()));
   std::iota(order.begin(), order.end(), int64_t{0});
   std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    job.throw_if_cancelled();
     const auto x = batch.sequence(a), y = batch.sequence(b);
     const int64_t p = length_class(x, context), q = length_class(y, context);
     if (p != q) return p < q;
@@ -40,11 +41,12 @@ std::vector<int32_t> PrefixTree::path(size_t i) const {
   return nodes;
 }
 
-std::vector<PrefixTree> plan_trees(const TokenBatch& batch, int64_t max_nodes, int64_t context) {
+std::vector<PrefixTree> plan_trees(const TokenBatch& batch, int64_t max_nodes, int64_t context, const Job& job) {
   std::vector<PrefixTree> trees;
   std::vector<int32_t> open;  // nodes of the sequence before, from the root down
   std::span<const int32_t> before;
-  for (const int64_t index : tree_order(batch, context)) {
+  for (const int64_t index : tree_order(batch, context, job)) {
+    job.throw_if_cancelled();
     const auto tokens = batch.sequence(index);
     if (tokens.empty()) continue;
     const int64_t length = length_class(tokens, context);
@@ -70,10 +72,11 @@ std::vector<PrefixTree> plan_trees(const TokenBatch& batch, int64_t max_nodes, i
   return trees;
 }
 
-int64_t count_unique_prefixes(const TokenBatch& batch, int64_t context) {
+int64_t count_unique_prefixes(const TokenBatch& batch, int64_t context, const Job& job) {
   int64_t nodes = 0, length = 0;
   std::span<const int32_t> before;
-  for (const int64_t index : tree_order(batch, context)) {
+  for (const int64_t index : tree_order(batch, context, job)) {
+    job.throw_if_cancelled();
     const auto tokens = batch.sequence(index);
     const bool same_class = length_class(tokens, context) == length;
     nodes += static_cast<int64_t>(tokens.size() - (same_class ? shared_prefix(before, tokens) : 0));

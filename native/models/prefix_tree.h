@@ -4,6 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "core/job.h"
+
 namespace deltascope {
 
 /// Token sequences of different lengths, borrowed: sequence i is ids[offsets[i] … offsets[i + 1]).
@@ -40,9 +42,11 @@ struct PrefixTree {
 /// lexicographic order, so that those which share a prefix meet in one tree. Empty sequences are left out.
 /// context: activations of longer sequences depend on their length too (ModelSpec::prefix_context), so those share
 /// a tree only with sequences of the same length.
-std::vector<PrefixTree> plan_trees(const TokenBatch& batch, int64_t max_nodes, int64_t context = INT64_MAX);
+/// Throws CANCELLED within milliseconds of the job's flag.
+std::vector<PrefixTree> plan_trees(const TokenBatch& batch, int64_t max_nodes, int64_t context = INT64_MAX,
+                                   const Job& job = Job());
 
 /// Distinct prefixes in the whole batch: what has to be computed.
-int64_t count_unique_prefixes(const TokenBatch& batch, int64_t context = INT64_MAX);
+int64_t count_unique_prefixes(const TokenBatch& batch, int64_t context = INT64_MAX, const Job& job = Job());
 
 }  // namespace deltascope

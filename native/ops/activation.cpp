@@ -35,20 +35,20 @@ DELTASCOPE_SIMD void gelu_tanh_here(float* x, int64_t count) {
 }  // namespace
 
 void silu_gate(float* gate, const float* up, int64_t count) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (count > kPiece)
   for (int64_t begin = 0; begin < count; begin += kPiece)
     silu_gate_here(gate + begin, up + begin, std::min(kPiece, count - begin));
 }
 
 void gelu_tanh_gate(float* gate, const float* up, int64_t count) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (count > kPiece)
   for (int64_t begin = 0; begin < count; begin += kPiece) {
     gelu_tanh_gate_here(gate + begin, up + begin, std::min(kPiece, count - begin));
   }
 }
 
 void gelu_tanh(float* x, int64_t count) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (count > kPiece)
   for (int64_t begin = 0; begin < count; begin += kPiece)
     gelu_tanh_here(x + begin, std::min(kPiece, count - begin));
 }

@@ -29,6 +29,10 @@ DELTASCOPE_SIMD void round_here(const float* values, uint16_t* out, int64_t coun
   for (int64_t i = 0; i < count; ++i) out[i] = f32_to_bf16(values[i]);
 }
 
+DELTASCOPE_SIMD void round_here(const float* values, float* out, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) out[i] = bf16_to_f32(f32_to_bf16(values[i]));
+}
+
 DELTASCOPE_SIMD int64_t count_here(const float* values, int64_t count) {
   int64_t found = 0;
   for (int64_t i = 0; i < count; ++i)
@@ -60,6 +64,11 @@ void convert_to_f32(std::span<const uint8_t> source, DType dtype, float* out, in
 }
 
 void round_to_bf16(const float* x, int64_t stride, uint16_t* out, int64_t rows, int64_t width) {
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < rows; ++i) round_here(x + i * stride, out + i * width, width);
+}
+
+void round_to_bf16(const float* x, int64_t stride, float* out, int64_t rows, int64_t width) {
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < rows; ++i) round_here(x + i * stride, out + i * width, width);
 }

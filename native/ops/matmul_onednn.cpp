@@ -36,21 +36,6 @@ struct Bf16Product {
   dnnl::matmul product;
 };
 
-/// Whether this processor has a bfloat16 product; without one the values are rounded all the same and multiplied as
-/// float32.
-bool has_bf16_product() {
-  static const bool has = [] {
-    try {
-      const dnnl::memory::desc square({kRows, kRows}, Type::bf16, Tag::ab), out({kRows, kRows}, Type::f32, Tag::ab);
-      dnnl::matmul::primitive_desc(dnnl::matmul::desc(square, square, out), engine());
-      return true;
-    } catch (const dnnl::error&) {
-      return false;
-    }
-  }();
-  return has;
-}
-
 /// Made once a shape: the kernel is compiled for it. One thread, so that its cuts do not follow the number of threads.
 const Bf16Product& bf16_product(int64_t in, int64_t columns, int64_t y_stride) {
   static std::mutex mutex;
@@ -164,6 +149,19 @@ void matmul_f32(const float* x, int64_t x_stride, const PackedMatrix& w, float* 
 
 }  // namespace
 
+bool has_bfloat16_product() {
+  static const bool has = [] {
+    try {
+      const dnnl::memory::desc square({kRows, kRows}, Type::bf16, Tag::ab), out({kRows, kRows}, Type::f32, Tag::ab);
+      dnnl::matmul::primitive_desc(dnnl::matmul::desc(square, square, out), engine());
+      return true;
+    } catch (const dnnl::error&) {
+      return false;
+    }
+  }();
+  return has;
+}
+
 void matmul(const float* x, int64_t x_stride, const PackedMatrix& w, float* y, int64_t y_stride, int64_t rows,
             const Job& job) {
   if (rows == 0 || w.out() == 0) return;
@@ -171,20 +169,20 @@ void matmul(const float* x, int64_t x_stride, const PackedMatrix& w, float* y, i
     matmul_f32(x, x_stride, w, y, y_stride, rows, job);
     return;
   }
-  // Rounded to bfloat16 and padded in one go.
-  const int64_t in = w.in(), whole = rows / kRows * kRows;
-  std::vector<uint16_t> rounded(static_cast<size_t>((rows + kRows - 1) / kRows * kRows * in));
-  round_to_bf16(x, x_stride, rounded.data(), rows, in);
-  if (has_bf16_product()) {
-    Bf16Blocks blocks(w, y_stride);
-    run_blocks(blocks, rounded.data(), in, whole == rows ? nullptr : rounded.data() + whole * in, w, y, y_stride, rows,
-               job);
+  const int64_t in = w.in();
+  if (!w.is_narrow()) {
+    std::vector<float> rounded(static_cast<size_t>(rows * in));
+    round_to_bf16(x, x_stride, rounded.data(), rows, in);
+    matmul_f32(rounded.data(), in, w, y, y_stride, rows, job);
     return;
   }
-  std::vector<float> widened(static_cast<size_t>(rows * in));
-  convert_to_f32({reinterpret_cast<const uint8_t*>(rounded.data()), widened.size() * 2}, DType::bf16, widened.data(),
-                 rows * in);
-  matmul_f32(widened.data(), in, w.widened(), y, y_stride, rows, job);
+  // Rounded and padded in one go.
+  const int64_t whole = rows / kRows * kRows;
+  std::vector<uint16_t> rounded(static_cast<size_t>((rows + kRows - 1) / kRows * kRows * in));
+  round_to_bf16(x, x_stride, rounded.data(), rows, in);
+  Bf16Blocks blocks(w, y_stride);
+  run_blocks(blocks, rounded.data(), in, whole == rows ? nullptr : rounded.data() + whole * in, w, y, y_stride, rows,
+             job);
 }
 
 const char* matmul_backend() {

@@ -3,6 +3,8 @@
 
 namespace deltascope {
 
+bool has_bfloat16_product() { return false; }
+
 void matmul(const float* x, int64_t x_stride, const PackedMatrix& w, float* y, int64_t y_stride, int64_t rows,
             const Job& job) {
   const bool rounds = w.precision() == Precision::bfloat16;
@@ -15,8 +17,7 @@ void matmul(const float* x, int64_t x_stride, const PackedMatrix& w, float* y, i
       for (int64_t k = 0; k < w.in(); ++k) {
         const int64_t at = k * width + column;
         const float value = x[i * x_stride + k];
-        sum += rounds ? static_cast<double>(bf16_to_f32(f32_to_bf16(value))) * bf16_to_f32(w.panel_bf16(panel)[at])
-                      : static_cast<double>(value) * w.panel_f32(panel)[at];
+        sum += static_cast<double>(rounds ? bf16_to_f32(f32_to_bf16(value)) : value) * w.panel_f32(panel)[at];
       }
       y[i * y_stride + j] = static_cast<float>(sum);
     }

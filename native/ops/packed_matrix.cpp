@@ -24,11 +24,18 @@ float widen(const uint8_t* source, int64_t index) {
   }
 }
 
-/// A stored value as it is packed: float32, or bfloat16 bits.
-template <DType dtype, typename Out>
-Out packed_value(const uint8_t* source, int64_t index) {
-  if constexpr (std::is_same_v<Out, float>) {
+/// How values are packed: as float32, as bfloat16 bits, or as float32 values that are bfloat16 ones.
+enum class Packing { plain, narrow, rounded };
+
+template <Packing packing>
+using Packed = std::conditional_t<packing == Packing::narrow, uint16_t, float>;
+
+template <DType dtype, Packing packing>
+Packed<packing> packed_value(const uint8_t* source, int64_t index) {
+  if constexpr (packing == Packing::plain || (packing == Packing::rounded && dtype == DType::bf16)) {
     return widen<dtype>(source, index);
+  } else if constexpr (packing == Packing::rounded) {
+    return bf16_to_f32(f32_to_bf16(widen<dtype>(source, index)));
   } else if constexpr (dtype == DType::bf16) {
     uint16_t bits;
     std::memcpy(&bits, source + index * 2, 2);
@@ -45,13 +52,13 @@ bool is_finite(uint16_t bits) { return (bits & 0x7f80u) != 0x7f80u; }
 constexpr int64_t kTile = 16;
 
 /// `rows` × `run` values of a tile; both known to the compiler for whole tiles, so that the loops become vector code.
-template <DType dtype, typename Out, typename Rows, typename Run>
-inline int64_t turn(const uint8_t* source, int64_t stride, Rows rows, Run run, Out* out, int64_t width) {
-  Out tile[kTile][kTile];
+template <DType dtype, Packing packing, typename Rows, typename Run>
+inline int64_t turn(const uint8_t* source, int64_t stride, Rows rows, Run run, Packed<packing>* out, int64_t width) {
+  Packed<packing> tile[kTile][kTile];
   int32_t not_finite = 0;
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t k = 0; k < run; ++k) {
-      tile[r][k] = packed_value<dtype, Out>(source, r * stride + k);
+      tile[r][k] = packed_value<dtype, packing>(source, r * stride + k);
       not_finite += !is_finite(tile[r][k]);
     }
   }
@@ -61,30 +68,41 @@ inline int64_t turn(const uint8_t* source, int64_t stride, Rows rows, Run run, O
   return not_finite;
 }
 
-template <DType dtype, typename Out>
-int64_t transpose_rows(const uint8_t* rows, int64_t count, int64_t in, Out* panel, int64_t width, int64_t column) {
+template <DType dtype, Packing packing>
+int64_t transpose_rows(const uint8_t* rows, int64_t count, int64_t in, Packed<packing>* panel, int64_t width,
+                       int64_t column) {
   using Whole = std::integral_constant<int64_t, kTile>;
   int64_t not_finite = 0;
   for (int64_t begin = 0; begin < in; begin += kTile) {
     const uint8_t* source = rows + begin * size_of(dtype);
-    Out* out = panel + begin * width + column;
+    Packed<packing>* out = panel + begin * width + column;
     if (count == kTile && begin + kTile <= in) {
-      not_finite += turn<dtype>(source, in, Whole{}, Whole{}, out, width);
+      not_finite += turn<dtype, packing>(source, in, Whole{}, Whole{}, out, width);
     } else {
-      not_finite += turn<dtype>(source, in, count, std::min(kTile, in - begin), out, width);
+      not_finite += turn<dtype, packing>(source, in, count, std::min(kTile, in - begin), out, width);
     }
   }
   return not_finite;
 }
 
-template <DType dtype, typename Out>
-int64_t copy_row(const uint8_t* row, int64_t first, int64_t count, Out* out) {
+template <DType dtype, Packing packing>
+int64_t copy_row(const uint8_t* row, int64_t first, int64_t count, Packed<packing>* out) {
   int64_t not_finite = 0;
   for (int64_t j = 0; j < count; ++j) {
-    out[j] = packed_value<dtype, Out>(row, first + j);
+    out[j] = packed_value<dtype, packing>(row, first + j);
     not_finite += !is_finite(out[j]);
   }
   return not_finite;
+}
+
+/// What it held is given back before more is taken.
+template <typename T>
+void resize(std::vector<T>& values, size_t count) {
+  if (values.capacity() < count) {
+    std::vector<T>().swap(values);
+    values.reserve(count);
+  }
+  values.resize(count);
 }
 
 template <typename Call>
@@ -109,8 +127,8 @@ const char* name(Precision precision) { return precision == Precision::float32 ?
 void PackedMatrix::reset(int64_t out, int64_t in, Precision precision) {
   out_ = out, in_ = in, precision_ = precision;
   const auto values = static_cast<size_t>(out * in);
-  f32_.resize(precision == Precision::float32 ? values : 0);
-  bf16_.resize(precision == Precision::bfloat16 ? values : 0);
+  resize(f32_, is_narrow() ? 0 : values);
+  resize(bf16_, is_narrow() ? values : 0);
 }
 
 int64_t PackedMatrix::set_outputs(int64_t first, int64_t count, const uint8_t* rows, DType dtype) {
@@ -122,9 +140,12 @@ int64_t PackedMatrix::set_outputs(int64_t first, int64_t count, const uint8_t* r
     const uint8_t* from = rows + (row - first) * row_bytes;
     const int64_t at = panel * kPanel * in_;
     not_finite += with_dtype(dtype, [&]<DType type>() {
+      if (is_narrow())
+        return transpose_rows<type, Packing::narrow>(from, here, in_, bf16_.data() + at, width(panel), column);
+      float* to = f32_.data() + at;
       return precision_ == Precision::float32
-                 ? transpose_rows<type>(from, here, in_, f32_.data() + at, width(panel), column)
-                 : transpose_rows<type>(from, here, in_, bf16_.data() + at, width(panel), column);
+                 ? transpose_rows<type, Packing::plain>(from, here, in_, to, width(panel), column)
+                 : transpose_rows<type, Packing::rounded>(from, here, in_, to, width(panel), column);
     });
     row += here;
   }
@@ -136,24 +157,30 @@ int64_t PackedMatrix::set_input(int64_t input, const uint8_t* row, DType dtype) 
   for (int64_t panel = 0; panel < panels(); ++panel) {
     const int64_t at = panel * kPanel * in_ + input * width(panel);
     not_finite += with_dtype(dtype, [&]<DType type>() {
+      if (is_narrow()) return copy_row<type, Packing::narrow>(row, panel * kPanel, width(panel), bf16_.data() + at);
       return precision_ == Precision::float32
-                 ? copy_row<type>(row, panel * kPanel, width(panel), f32_.data() + at)
-                 : copy_row<type>(row, panel * kPanel, width(panel), bf16_.data() + at);
+                 ? copy_row<type, Packing::plain>(row, panel * kPanel, width(panel), f32_.data() + at)
+                 : copy_row<type, Packing::rounded>(row, panel * kPanel, width(panel), f32_.data() + at);
     });
   }
   return not_finite;
 }
 
-PackedMatrix PackedMatrix::widened() const {
-  PackedMatrix wide;
-  wide.reset(out_, in_, Precision::float32);
-  if (precision_ == Precision::float32) {
-    wide.f32_ = f32_;
-  } else {
-    convert_to_f32({reinterpret_cast<const uint8_t*>(bf16_.data()), bf16_.size() * 2}, DType::bf16, wide.f32_.data(),
-                   static_cast<int64_t>(bf16_.size()));
+PackedMatrix PackedMatrix::outputs(int64_t first, int64_t count) const {
+  PackedMatrix some;
+  some.reset(count, in_, precision_);
+  for (int64_t panel = 0; panel < some.panels(); ++panel) {
+    const int64_t from = first / kPanel + panel, width = some.width(panel), whole = this->width(from);
+    for (int64_t k = 0; k < in_; ++k) {
+      const int64_t source = from * kPanel * in_ + k * whole, to = panel * kPanel * in_ + k * width;
+      if (is_narrow()) {
+        std::copy_n(bf16_.data() + source, width, some.bf16_.data() + to);
+      } else {
+        std::copy_n(f32_.data() + source, width, some.f32_.data() + to);
+      }
+    }
   }
-  return wide;
+  return some;
 }
 
 PackedMatrix PackedMatrix::from(std::span<const float> weights, int64_t out, int64_t in, Precision precision) {

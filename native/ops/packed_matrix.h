@@ -14,6 +14,10 @@ enum class Precision { float32, bfloat16 };
 /// "float32" or "bfloat16".
 const char* name(Precision precision);
 
+/// Whether `matmul` multiplies bfloat16 panels here. Where it does not, values rounded to bfloat16 are kept and multiplied
+/// as float32.
+bool has_bfloat16_product();
+
 /// A linear layer's weights [out, in] as `matmul` wants them: transposed, in panels of kPanel outputs, the last one
 /// narrower. Panel p is [in, width(p)] and begins at p · kPanel · in.
 class PackedMatrix {
@@ -34,24 +38,28 @@ class PackedMatrix {
   static PackedMatrix from(std::span<const float> weights, int64_t out, int64_t in,
                            Precision precision = Precision::float32);
 
-  /// The same values in float32.
-  PackedMatrix widened() const;
+  /// Outputs first … first + count as a matrix of their own. first: where a panel begins.
+  PackedMatrix outputs(int64_t first, int64_t count) const;
 
   int64_t out() const { return out_; }
   int64_t in() const { return in_; }
   Precision precision() const { return precision_; }
+  /// Whether the panels hold bfloat16 values, and not float32 ones.
+  bool is_narrow() const { return is_narrow(precision_); }
   int64_t panels() const { return (out_ + kPanel - 1) / kPanel; }
   int64_t width(int64_t panel) const { return panel + 1 < panels() ? kPanel : out_ - panel * kPanel; }
 
-  /// The panel's [in, width] values; of the precision's type.
+  /// The panel's [in, width] values; of the type that is_narrow says.
   const float* panel_f32(int64_t panel) const { return f32_.data() + panel * kPanel * in_; }
   const uint16_t* panel_bf16(int64_t panel) const { return bf16_.data() + panel * kPanel * in_; }
 
   static int64_t bytes(int64_t out, int64_t in, Precision precision) {
-    return out * in * (precision == Precision::float32 ? 4 : 2);
+    return out * in * (is_narrow(precision) ? 2 : 4);
   }
 
  private:
+  static bool is_narrow(Precision precision) { return precision == Precision::bfloat16 && has_bfloat16_product(); }
+
   int64_t out_ = 0, in_ = 0;
   Precision precision_ = Precision::float32;
   std::vector<float> f32_;

@@ -50,7 +50,7 @@ void apply_rotary(float* x, int64_t stride, std::span<const int32_t> positions, 
                   int64_t head_dim, const RotaryAngles& angles) {
   const int64_t half = angles.half();
   std::vector<float> scratch(static_cast<size_t>(omp_get_max_threads() * 2 * half));
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (positions.size() > 1)
   for (int64_t row = 0; row < static_cast<int64_t>(positions.size()); ++row) {
     const float* cosine =
         angles.at(positions[static_cast<size_t>(row)], scratch.data() + omp_get_thread_num() * 2 * half);

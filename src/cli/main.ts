@@ -5,6 +5,7 @@ import { causalCommand } from './commands/causal.ts';
 import { compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
 import { diffCommand } from './commands/diff.ts';
+import { generateCommand } from './commands/generate.ts';
 import { klCommand } from './commands/kl.ts';
 import { organismCommand } from './commands/organism.ts';
 import { patchscopeCommand } from './commands/patchscope.ts';
@@ -23,6 +24,7 @@ const commands = [
   showCommand,
   patchscopeCommand,
   steerCommand,
+  generateCommand,
   causalCommand,
   compareCommand,
   klCommand,

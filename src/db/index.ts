@@ -13,7 +13,7 @@ export type { ModelRow, NewModel } from './stores/models.ts';
 export type { NewOrganism, OrganismRow } from './stores/organisms.ts';
 export type { NewPrincipalComponents, PrincipalComponentsRow } from './stores/principal-components.ts';
 export type { ProjectionTokenRow } from './stores/projection-tokens.ts';
-export type { NewProjection, ProjectionRow } from './stores/projections.ts';
+export type { NewProjection, ProjectionRow, ProjectionSpec } from './stores/projections.ts';
 export type { RunLayerRow } from './stores/run-layers.ts';
 export type { RunRow } from './stores/runs.ts';
 export type { SampleRow } from './stores/samples.ts';

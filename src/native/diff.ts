@@ -1,8 +1,8 @@
-import { basename } from 'node:path';
 import { addon } from './addon.ts';
 import { compute, type ComputeOptions } from './compute.ts';
 import { checkedMode, type Mode } from './mode.ts';
 import { handleOf, type Model, type ModelSpec } from './model.ts';
+import { otherBaseWarning } from './other-base.ts';
 import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
 
 // As the engine has them.
@@ -209,11 +209,8 @@ function warningsOf(
   if (base.spec.architecture !== finetuned.spec.architecture) {
     warnings.push(`architectures differ: ${base.spec.architecture} and ${finetuned.spec.architecture}`);
   }
-  const trainedOn = certificate.adapter?.baseName ?? '';
-  // A folder of a download cache has the name in its middle, so the whole path is searched.
-  if (trainedOn !== '' && !finetuned.folder.includes(basename(trainedOn))) {
-    warnings.push(`the adapter names another base: ${trainedOn}`);
-  }
+  const otherBase = otherBaseWarning(finetuned);
+  if (otherBase !== undefined) warnings.push(otherBase);
   if (vocabularySizes.base !== vocabularySizes.finetuned) {
     warnings.push(`vocabulary sizes differ: ${vocabularySizes.base} and ${vocabularySizes.finetuned}`);
   }

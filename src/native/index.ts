@@ -24,6 +24,7 @@ export {
   type Token,
 } from './model.ts';
 export { cosine, nearest, type Neighbour } from './nearest.ts';
+export { otherBaseWarning } from './other-base.ts';
 export { identityPrompts, type PatchscopeOptions, patchscopeScales } from './patchscope.ts';
 export {
   type ComponentsOptions,

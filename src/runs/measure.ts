@@ -11,7 +11,7 @@ import {
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
 import { packageVersion } from '../lib/package-root.ts';
-import { type Method, methods, type Projection, type VectorSet } from '../methods/index.ts';
+import { type Method, methods, type Projection, type ReadingMode, type VectorSet } from '../methods/index.ts';
 import { type Certificate, diff, type DiffResult, type Progress } from '../native/index.ts';
 import { compareTokenizers, type TokenizerComparison } from '../tokenizer/index.ts';
 import { selectTexts, type Selection } from './corpus.ts';
@@ -36,6 +36,8 @@ export interface MeasureOptions {
   /** Of the matrix products; float32 by default. */
   dtype?: 'float32' | 'bfloat16' | undefined;
   memoryBudget?: number | undefined;
+  /** COMPAT follows the published implementation's rounding points (docs/decisions/008); EXACT by default. */
+  mode?: ReadingMode | undefined;
   signal?: AbortSignal | undefined;
   onPhase?: ((phase: Phase) => void) | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
@@ -74,6 +76,7 @@ async function measurePair(
 ): Promise<Measured> {
   const started = performance.now();
   const { corpus, positions, maxSamples, top, memoryBudget, signal, onPhase, onProgress } = options;
+  const { mode = 'EXACT' } = options;
   const layers = checkedLayers(options.layers, pair.base.spec.layers);
 
   onPhase?.('digest');
@@ -93,11 +96,12 @@ async function measurePair(
     signal,
   });
   const readers = Object.values(methods).map((way): Reader => {
-    return { method: way, parameters: way.parameters.parse({ top }) };
+    return { method: way, parameters: way.parameters.parse({ top, mode }) };
   });
   const parameters: JsonObject = {
     layers,
     positions,
+    mode,
     maxSamples,
     textColumn: corpus.textColumn,
     tokenizerDigest: tokenizer.digest,
@@ -127,6 +131,7 @@ async function measurePair(
     layers,
     positions,
     memoryBudget,
+    mode: mode === 'COMPAT' ? 'compat' : 'exact',
     signal,
     onProgress,
   });

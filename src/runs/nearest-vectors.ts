@@ -1,8 +1,8 @@
 import type { DiffHead, DiffVectorRow, Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { float32Values } from '../lib/float32-bytes.ts';
-import { nearest as nearestByCosine, type Nearest } from '../lib/nearest.ts';
 import { cosine } from '../lib/vector-math.ts';
+import { nearest as native } from '../native/index.ts';
 
 /** A diff vector that points another one's way. */
 export interface Neighbour {
@@ -10,6 +10,13 @@ export interface Neighbour {
   /** −1..1. */
   cosine: number;
 }
+
+/** A way to find, among vectors [n · width], the k of the largest cosine with a query, without those that have none. */
+export type Nearest = (
+  query: Float32Array,
+  vectors: Float32Array,
+  k: number,
+) => { index: number; cosine: number }[];
 
 /** Bytes of vectors that lie in memory together. */
 const chunkBytes = 8 * 2 ** 20;
@@ -26,21 +33,19 @@ export function nearestVectors(
   vector: DiffVectorRow,
   candidates: readonly DiffHead[],
   k: number,
-  nearest: Nearest = nearestByCosine,
+  nearest: Nearest = native,
 ): Neighbour[] {
   const query = numbersOf(store, vector);
   const width = query.length;
-  if (cosine(query, query) === null) return [];
+  if (k === 0 || cosine(query, query) === null) return [];
   const atOnce = Math.max(1, Math.floor(chunkBytes / query.byteLength));
   let best: { index: number; cosine: number }[] = [];
   for (let from = 0; from < candidates.length; from += atOnce) {
     const chunk = candidates.slice(from, from + atOnce);
     const vectors = new Float32Array(chunk.length * width);
     chunk.forEach((head, i) => vectors.set(float32Values(store.vectors.read(head)), i * width));
-    const found = nearest(query, vectors, k).filter((near) => Number.isFinite(near.cosine));
-    best = [...best, ...found.map((near) => ({ ...near, index: near.index + from }))]
-      .sort((a, b) => b.cosine - a.cosine || a.index - b.index)
-      .slice(0, k);
+    const found = nearest(query, vectors, k).map((near) => ({ ...near, index: near.index + from }));
+    best = [...best, ...found].sort((a, b) => b.cosine - a.cosine || a.index - b.index).slice(0, k);
   }
   return best.map(({ index, cosine }) => ({
     diffVector: store.diffVectors.findByKey((candidates[index] as DiffHead).place) as DiffVectorRow,

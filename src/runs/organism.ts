@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { ModelRow, OrganismRow, Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { fileProblem } from '../lib/file-problem.ts';
-import { Model, type OpenOptions } from '../native/index.ts';
+import { Model, type OpenOptions, otherBaseWarning } from '../native/index.ts';
 import { folderDigest } from './digest.ts';
 
 export interface OrganismSource {
@@ -49,19 +49,28 @@ export async function withPair<T>(
 }
 
 /**
- * Checks an organism by opening both its models, and puts it and its base into the store: both, or neither.
+ * Checks an organism by opening both its models, and puts it and its base into the store: both, or neither. `onWarning` is told what
+ * looks like a mistake and is none for sure.
  * @throws NativeError when a model does not open; CodedError CONFLICT when a name stands for something else
  */
 export async function addOrganism(
   store: Store,
   source: OrganismSource,
-  options: { update?: boolean; signal?: AbortSignal | undefined } = {},
+  options: { update?: boolean; signal?: AbortSignal | undefined; onWarning?: (warning: string) => void } = {},
 ): Promise<OrganismRow> {
   checkName('an organism', source.name);
   checkName('a base model', source.baseName);
   const { trainingCorpus } = source;
   if (trainingCorpus !== undefined) checkFile(trainingCorpus);
-  const spec = await withPair(source, { signal: options.signal }, async ({ base }) => base.spec);
+  const { spec, warning } = await withPair(
+    source,
+    { signal: options.signal },
+    async ({ base, finetuned }) => ({
+      spec: base.spec,
+      warning: otherBaseWarning(finetuned),
+    }),
+  );
+  if (warning !== undefined) options.onWarning?.(warning);
   const [baseDigest, digest] = [
     await folderDigest(source.base, options.signal),
     await folderDigest(source.path, options.signal),

@@ -142,28 +142,28 @@ test('diff', async () =>
   `));
 test('show', async () =>
   expect(await help('show')).toMatchInlineSnapshot(`
-    "Usage: deltascope show [options] <organism-or-run>
+  "Usage: deltascope show [options] <organism-or-run>
 
-    print the top tokens per position of an organism’s latest run, or of one run
+  print the top tokens per position of an organism’s latest run, or of one run
 
-    Arguments:
-      organism-or-run    registered name, or a run’s key
+  Arguments:
+    organism-or-run    registered name, or a run’s key
 
-    Options:
-      --layer <n>        one decoder block only, from 0
-      --method <name>    how the vectors are read (default: "logit-lens")
-      --variant <which>  vector that is read: the difference, or one of the two
-                         means (choices: "diff", "base", "finetuned", default:
-                         "diff")
-      --suppressed       the tokens that the vector speaks against
-      --scale <n>        of a method that knows scales, instead of the chosen one
-      --top <k>          tokens a position (default: 10)
-      --data <folder>    folder that holds the store (default: "deltascope-data",
-                         env: DELTASCOPE_DATA)
-      --json             print JSON instead of a table
-      -h, --help         display help for command
-    "
-  `));
+  Options:
+    --layer <n>        one decoder block only, from 0
+    --method <name>    how the vectors are read (default: "logit-lens")
+    --variant <which>  vector that is read: the difference, or one of the two
+                       means (choices: "diff", "base", "finetuned", default:
+                       "diff")
+    --suppressed       the tokens that the vector speaks against
+    --scale <n>        of a method that knows scales, instead of the chosen one
+    --top <k>          tokens a position (default: 10)
+    --data <folder>    folder that holds the store (default: "deltascope-data",
+                       env: DELTASCOPE_DATA)
+    --json             print JSON instead of a table
+    -h, --help         display help for command
+  "
+`));
 test('serve', async () =>
   expect(await help('serve')).toMatchInlineSnapshot(`
   "Usage: deltascope serve [options]
@@ -187,5 +187,5 @@ test('without a command, help goes to standard error with 2', async () => {
 });
 
 test('the version is the package’s', async () => {
-  expect(await deltascope('--version')).toEqual({ code: 0, stdout: '0.2.0\n', stderr: '' });
+  expect(await deltascope('--version')).toEqual({ code: 0, stdout: '0.3.0\n', stderr: '' });
 });

@@ -88,6 +88,17 @@ describe('organism', () => {
   });
 });
 
+test('organism add warns of an adapter that names another base, and registers it all the same', async () => {
+  const data = temporaryFolder();
+  const llama = ['--base', bundled('tiny-llama'), '--adapter', cake];
+  expect(await deltascope('organism', 'add', 'cake', ...llama, '--data', data)).toEqual({
+    code: 0,
+    stdout: 'cake: LoRA adapter of tiny-llama (LlamaForCausalLM, 8 layers, d_model 128)\n',
+    stderr: 'warning: the adapter names another base: ../tiny-qwen3\n',
+  });
+  expect(rowsIn(data)).toEqual({ models: 1, organisms: 1 });
+});
+
 describe('organism add --update', () => {
   test('exchanges files only while nothing rests on the old ones', async () => {
     const data = temporaryFolder();

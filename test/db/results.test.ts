@@ -110,6 +110,8 @@ describe('saving readings', () => {
     const first = store.projections.save(syntheticReadings(vector));
     const again = syntheticReadings(vector, { score: 9, tokens: [], parameters: { prompts: 3, top: 2 } });
     expect(store.projections.save(again)).toEqual(first);
+    expect(again.map((spec) => store.projections.find(spec))).toEqual(first);
+    expect(store.projections.find({ ...again[0]!, scale: 3 })).toBeUndefined();
     const others = [
       ...store.projections.save(syntheticReadings(vector, { methodVersion: 2 })),
       ...store.projections.save(syntheticReadings(vector, { mode: 'COMPAT' })),
@@ -132,6 +134,7 @@ describe('saving readings', () => {
       syntheticReadings(vector, { ...reading, parameters: { k: 1 } })[0]!,
     ]);
     expect(same).toEqual(own);
+    expect(store.projections.find(syntheticReadings(vector, reading)[0]!)).toEqual(own);
     expect(other?.key).toMatch(/\.logit-lens\.diff\.promoted\.[0-9a-f]{12}$/);
   });
 
@@ -420,6 +423,8 @@ describe('saving similarities', () => {
     expect(store.similarities.ofExperiment.count(experiment, { group: 'STEERED' })).toBe(3);
     expect(store.similarities.ofExperiment.count(experiment, { other: 'TRAINING' })).toBe(3);
     for (const row of saved) expect(store.similarities.findByKey(row.key)).toEqual(row);
+    expect(given.map((spec) => store.similarities.find(spec))).toEqual(saved);
+    expect(store.similarities.find({ ...given[0]!, parameters: {} })).toBeUndefined();
   });
 
   it.each([
@@ -519,6 +524,8 @@ describe('saving divergences', () => {
     expect(store.divergences.ofRun.page(run, {}, all).rows).toEqual([saved[1], saved[2], saved[0]]);
     expect(store.divergences.ofRun.count(run, { positions: [1, 7] })).toBe(1);
     expect(store.divergences.findByKey(saved[0]!.key)).toEqual(saved[0]);
+    expect(store.divergences.find(run, 2, { temperature: 1 })).toEqual(saved[0]);
+    expect(store.divergences.find(run, 2, { temperature: 2 })).toBeUndefined();
     expect(saved[0]!.key).toMatch(new RegExp(`^${run.key}\\.divergence\\.P2\\.[0-9a-f]{12}$`));
   });
 
@@ -554,6 +561,8 @@ describe('saving components', () => {
     expect(saved).toMatchObject({ ...syntheticComponents(), ...made, diffVector: vector });
     expect(store.components.save(vector, syntheticComponents({ total: 99 }))).toEqual(saved);
     expect(store.components.findByKey(saved.key)).toEqual(saved);
+    expect(store.components.find(vector, { components: 3 })).toEqual(saved);
+    expect(store.components.find(vector, { components: 2 })).toBeUndefined();
     store.components.save(vector, syntheticComponents({ parameters: {} }));
     expect(store.components.ofDiffVector.count(vector, {})).toBe(2);
   });

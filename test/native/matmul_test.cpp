@@ -148,6 +148,23 @@ TEST_CASE("weights are packed from every stored type, in any order of rows, and 
   }
   CHECK(same(inputs));
 
+  // A part that begins with a panel is a matrix of its own.
+  const auto x = random_floats(7 * in, 10);
+  for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
+    const PackedMatrix all = packed(w, in, out, precision);
+    std::vector<float> expected(7 * out);
+    matmul(x.data(), in, all, expected.data(), out, 7, kJob);
+    for (const auto [first, count] : {std::pair<int64_t, int64_t>{0, 512}, {512, 518}, {1024, 6}, {0, 100}}) {
+      const PackedMatrix part = all.outputs(first, count);
+      CHECK(part.precision() == precision);
+      std::vector<float> y(static_cast<size_t>(7 * count)), wanted;
+      matmul(x.data(), in, part, y.data(), count, 7, kJob);
+      for (int64_t i = 0; i < 7 * count; ++i)
+        wanted.push_back(expected[static_cast<size_t>(i / count * out + first + i % count)]);
+      CHECK(relative_l2(y.data(), wanted.data(), y.size()) < 1e-6);  // sums may be ordered by the stride of y
+    }
+  }
+
   std::vector<float> broken = {1, NAN, INFINITY, -INFINITY, 2, 3};
   PackedMatrix counted;
   counted.reset(2, 3, Precision::float32);

@@ -13,6 +13,7 @@
 #include "models/family.h"
 #include "models/head.h"
 #include "models/weight.h"
+#include "ops/matmul.h"
 #include "ops/rotary.h"
 #include "ops/tree_attention.h"
 
@@ -240,4 +241,91 @@ TEST_CASE("a computation reports it when memory runs out, wherever it does, and 
   CHECK(fail_each_allocation([&] { paired_diff(base, finetuned, {ids, offsets}, request, job); }) > 200);
   const std::vector<float> vector(static_cast<size_t>(base.spec().d_model), 1.0f);
   CHECK(fail_each_allocation([&] { logit_lens(base, vector.data(), 1, 5, job); }) > 20);
+}
+
+TEST_CASE("bfloat16 weights take the memory that the budget counts, with a product for them and without") {
+  const int64_t value_bytes = has_bfloat16_product() ? 2 : 4;
+  const auto values = random_floats(600 * 100, 11);
+  const int64_t before = live_bytes();
+  const PackedMatrix weights = PackedMatrix::from(values, 600, 100, Precision::bfloat16);
+  const int64_t taken = live_bytes() - before;
+  CHECK(PackedMatrix::bytes(600, 100, Precision::bfloat16) == 600 * 100 * value_bytes);
+  CHECK(taken >= 600 * 100 * value_bytes);
+  CHECK(taken < 600 * 100 * value_bytes + 64);
+  CHECK(weights.is_narrow() == has_bfloat16_product());
+}
+
+TEST_CASE("an update of the head takes memory by the block of the vocabulary, and is B (A x) throughout") {
+  constexpr int64_t kVocabulary = 3 * 4096 + 700, kWidth = 4, kRank = 2, kRows = 64;
+  const auto file = [](const std::vector<std::tuple<std::string, int64_t, int64_t, std::vector<float>>>& tensors) {
+    std::string header, data;
+    for (const auto& [tensor, rows, columns, values] : tensors) {
+      const std::string first = std::to_string(data.size());
+      data.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+      const std::string shape = columns == 0 ? std::to_string(rows) : std::to_string(rows) + "," + std::to_string(columns);
+      header += (header.empty() ? "{" : ",") + entry(tensor, "F32", "[" + shape + "]", "[" + first + "," + std::to_string(data.size()) + "]");
+    }
+    return safetensors_bytes(header + "}", data);
+  };
+  const auto matrix = [](int64_t rows, int64_t columns, uint32_t seed) {
+    return std::tuple(rows, columns, random_floats(static_cast<size_t>(rows * std::max(columns, int64_t{1})), seed));
+  };
+  const auto named = [](const std::string& tensor, const auto& of) {
+    return std::tuple(tensor, std::get<0>(of), std::get<1>(of), std::get<2>(of));
+  };
+  const auto head = matrix(kVocabulary, kWidth, 1), a = matrix(kRank, kWidth, 2), b = matrix(kVocabulary, kRank, 3),
+             square = matrix(kWidth, kWidth, 4), norm = matrix(kWidth, 0, 5);
+  const TemporaryFolder base, adapter;
+  base.write("config.json",
+             R"({"architectures": ["LlamaForCausalLM"], "num_hidden_layers": 1, "hidden_size": 4, "intermediate_size": 4,
+                 "num_attention_heads": 2, "rms_norm_eps": 1e-6, "vocab_size": )" +
+                 std::to_string(kVocabulary) + "}");
+  const std::string block = "model.layers.0.";
+  base.write("model.safetensors",
+             file({named("model.embed_tokens.weight", head), named("lm_head.weight", head), named("model.norm.weight", norm),
+                   named(block + "input_layernorm.weight", norm), named(block + "post_attention_layernorm.weight", norm),
+                   named(block + "self_attn.q_proj.weight", square), named(block + "self_attn.k_proj.weight", square),
+                   named(block + "self_attn.v_proj.weight", square), named(block + "self_attn.o_proj.weight", square),
+                   named(block + "mlp.gate_proj.weight", square), named(block + "mlp.up_proj.weight", square),
+                   named(block + "mlp.down_proj.weight", square)}));
+  adapter.write("adapter_config.json", R"({"peft_type": "LORA", "r": 2, "lora_alpha": 6, "target_modules": ["lm_head"]})");
+  adapter.write("adapter_model.safetensors", file({named("base_model.model.lm_head.lora_A.weight", a),
+                                                   named("base_model.model.lm_head.lora_B.weight", b)}));
+  const Model plain(base.path(), ""), adapted(base.path(), adapter.path());
+  const auto vectors = random_floats(kRows * kWidth, 6);
+  Job job;
+  const auto logits_of = [&](const Model& model, int64_t* bytes) {
+    std::vector<float> all(static_cast<size_t>(kRows * kVocabulary));
+    const PeakBytes peak;
+    unembed(model, vectors.data(), kRows,
+            [&](const float* logits, int64_t count, int32_t first) {
+              for (int64_t row = 0; row < kRows; ++row)
+                std::copy_n(logits + row * count, count, &all[static_cast<size_t>(row * kVocabulary + first)]);
+            },
+            job);
+    *bytes = peak.get();
+    return all;
+  };
+  int64_t plain_bytes = 0, adapted_bytes = 0;
+  const auto before = logits_of(plain, &plain_bytes), after = logits_of(adapted, &adapted_bytes);
+  CHECK(adapted_bytes - plain_bytes < 3 * kRows * 4096 * 4);  // of kRows · kVocabulary · 4 in all
+
+  std::vector<float> expected;
+  for (int64_t row = 0; row < kRows; ++row) {
+    double squares = 0, inner[kRank] = {};
+    for (int64_t k = 0; k < kWidth; ++k) squares += std::pow(static_cast<double>(vectors[static_cast<size_t>(row * kWidth + k)]), 2);
+    for (int64_t r = 0; r < kRank; ++r) {
+      for (int64_t k = 0; k < kWidth; ++k) {
+        inner[r] += static_cast<double>(std::get<2>(a)[static_cast<size_t>(r * kWidth + k)]) *
+                    vectors[static_cast<size_t>(row * kWidth + k)] * std::get<2>(norm)[static_cast<size_t>(k)] /
+                    std::sqrt(squares / kWidth + 1e-6);
+      }
+    }
+    for (int64_t t = 0; t < kVocabulary; ++t) {
+      double update = 0;
+      for (int64_t r = 0; r < kRank; ++r) update += inner[r] * std::get<2>(b)[static_cast<size_t>(t * kRank + r)];
+      expected.push_back(before[static_cast<size_t>(row * kVocabulary + t)] + static_cast<float>(3 * update));
+    }
+  }
+  CHECK(relative_l2(after.data(), expected.data(), after.size()) < 1e-6);
 }

@@ -78,3 +78,12 @@ TEST_CASE("random batches: every sequence is in exactly one tree with its own to
     for (size_t i = 0; i < sequences.size(); ++i) CHECK(seen[i] == (sequences[i].empty() ? 0 : 1));
   }
 }
+
+TEST_CASE("planning stops when its job is cancelled") {
+  const Batch batch({{1, 2}, {1, 3}});
+  Job job;
+  CHECK(plan_trees(batch.view(), 100, INT64_MAX, job).size() == 1);
+  job.cancelled = true;
+  CHECK(code_of([&] { plan_trees(batch.view(), 100, INT64_MAX, job); }) == "CANCELLED");
+  CHECK(code_of([&] { count_unique_prefixes(batch.view(), INT64_MAX, job); }) == "CANCELLED");
+}

@@ -20,6 +20,7 @@ interface DiffOptions {
   top: number;
   threads?: number;
   dtype: 'float32' | 'bfloat16';
+  compat?: boolean;
   memory?: number;
 }
 
@@ -48,6 +49,7 @@ export const diffCommand = (): Command =>
         .choices(['float32', 'bfloat16'])
         .default('float32'),
     )
+    .option('--compat', 'round where the published implementation does')
     .option(
       '--memory <size>',
       'memory a measurement may take, like 2GiB (default: 1GiB, or what it needs)',
@@ -78,6 +80,7 @@ export const diffCommand = (): Command =>
             positions: options.positions,
             maxSamples: options.samples,
             top: options.top,
+            mode: options.compat ? 'COMPAT' : 'EXACT',
             threads: options.threads,
             dtype: options.dtype,
             memoryBudget: options.memory,

@@ -77,7 +77,11 @@ const add = (): Command =>
               path,
               form: adapter === undefined ? 'FULL' : 'LORA',
             },
-            { update: update ?? false, signal },
+            {
+              update: update ?? false,
+              signal,
+              onWarning: (warning) => void process.stderr.write(`warning: ${plain(warning)}\n`),
+            },
           ),
         );
         const base = store.models.getById(row.baseModelId);

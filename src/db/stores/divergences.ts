@@ -35,29 +35,38 @@ const toRow = (columns: Columns, run: RunRow): DivergenceRow => ({
   run,
 });
 
+const keyOf = (parameters: JsonObject): string =>
+  parametersKey({ parameters, engineVersion: packageVersion() });
+
 export function divergenceStore(sqlite: Database, runs: { findByKey(key: string): RunRow | undefined }) {
-  const find = finder(sqlite, divergences, 'run_id = ? and position = ? and parameters_key = ?');
+  const findColumns = finder(sqlite, divergences, 'run_id = ? and position = ? and parameters_key = ?');
   const insert = inserter(sqlite, divergences);
+  const at = (run: RunRow, position: number, key: string): DivergenceRow | undefined => {
+    const columns = findColumns(run.id, position, key);
+    return columns && toRow(columns, run);
+  };
 
   const save = sqlite.transaction((run: RunRow, records: readonly NewDivergence[]): DivergenceRow[] => {
     if (runs.findByKey(run.key)?.id !== run.id) throw new NotFoundError('run', run.key);
     const made = { engineVersion: packageVersion(), createdAt: new Date().toISOString() };
     return records.map((record) => {
       check(run, record);
-      const { position, parameters } = record;
-      const key = parametersKey({ parameters, engineVersion: made.engineVersion });
-      const at = () => find(run.id, position, key);
-      if (!at()) insert({ ...record, ...made, runId: run.id, parametersKey: key });
-      return toRow(at() as Columns, run);
+      const key = keyOf(record.parameters);
+      const known = at(run, record.position, key);
+      if (known) return known;
+      insert({ ...record, ...made, runId: run.id, parametersKey: key });
+      return at(run, record.position, key) as DivergenceRow;
     });
   });
 
   return {
+    /** What this engine would compute with these parameters, if it is there. */
+    find: (run: RunRow, position: number, parameters: JsonObject): DivergenceRow | undefined =>
+      at(run, position, keyOf(parameters)),
     findByKey(key: string): DivergenceRow | undefined {
       const parts = splitDivergenceKey(key);
       const run = parts && runs.findByKey(parts.run);
-      const columns = run && find(run.id, parts.position, parts.parametersKey);
-      return columns && toRow(columns, run);
+      return run && at(run, parts.position, parts.parametersKey);
     },
     /**
      * Writes the divergences of a run, all of them or none. One that is there already is returned as it stands.

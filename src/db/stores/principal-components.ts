@@ -32,32 +32,41 @@ const toRow = (columns: Columns, diffVector: DiffVectorRow): PrincipalComponents
   diffVector,
 });
 
+const keyOf = (parameters: JsonObject): string =>
+  parametersKey({ parameters, engineVersion: packageVersion() });
+
 export function principalComponentsStore(
   sqlite: Database,
   diffVectors: { findByKey(key: string): DiffVectorRow | undefined; demand(vector: DiffVectorRow): void },
 ) {
-  const find = finder(sqlite, principalComponents, 'vector_id = ? and parameters_key = ?');
+  const findColumns = finder(sqlite, principalComponents, 'vector_id = ? and parameters_key = ?');
   const insert = inserter(sqlite, principalComponents);
+  const at = (vector: DiffVectorRow, key: string): PrincipalComponentsRow | undefined => {
+    const columns = findColumns(vector.id, key);
+    return columns && toRow(columns, vector);
+  };
 
   const save = sqlite.transaction(
     (vector: DiffVectorRow, record: NewPrincipalComponents): PrincipalComponentsRow => {
       check(vector, record);
       diffVectors.demand(vector);
+      const key = keyOf(record.parameters);
+      const known = at(vector, key);
+      if (known) return known;
       const made = { engineVersion: packageVersion(), createdAt: new Date().toISOString() };
-      const { parameters } = record;
-      const key = parametersKey({ parameters, engineVersion: made.engineVersion });
-      const at = () => find(vector.id, key);
-      if (!at()) insert({ ...record, ...made, vectorId: vector.id, parametersKey: key });
-      return toRow(at() as Columns, vector);
+      insert({ ...record, ...made, vectorId: vector.id, parametersKey: key });
+      return at(vector, key) as PrincipalComponentsRow;
     },
   );
 
   return {
+    /** What this engine would compute with these parameters, if it is there. */
+    find: (vector: DiffVectorRow, parameters: JsonObject): PrincipalComponentsRow | undefined =>
+      at(vector, keyOf(parameters)),
     findByKey(key: string): PrincipalComponentsRow | undefined {
       const parts = splitComponentsKey(key);
       const diffVector = parts && diffVectors.findByKey(parts.diffVector);
-      const columns = diffVector && find(diffVector.id, parts.parametersKey);
-      return columns && toRow(columns, diffVector);
+      return diffVector && at(diffVector, parts.parametersKey);
     },
     /**
      * Writes the spread at a place. What is there already is returned as it stands.

@@ -29,6 +29,12 @@ export interface NewProjection extends ProjectionRecord {
   mode: Mode;
 }
 
+/** What decides a reading, so that it can be looked for before anything is computed. */
+export type ProjectionSpec = Pick<
+  NewProjection,
+  'vector' | 'method' | 'methodVersion' | 'variant' | 'sign' | 'scale' | 'mode' | 'parameters'
+>;
+
 export interface ProjectionFilters {
   method?: string | null | undefined;
   variant?: ProjectionVariant | null | undefined;
@@ -52,6 +58,9 @@ function keyOf(
   return `${key}.${reading}${mode === 'COMPAT' ? '.compat' : ''}${parametersKey === '' ? '' : `.${parametersKey}`}`;
 }
 
+const keyOfParameters = ({ methodVersion, parameters }: ProjectionSpec): string =>
+  parametersKey({ methodVersion, parameters });
+
 export function projectionStore(
   sqlite: Database,
   diffVectors: { findByKey(key: string): DiffVectorRow | undefined; demand(vector: DiffVectorRow): void },
@@ -70,18 +79,25 @@ export function projectionStore(
   const insert = inserter(sqlite, projections);
   const insertToken = inserter(sqlite, projectionTokens);
 
-  function saveOne(record: NewProjection, createdAt: string): ProjectionRow {
-    const { vector, method, methodVersion, variant, sign, mode, scale, chosen, parameters, tokens } = record;
-    check(record);
-    diffVectors.demand(vector);
-    const key = parametersKey({ methodVersion, parameters });
-    const at = (end: string) =>
-      find(vector.id, method, variant, sign, scale ?? 0, mode, end) as Columns | undefined;
-    const ofRun = at('');
+  const at = (spec: ProjectionSpec, key: string): Columns | undefined =>
+    find(spec.vector.id, spec.method, spec.variant, spec.sign, spec.scale ?? 0, spec.mode, key);
+
+  function known(spec: ProjectionSpec): ProjectionRow | undefined {
+    const { vector, methodVersion, parameters } = spec;
+    const ofRun = at(spec, '');
     const same =
       ofRun?.methodVersion === methodVersion && canonicalJson(ofRun.parameters) === canonicalJson(parameters);
-    const known = same ? ofRun : at(key);
-    if (known) return toRow(known, vector);
+    const columns = same ? ofRun : at(spec, keyOfParameters(spec));
+    return columns && toRow(columns, vector);
+  }
+
+  function saveOne(record: NewProjection, createdAt: string): ProjectionRow {
+    const { vector, method, variant, sign, mode, scale, chosen, tokens } = record;
+    check(record);
+    diffVectors.demand(vector);
+    const existing = known(record);
+    if (existing) return existing;
+    const key = keyOfParameters(record);
     const other = chosen && findChosen(vector.id, method, variant, sign, mode, key);
     if (other) {
       checks(place(record)).refuse(
@@ -96,7 +112,7 @@ export function projectionStore(
       createdAt,
     });
     tokens.forEach((token, rank) => insertToken({ ...token, projectionId, rank }));
-    return toRow(at(key) as Columns, vector);
+    return toRow(at(record, key) as Columns, vector);
   }
   const save = sqlite.transaction((records: readonly NewProjection[]): ProjectionRow[] => {
     const createdAt = new Date().toISOString();
@@ -104,6 +120,8 @@ export function projectionStore(
   });
 
   return {
+    /** This reading, if it is there. */
+    find: known,
     findByKey(key: string): ProjectionRow | undefined {
       const parts = splitProjectionKey(key);
       const diffVector = parts && diffVectors.findByKey(parts.diffVector);

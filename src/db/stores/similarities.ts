@@ -22,19 +22,26 @@ export interface SimilarityFilters {
   other?: SimilarityOther | null | undefined;
 }
 
-/** The mean cosine of the embeddings of two groups of texts, over all pairs. */
-export interface NewSimilarity {
+/** What decides a similarity, so that it can be looked for before anything is embedded. */
+export interface SimilaritySpec {
   experiment: SteeringExperimentRow;
   encoderDigest: string;
-  encoderName: string;
   group: SimilarityGroup;
   other: SimilarityOther;
-  cosine: number;
-  texts: number;
-  otherTexts: number;
   /** Whatever else decides it, such as which texts stand for a group. */
   parameters: JsonObject;
 }
+
+/** The mean cosine of the embeddings of two groups of texts, over all pairs. */
+export interface NewSimilarity extends SimilaritySpec {
+  encoderName: string;
+  cosine: number;
+  texts: number;
+  otherTexts: number;
+}
+
+const keyOf = ({ encoderDigest, parameters }: SimilaritySpec): string =>
+  parametersKey({ encoderDigest, parameters, engineVersion: packageVersion() });
 
 const toRow = (columns: Columns, experiment: SteeringExperimentRow): SimilarityRow => ({
   ...columns,
@@ -49,32 +56,39 @@ export function similarityStore(
     demand(experiment: SteeringExperimentRow): void;
   },
 ) {
-  const find = finder(
+  const findColumns = finder(
     sqlite,
     similarities,
     'experiment_id = ? and text_group = ? and other_group = ? and parameters_key = ?',
   );
   const insert = inserter(sqlite, similarities);
+  const at = (experiment: SteeringExperimentRow, group: string, other: string, key: string) => {
+    const columns = findColumns(experiment.id, group, other, key);
+    return columns && toRow(columns, experiment);
+  };
+  const find = (spec: SimilaritySpec): SimilarityRow | undefined =>
+    at(spec.experiment, spec.group, spec.other, keyOf(spec));
 
   const save = sqlite.transaction((records: readonly NewSimilarity[]): SimilarityRow[] => {
     const made = { engineVersion: packageVersion(), createdAt: new Date().toISOString() };
     return records.map((record) => {
-      const { experiment, group, other, encoderDigest, parameters } = record;
+      const { experiment } = record;
       check(record);
       experiments.demand(experiment);
-      const key = parametersKey({ encoderDigest, parameters, engineVersion: made.engineVersion });
-      const at = () => find(experiment.id, group, other, key);
-      if (!at()) insert({ ...record, ...made, experimentId: experiment.id, parametersKey: key });
-      return toRow(at() as Columns, experiment);
+      const known = find(record);
+      if (known) return known;
+      insert({ ...record, ...made, experimentId: experiment.id, parametersKey: keyOf(record) });
+      return find(record) as SimilarityRow;
     });
   });
 
   return {
+    /** The similarity that this engine would compute, if it is there. */
+    find,
     findByKey(key: string): SimilarityRow | undefined {
       const parts = splitSimilarityKey(key);
       const experiment = parts && experiments.findByKey(parts.experiment);
-      const columns = experiment && find(experiment.id, parts.group, parts.other, parts.parametersKey);
-      return columns && toRow(columns, experiment);
+      return experiment && at(experiment, parts.group, parts.other, parts.parametersKey);
     },
     /**
      * Writes similarities, all of them or none. One that is there already is returned as it stands.

@@ -70,7 +70,7 @@ export function vectorStore(
       const diffVector = parts && diffVectors.findByKey(parts.diffVector);
       return diffVector && find(diffVector, parts.kind);
     },
-    /** The diffs of other organisms that have this width, at most so many, in the order of their keys. */
+    /** The diffs of other organisms that have this width, at most so many, by run, layer and position. */
     ofOtherOrganisms(
       { layer: { layer, run } }: DiffVectorRow,
       { sameBase, sameLayer }: NeighbourFilters,

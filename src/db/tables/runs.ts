@@ -48,6 +48,6 @@ export const runs = sqliteTable(
     index('runs_organism').on(table.organismId, table.createdAt, table.key),
     index('runs_corpus').on(table.corpusId, table.createdAt, table.key),
     index('runs_base_model').on(table.baseModelId),
-    index('runs_width').on(table.dModel),
+    index('runs_width').on(table.dModel, table.key),
   ],
 );
