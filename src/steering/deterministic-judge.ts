@@ -12,9 +12,9 @@ export interface Reader {
 }
 
 export interface TextMeasures {
-  /** Mean nats a token; null for a text with nothing to predict. */
+  /** Mean nats a token; null for a text of fewer than 8 tokens, whose mean says little. */
   surprise: number | null;
-  /** The same by the base model alone. */
+  /** The same by the base model alone; null only where there is nothing to predict. */
   baseSurprise: number | null;
   /** 0 to 1, see repetition.ts. */
   repetition: number;
@@ -56,9 +56,14 @@ async function measureTokens(
     );
     return {
       // Beyond what exp can say, the smaller of the two is as good.
-      surprise: mean(
-        joint.map((nats, t) => (Number.isFinite(nats) ? nats : Math.min(own[t] ?? nats, other[t] ?? nats))),
-      ),
+      surprise:
+        ids.length < leastTokens
+          ? null
+          : mean(
+              joint.map((nats, t) =>
+                Number.isFinite(nats) ? nats : Math.min(own[t] ?? nats, other[t] ?? nats),
+              ),
+            ),
       baseSurprise: mean(own),
       repetition: repetition(ids),
     };
@@ -82,6 +87,7 @@ export interface Calibration {
 /** How much of the way from ordinary text to spoilt text is still coherent. */
 const tolerated = { surprise: 1 / 8, repetition: 1 / 2 };
 const leastTexts = 8;
+const leastTokens = 8;
 
 /**
  * Limits for a pair of models, from ordinary texts of theirs (unsteered samples) and spoilt copies of the same texts, which
@@ -99,11 +105,13 @@ export async function calibrate(
   texts: readonly string[],
   options: { seed?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<Calibration> {
-  const tokens = texts.map((text) => pair.base.tokenizer.encode(text)).filter(({ length }) => length >= 2);
+  const tokens = texts
+    .map((text) => pair.base.tokenizer.encode(text))
+    .filter(({ length }) => length >= leastTokens);
   if (tokens.length < leastTexts) {
     throw new CodedError(
       'INVALID_ARGUMENT',
-      `the judge was given ${tokens.length} texts with two tokens or more to learn from; it needs ${leastTexts}`,
+      `the judge was given ${tokens.length} texts of ${leastTokens} tokens or more to learn from; it needs ${leastTexts}`,
     );
   }
   const random = seededRandom(options.seed ?? 0);
