@@ -53,7 +53,16 @@ namespace {
 /// widen the scratch.
 int64_t rows_per_chunk() { return 384 * static_cast<int64_t>(omp_get_max_threads()); }
 
-void resize_for(std::vector<float>& buffer, int64_t values) { buffer.resize(static_cast<size_t>(values)); }
+/// What the buffer held is lost where it must grow: the old memory is given back before the new is taken, and no more is
+/// taken than is needed.
+void resize_for(std::vector<float>& buffer, int64_t values) {
+  const auto count = static_cast<size_t>(values);
+  if (buffer.capacity() < count) {
+    std::vector<float>().swap(buffer);
+    buffer.reserve(count);
+  }
+  buffer.resize(count);
+}
 
 /// Rows of `width` values, `stride` apart in x and dense in y; y may be x when the stride is the width.
 void apply_norm(const ModelSpec& spec, const NormValues& norm, const float* x, float* y, int64_t rows, int64_t width) {
@@ -110,7 +119,7 @@ Forward::Forward(std::vector<const Model*> models)
 Forward::~Forward() = default;
 
 int64_t Forward::fixed_bytes() const {
-  int64_t scratch = 0, weights = 0, experts = 0;
+  int64_t scratch = 0, weights = 0, experts = 0, widest = 0;
   for (const Model* model : models_) {
     const ModelSpec& spec = model->spec();
     const int64_t heads = spec.heads * spec.head_dim, wide = std::max(spec.d_mlp, spec.d_expert);
@@ -119,11 +128,15 @@ int64_t Forward::fixed_bytes() const {
     int64_t row = 2 * spec.d_model + 2 * heads + 2 * wide + (rank == 0 ? 0 : rank + std::max({spec.d_model, heads, wide})) +
                   std::max({spec.d_model, heads, wide});
     if (spec.experts > 0) row += spec.experts + spec.d_model;
+    widest = std::max({widest, spec.d_model, heads, wide});
     weights = std::max(weights, LayerWeights::bytes(*model));
     experts = std::max(experts, ExpertWeights::bytes(*model));
     scratch = std::max(scratch, chunk_rows_ * row * static_cast<int64_t>(sizeof(float)));
   }
-  return scratch + weights + experts;
+  // Each thread has a piece of 32 rows of the weights that are being read, and what oneDNN packs a product's sides into.
+  constexpr int64_t kPackedSides = (192 + 512) * 384;
+  const int64_t thread = (32 * widest + kPackedSides) * static_cast<int64_t>(sizeof(float));
+  return scratch + weights + experts + thread * omp_get_max_threads();
 }
 
 int64_t Forward::bytes_per_node() const {
