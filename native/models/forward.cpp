@@ -39,9 +39,13 @@ struct Forward::Block {
   const PrefixTree& tree;
   Job& job;
   NotFinite& not_finite;  // grows by what is met in experts
+  const Pass& pass;
 
   const ModelSpec& spec() const { return model.spec(); }
   const BlockSpec& own() const { return spec().blocks[static_cast<size_t>(layer)]; }
+  void report(int64_t nodes) const {
+    if (pass.on_nodes_done) pass.on_nodes_done(nodes);
+  }
   const LowRank* update(Role role, int64_t expert = -1) const {
     return model.adapter() == nullptr ? nullptr : model.adapter()->find(layer, role, expert);
   }
@@ -347,6 +351,7 @@ void Forward::run_experts(const Block& block, float* residual) {
                      spec.renormalise_experts, static_cast<int32_t>(first + row), shares);
     }
   }
+  int64_t shares_done = 0, reported = 0;
   for (int64_t expert = 0; expert < spec.experts; ++expert) {
     const std::vector<Share>& own = shares[static_cast<size_t>(expert)];
     if (own.empty()) continue;
@@ -370,6 +375,10 @@ void Forward::run_experts(const Block& block, float* residual) {
         const auto [row, weight] = here[static_cast<size_t>(i)];
         for (int64_t j = 0; j < d; ++j) s.expert_out[static_cast<size_t>(row * d + j)] += weight * s.projected[static_cast<size_t>(i * d + j)];
       }
+      shares_done += rows;
+      const int64_t nodes_done = shares_done / spec.experts_per_token;
+      block.report(nodes_done - reported);
+      reported = nodes_done;
     }
   }
   add(residual, d, s.expert_out.data(), d, nodes, d);
@@ -395,7 +404,9 @@ void Forward::run_block(const Block& block, float* residual) {
     const int64_t rows = std::min(chunk, nodes - first);
     float* x = residual + first * d;
     attend(block, first, rows, x);
-    if (!block.own().experts) run_mlp(block, rows, x);
+    if (block.own().experts) continue;
+    run_mlp(block, rows, x);
+    block.report(rows);
   }
   if (block.own().experts) run_experts(block, residual);
 }
@@ -446,12 +457,12 @@ void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const
       }
       if (s.weights.not_finite() > 0) not_finite_[m].blocks[layer] = s.weights.not_finite();
       if (m == 0 || layer >= joined) {
-        run_block({*models_[m], s.weights, s.angles[m], layer, tree, job, not_finite_[m]}, s.residuals[m].data());
+        run_block({*models_[m], s.weights, s.angles[m], layer, tree, job, not_finite_[m], pass}, s.residuals[m].data());
       } else {
+        if (pass.on_nodes_done) pass.on_nodes_done(tree.nodes());
         not_finite_[m].experts = not_finite_[0].experts;  // computed as one so far
       }
       if (pass.on_keys_values) pass.on_keys_values(layer, m, s.keys.data(), s.values.data());
-      if (pass.on_nodes_done) pass.on_nodes_done(tree.nodes());
     }
     if (layers[next] == layer) {
       observe(layer, views);
