@@ -14,6 +14,9 @@ namespace {
 constexpr int64_t kFirstNormPosition = 5;
 constexpr int64_t kDefaultBudget = int64_t{1} << 30;
 constexpr int64_t kMostSwaps = 32, kLeastSwaps = 8, kSwapBytes = int64_t{256} << 20;
+/// What the first measurement of a process takes once: pages of libraries, generated code, stacks, and JavaScript's heap, which
+/// grows while it waits.
+constexpr int64_t kProcessBytes = int64_t{6} << 20;
 constexpr int64_t kDefaultNodes = 4096;  // that many fit by default, however large the model
 
 void require_pair(const ModelSpec& base, const ModelSpec& finetuned) {
@@ -104,6 +107,11 @@ void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int
                m.signs.data() + node * swaps};
   }
   std::vector<std::vector<Moments::Pair>> by_slot(moments.size());
+  std::vector<size_t> sizes(moments.size());
+  for (const int32_t position : tree.position) {
+    if (slot_of(position) >= 0) ++sizes[static_cast<size_t>(slot_of(position))];
+  }
+  for (size_t slot = 0; slot < moments.size(); ++slot) by_slot[slot].reserve(sizes[slot]);
   for (size_t node = 0; node < all.size(); ++node) {
     const int64_t slot = slot_of(tree.position[node]);
     if (slot >= 0) by_slot[static_cast<size_t>(slot)].push_back(all[node]);
@@ -111,10 +119,17 @@ void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int
   for (size_t slot = 0; slot < moments.size(); ++slot) moments[slot].add(by_slot[slot]);
 }
 
+/// The cut texts, and the trees of all waves, at most: a node for each token.
+int64_t plan_bytes(const TokenBatch& batch) {
+  constexpr int64_t kToken = 4 * static_cast<int64_t>(sizeof(int32_t));
+  constexpr int64_t kSequence = 3 * static_cast<int64_t>(sizeof(int64_t)) + static_cast<int64_t>(sizeof(int32_t));
+  return static_cast<int64_t>(batch.ids.size()) * kToken + batch.sequences() * kSequence;
+}
+
 int64_t nodes_per_wave(const Forward& forward, int64_t statistics_bytes, int64_t swaps, int64_t budget, int64_t longest) {
-  const int64_t pair_bytes =
-      2 * static_cast<int64_t>(sizeof(Moments::Pair)) + (2 + swaps) * static_cast<int64_t>(sizeof(int64_t));
-  const int64_t fixed = forward.fixed_bytes() + statistics_bytes,
+  const int64_t pair_bytes = 2 * static_cast<int64_t>(sizeof(Moments::Pair) + sizeof(int64_t)) +  // and Multiplicity
+                             swaps * static_cast<int64_t>(sizeof(int64_t));
+  const int64_t fixed = forward.fixed_bytes() + statistics_bytes + kProcessBytes,
                 per_node = forward.bytes_per_node() + pair_bytes;
   const int64_t least = fixed + per_node * longest;
   if (budget == 0) budget = std::max(kDefaultBudget, fixed + per_node * std::max(longest, kDefaultNodes));
@@ -160,8 +175,9 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
   const int64_t swaps = swaps_for(L * P, d);
   const int64_t sums_per_dimension = (5 + swaps) * static_cast<int64_t>(sizeof(int128)) + 1;
   const int64_t statistics_bytes = L * P * (d * sums_per_dimension + static_cast<int64_t>(sizeof(Moments)));
-  const auto trees =
-      plan_trees(batch.view(), nodes_per_wave(forward, statistics_bytes, swaps, request.memory_budget, longest), context);
+  const int64_t plan = plan_bytes(batch.view());
+  const auto trees = plan_trees(
+      batch.view(), nodes_per_wave(forward, statistics_bytes + plan, swaps, request.memory_budget, longest), context, job);
   std::vector<Moments> moments(static_cast<size_t>(L * P), Moments(d, swaps, request.compat));  // [ascending layer, position asked]
 
   int64_t nodes = 0, done = 0;
@@ -185,7 +201,7 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
 
   result.swaps = swaps;
   result.samples = tokens.sequences();
-  result.unique_prefixes = count_unique_prefixes(batch.view(), context);
+  result.unique_prefixes = count_unique_prefixes(batch.view(), context, job);
   result.waves = static_cast<int64_t>(trees.size());
   result.base_weights_not_finite = forward.weights_not_finite()[0].total();
   result.finetuned_weights_not_finite = forward.weights_not_finite()[1].total();

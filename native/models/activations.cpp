@@ -93,7 +93,7 @@ std::vector<std::vector<std::vector<float>>> residuals(const Model& model, const
   std::vector<int64_t> ascending = layers;
   std::sort(ascending.begin(), ascending.end());
   Forward forward({&model});
-  const auto trees = plan_trees(tokens, kNodesPerWave, model.spec().prefix_context());
+  const auto trees = plan_trees(tokens, kNodesPerWave, model.spec().prefix_context(), job);
   const int64_t work = total_nodes(trees) * (ascending.back() + 1);
   int64_t done = 0;
   for (const PrefixTree& tree : trees) {
@@ -120,10 +120,14 @@ std::vector<std::vector<float>> logits(const Model& model, const TokenBatch& tok
   const int64_t d = model.spec().d_model, vocabulary = model.spec().vocab_size;
   auto result = empty_rows(tokens, vocabulary);
   Forward forward({&model});
-  const auto trees = plan_trees(tokens, kNodesPerWave, model.spec().prefix_context());
+  const auto trees = plan_trees(tokens, kNodesPerWave, model.spec().prefix_context(), job);
   const std::vector<int64_t> last = {model.spec().layers - 1};
-  const int64_t work = total_nodes(trees) * model.spec().layers;
+  const int64_t work = total_nodes(trees) * (model.spec().layers + 1);  // the head counts as one more block
   int64_t done = 0;
+  const auto advance = [&](int64_t nodes) {
+    done += nodes;
+    if (job.on_progress) job.on_progress(done, work);
+  };
   for (const PrefixTree& tree : trees) {
     std::vector<std::vector<std::pair<size_t, int64_t>>> uses(
         static_cast<size_t>(tree.nodes()));  // node → (sequence, token)
@@ -142,13 +146,11 @@ std::vector<std::vector<float>> logits(const Model& model, const TokenBatch& tok
           }
         };
         unembed(model, streams[0] + from * d, rows, write, job);
+        advance(rows);
       }
     };
     Pass pass;
-    pass.on_nodes_done = [&](int64_t nodes) {
-      done += nodes;
-      if (job.on_progress) job.on_progress(done, work);
-    };
+    pass.on_nodes_done = advance;
     forward.run(tree, last, observe, job, pass);
   }
   return result;

@@ -369,10 +369,11 @@ struct Adapter::Reader {
       }
       for (const auto& [role, module] : modules) {
         const std::string inner = spec.names.blocks + "." + std::to_string(layer) + "." + module;
+        const bool is_router = role == Role::router;  // no linear module to PEFT, whatever its name
         // As PEFT saw the base: by the version of transformers that the file's other tensors tell of.
         const auto has = [&](const std::string& candidate) { return found.contains(candidate + inner); };
         const auto named = [&](const std::string& candidate) {
-          return !any && role != Role::router && adapter.config_.adapts(candidate + inner, layer);
+          return !any && !is_router && adapter.config_.adapts(candidate + inner, layer);
         };
         const auto names_weight = [&](const std::string& candidate) {
           return adapter.config_.adapts_parameter(candidate + inner + ".weight");

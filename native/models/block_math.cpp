@@ -11,6 +11,15 @@
 
 namespace deltascope {
 
+void resize_for(std::vector<float>& buffer, int64_t values) {
+  const auto count = static_cast<size_t>(values);
+  if (buffer.capacity() < count) {
+    std::vector<float>().swap(buffer);
+    buffer.reserve(count);
+  }
+  buffer.resize(count);
+}
+
 void apply_norm(const ModelSpec& spec, const NormValues& norm, const float* x, float* y, int64_t rows,
                 int64_t width) {
   if (spec.norm == Norm::rms) {
@@ -26,8 +35,6 @@ AttentionShape attention_shape(const ModelSpec& spec, const BlockSpec& own) {
 }
 
 namespace {
-
-void resize_for(std::vector<float>& buffer, int64_t values) { buffer.resize(static_cast<size_t>(values)); }
 
 /// up, or gate and up, become the activated values in the buffer that is returned.
 float* activate(const ModelSpec& spec, float* gate, float* up, int64_t count) {

@@ -12,6 +12,10 @@
 
 namespace deltascope {
 
+/// What the buffer held is lost where it must grow: the old memory is given back before the new is taken, and no more is
+/// taken than is needed.
+void resize_for(std::vector<float>& buffer, int64_t values);
+
 /// Buffers for one block and some rows, grown as needed.
 struct BlockScratch {
   std::vector<float> normed, q, attended, projected, gate, up;

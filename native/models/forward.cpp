@@ -34,9 +34,13 @@ struct Forward::Block {
   const PrefixTree& tree;
   Job& job;
   NotFinite& not_finite;  // grows by what is met in experts
+  const Pass& pass;
 
   const ModelSpec& spec() const { return model.spec(); }
   const BlockSpec& own() const { return spec().blocks[static_cast<size_t>(layer)]; }
+  void report(int64_t nodes) const {
+    if (pass.on_nodes_done) pass.on_nodes_done(nodes);
+  }
   const LowRank* update(Role role, int64_t expert = -1) const {
     return model.adapter() == nullptr ? nullptr : model.adapter()->find(layer, role, expert);
   }
@@ -47,8 +51,6 @@ namespace {
 /// Rows handled together. A multiple of the product's block for each thread keeps all threads busy; more would only
 /// widen the scratch.
 int64_t rows_per_chunk() { return 384 * static_cast<int64_t>(omp_get_max_threads()); }
-
-void resize_for(std::vector<float>& buffer, int64_t values) { buffer.resize(static_cast<size_t>(values)); }
 
 /// The blocks that a group of models has in common: all below the first one an adapter touches.
 int64_t count_joined(const std::vector<const Model*>& models) {
@@ -82,7 +84,7 @@ Forward::Forward(std::vector<const Model*> models)
 Forward::~Forward() = default;
 
 int64_t Forward::fixed_bytes() const {
-  int64_t scratch = 0, weights = 0, experts = 0;
+  int64_t scratch = 0, weights = 0, experts = 0, widest = 0;
   for (const Model* model : models_) {
     const ModelSpec& spec = model->spec();
     const int64_t heads = spec.heads * spec.head_dim, wide = std::max(spec.d_mlp, spec.d_expert);
@@ -91,11 +93,15 @@ int64_t Forward::fixed_bytes() const {
     int64_t row = 2 * spec.d_model + 2 * heads + 2 * wide + (rank == 0 ? 0 : rank + std::max({spec.d_model, heads, wide})) +
                   std::max({spec.d_model, heads, wide});
     if (spec.experts > 0) row += spec.experts + spec.d_model;
+    widest = std::max({widest, spec.d_model, heads, wide});
     weights = std::max(weights, LayerWeights::bytes(*model));
     experts = std::max(experts, ExpertWeights::bytes(*model));
     scratch = std::max(scratch, chunk_rows_ * row * static_cast<int64_t>(sizeof(float)));
   }
-  return scratch + weights + experts;
+  // Each thread has a piece of 32 rows of the weights that are being read, and what oneDNN packs a product's sides into.
+  constexpr int64_t kPackedSides = (192 + 512) * 384;
+  const int64_t thread = (32 * widest + kPackedSides) * static_cast<int64_t>(sizeof(float));
+  return scratch + weights + experts + thread * omp_get_max_threads();
 }
 
 int64_t Forward::bytes_per_node() const {
@@ -213,11 +219,17 @@ class Forward::TreeSteps final : public BlockSteps {
     const auto [out, in] = linear_shape(block_.spec(), block_.own(), role);
     matmul(x, in, forward_.scratch_->expert.weight(role), y, out, rows, block_.job);
     forward_.add_low_rank(block_.update(role, expert), x, y, rows, in, out, block_.job);
+    if (role != Role::down) return;
+    shares_ += rows;
+    const int64_t nodes = shares_ / block_.spec().experts_per_token;
+    block_.report(nodes - reported_);
+    reported_ = nodes;
   }
 
  private:
   Forward& forward_;
   const Block& block_;
+  int64_t shares_ = 0, reported_ = 0;  // rows that experts are done with; nodes told of
 };
 
 void Forward::run_block(const Block& block, float* residual) {
@@ -238,7 +250,9 @@ void Forward::run_block(const Block& block, float* residual) {
     const auto positions =
         std::span(block.tree.position).subspan(static_cast<size_t>(first), static_cast<size_t>(rows));
     math.add_attention(positions, s.keys.data() + first * kv_width, s.values.data() + first * kv_width, rows, x);
-    if (!block.own().experts) math.add_mlp(rows, x);
+    if (block.own().experts) continue;
+    math.add_mlp(rows, x);
+    block.report(rows);
   }
   if (block.own().experts) math.add_experts(nodes, chunk, residual);
 }
@@ -289,12 +303,12 @@ void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const
       }
       if (s.weights.not_finite() > 0) not_finite_[m].blocks[layer] = s.weights.not_finite();
       if (m == 0 || layer >= joined) {
-        run_block({*models_[m], s.weights, s.angles[m], layer, tree, job, not_finite_[m]}, s.residuals[m].data());
+        run_block({*models_[m], s.weights, s.angles[m], layer, tree, job, not_finite_[m], pass}, s.residuals[m].data());
       } else {
+        if (pass.on_nodes_done) pass.on_nodes_done(tree.nodes());
         not_finite_[m].experts = not_finite_[0].experts;  // computed as one so far
       }
       if (pass.on_keys_values) pass.on_keys_values(layer, m, s.keys.data(), s.values.data());
-      if (pass.on_nodes_done) pass.on_nodes_done(tree.nodes());
     }
     if (layers[next] == layer) {
       observe(layer, views);

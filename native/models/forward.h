@@ -39,7 +39,7 @@ struct Pass {
   int64_t first_layer = 0;
   std::vector<const float*> residuals;
   KeyValueObserver on_keys_values;
-  std::function<void(int64_t nodes)> on_nodes_done;  // nodes pushed through one block of one model
+  std::function<void(int64_t nodes)> on_nodes_done;  // so many more pushed through one block of one model
 };
 
 /// Pushes all nodes of a tree through the decoder blocks 0 … last wanted of one model or of a pair, layer by

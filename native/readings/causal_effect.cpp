@@ -125,7 +125,7 @@ CausalResult causal_effect(const Model& base, const Model& finetuned, const Toke
   result.counts.assign(static_cast<size_t>(columns), 0);
 
   const int64_t context = std::min(base.spec().prefix_context(), finetuned.spec().prefix_context());
-  const auto trees = plan_trees(tokens, kNodesPerWave, context);
+  const auto trees = plan_trees(tokens, kNodesPerWave, context, job);
   int64_t nodes = 0, done = 0;
   for (const PrefixTree& tree : trees) nodes += tree.nodes();
   const int64_t work = nodes * (effects * vectors + 2);

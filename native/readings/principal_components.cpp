@@ -156,7 +156,7 @@ std::vector<Components> principal_components(const Model& base, const Model& fin
   std::vector<std::vector<float>> rows(P);
   std::vector<std::vector<int64_t>> counts(P);
   Forward forward({&base, &finetuned});
-  const auto trees = plan_trees(batch, kNodesPerWave, context);
+  const auto trees = plan_trees(batch, kNodesPerWave, context, job);
   int64_t work = 0, done = 0;
   for (const PrefixTree& tree : trees) work += tree.nodes() * (request.layer + 1) * 2;
   for (const PrefixTree& tree : trees) {

@@ -13,7 +13,7 @@ class Waves {
  public:
   /// context: ModelSpec::prefix_context, the smallest of all models that read the texts.
   Waves(const TokenBatch& tokens, int64_t context, Job& job, int64_t nodes_per_wave = 1 << 13)
-      : trees_(plan_trees(tokens, nodes_per_wave, context)), job_(job) {
+      : trees_(plan_trees(tokens, nodes_per_wave, context, job)), job_(job) {
     for (const PrefixTree& tree : trees_) total_ += tree.nodes();
   }
 

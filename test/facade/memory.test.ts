@@ -63,8 +63,8 @@ test.runIf(process.platform === 'linux')(
     expect(roomy.waves).toBe(1);
     expect(roomy.peak).toBeGreaterThan(96 * MiB); // else the small budget would prove nothing
     expect(tight.waves).toBeGreaterThan(2);
-    // The process's own share (JavaScript's heap, copies of the ids) is in the peak too: up to 9 MiB more was seen.
-    expect(tight.peak).toBeLessThanOrEqual((48 + 16) * MiB);
+    // JavaScript's own share is in the peak too: 2 to 4 MiB of it were measured, in a peak of 39 to 43 MiB.
+    expect(tight.peak).toBeLessThanOrEqual((48 + 4) * MiB);
     expect(tight.checksum).toBe(roomy.checksum);
   },
 );

@@ -230,3 +230,42 @@ TEST_CASE("a weight that is not a number is counted once, however many texts and
     CHECK(result.not_finite > 0);
   }
 }
+
+TEST_CASE("progress comes within a block, never goes back and ends with all the work done") {
+  const Texts texts(2000);
+  const auto batch = texts.batch(counting(2000));
+  Job job;
+  std::vector<int64_t> seen;
+  int64_t work = 0;
+  job.on_progress = [&](int64_t done, int64_t total) {
+    seen.push_back(done);
+    work = total;
+  };
+  const auto check = [&](size_t most_calls_of_whole_blocks) {
+    CHECK(std::is_sorted(seen.begin(), seen.end()));
+    CHECK(seen.back() == work);
+    CHECK(seen.size() > most_calls_of_whole_blocks);
+    seen.clear();
+  };
+  const Model base(kBase, ""), finetuned(kBase, kAdapter), other(kFull, "");
+  const auto nodes = count_unique_prefixes(batch.view());
+  REQUIRE(nodes > 4 * 384 * omp_get_max_threads());
+  paired_diff(base, other, batch.view(), {{0}, {0, 11}, 0}, job);
+  CHECK(work == 2 * nodes);
+  check(2);
+  paired_diff(base, finetuned, batch.view(), {{3}, {0, 11}, 0}, job);
+  check(8);
+  residuals(base, batch.view(), {0}, job);
+  check(1);
+  logits(base, texts.batch(counting(100)).view(), job);
+  CHECK(work % (base.spec().layers + 1) == 0);  // the head is work too
+  check(8);
+
+  const std::string experts = std::string(FIXTURES) + "/golden/qwen3_moe-mixed-f32";
+  std::vector<int32_t> ids(400);
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i / 2 % 200);
+  std::vector<int64_t> offsets;
+  for (int64_t at = 0; at <= 400; at += 2) offsets.push_back(at);
+  residuals(Model(experts, ""), {ids, offsets}, {0}, job);  // one block of six experts
+  check(3);
+}
