@@ -132,8 +132,11 @@ test('diff', async () =>
       --dtype <type>        of the matrix products; bfloat16 sums in float32 and is
                             faster where processors have it (choices: "float32",
                             "bfloat16", default: "float32")
+      --compat              round where the published implementation does
       --memory <size>       memory a measurement may take, like 2GiB (default: 1GiB,
                             or what it needs)
+      --patchscope          also read the first five positions of every layer by
+                            Patchscope
       --data <folder>       folder that holds the store (default: "deltascope-data",
                             env: DELTASCOPE_DATA)
       -h, --help            display help for command

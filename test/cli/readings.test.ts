@@ -224,3 +224,11 @@ describe('in one line is said', () => {
     expect(stderr).toContain(what);
   });
 });
+
+test('diff --patchscope reads the run at once', async () => {
+  const options = ['--corpus', everyday, '--samples', '20', '--positions', '2', '--layers', '0,3'];
+  await ask('diff', 'mixed', ...options, '--patchscope');
+  const shown = await json('show', 'mixed', '--method', 'patchscope', '--top', '3');
+  expect(shown.layers.map(({ layer }: { layer: number }) => layer)).toEqual([0, 3]);
+  expect(shown.layers[1].positions).toHaveLength(2);
+});
