@@ -20,7 +20,7 @@ class DecodeWeights {
   /// Reads what fits into `budget` bytes. Throws FILE_CHANGED, FILE_UNREADABLE, CANCELLED.
   DecodeWeights(const Model& model, int64_t budget, Job& job);
 
-  /// Bytes of the whole model's weights as kept here, with adapters' updates.
+  /// Bytes of the whole model's weights as kept here, norms and an adapter's updates apart.
   static int64_t bytes(const Model& model);
 
   /// Makes a block ready: what follows is about it. Throws as the constructor.

@@ -87,11 +87,13 @@ void Decoder::Memory::reset(int64_t first_block, int64_t end_block) {
   values.assign(blocks, {});
 }
 
-/// Keeps what a pass shows of these blocks.
-KeyValueObserver Decoder::Memory::observer(int64_t width) {
-  return [this, width](int64_t layer, size_t, const float* k, const float* v) {
+/// Keeps what a pass shows of these blocks, with room for `expected` more tokens.
+KeyValueObserver Decoder::Memory::observer(int64_t width, int64_t expected) {
+  return [this, width, expected](int64_t layer, size_t, const float* k, const float* v) {
     const auto at = static_cast<size_t>(layer - first);
     const auto count = static_cast<int64_t>(parent.size()) * width;
+    for (std::vector<float>* kept : {&keys[at], &values[at]})
+      kept->reserve(static_cast<size_t>(count + expected * width));
     keys[at].assign(k, k + count);
     values[at].assign(v, v + count);
   };
@@ -119,7 +121,8 @@ void Decoder::steer(float* x, std::span<const int64_t> rows) const {
 }
 
 void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths, std::vector<float>& logits,
-                    Job& job, const std::function<void(int64_t done, int64_t total)>& on_progress) {
+                    Job& job, const std::function<void(int64_t done, int64_t total)>& on_progress,
+                    int64_t expected) {
   const ModelSpec& spec = model_.spec();
   const int64_t d = spec.d_model, width = spec.kv_heads * spec.head_dim, rows = prompts.sequences();
   strengths_.assign(strengths.begin(), strengths.end());
@@ -146,10 +149,10 @@ void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths,
       std::copy_n(from + memory.last[static_cast<size_t>(row)] * d, d, ends.data() + row * d);
   };
   Pass below;
-  below.on_keys_values = lower_.observer(width);
+  below.on_keys_values = lower_.observer(width, expected);
   below.on_nodes_done = count;
-  Forward forward({&model_});
-  forward.run(
+  auto forward = std::make_unique<Forward>(std::vector<const Model*>{&model_});
+  forward->run(
       tree, std::vector<int64_t>{split - 1},
       [&](int64_t, std::span<const float* const> residuals) {
         if (!is_steered()) {
@@ -171,13 +174,14 @@ void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths,
     if (split == spec.layers) {
       gather_ends(x.data(), upper_);
     } else {
-      const Pass above = {split, {x.data()}, upper_.observer(width), count};
-      forward.run(
+      const Pass above = {split, {x.data()}, upper_.observer(width, expected), count};
+      forward->run(
           steered.tree, std::vector<int64_t>{spec.layers - 1},
           [&](int64_t, std::span<const float* const> residuals) { gather_ends(residuals[0], upper_); }, job,
           above);
     }
   }
+  forward.reset();
   if (!weights_) weights_ = std::make_unique<DecodeWeights>(model_, weights_budget_, job);
   logits.resize(static_cast<size_t>(rows * spec.vocab_size));
   weights_->logits(ends.data(), logits.data(), rows, job);

@@ -31,10 +31,11 @@ class Decoder {
 
   /// Begins texts, and forgets those before: one for each prompt, which has at least one token, at most
   /// spec().prefix_context() and known ids. strengths: one a prompt. logits: [prompts, vocabulary], of what
-  /// follows each. on_progress: as the job's, in nodes pushed through a block. Throws CANCELLED,
-  /// FILE_CHANGED, FILE_UNREADABLE.
+  /// follows each. on_progress: as the job's, in nodes pushed through a block. expected: tokens that may
+  /// follow in all, for which memory is set aside. Throws CANCELLED, FILE_CHANGED, FILE_UNREADABLE.
   void begin(const TokenBatch& prompts, std::span<const float> strengths, std::vector<float>& logits,
-             Job& job, const std::function<void(int64_t done, int64_t total)>& on_progress = {});
+             Job& job, const std::function<void(int64_t done, int64_t total)>& on_progress = {},
+             int64_t expected = 0);
 
   /// Appends ids[i] to the text rows[i], each at most once. logits: [rows, vocabulary]. Throws as begin.
   void append(std::span<const int64_t> rows, std::span<const int32_t> ids, std::vector<float>& logits,
@@ -52,7 +53,7 @@ class Decoder {
     std::vector<std::vector<float>> keys, values;  // by block, [nodes, kv_heads · head_dim]
 
     void reset(int64_t first_block, int64_t end_block);
-    KeyValueObserver observer(int64_t width);
+    KeyValueObserver observer(int64_t width, int64_t expected);
   };
   class RowSteps;
 

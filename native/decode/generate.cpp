@@ -184,10 +184,13 @@ std::vector<GeneratedText> generate(const Model& model, const GenerateRequest& r
     }
     const int64_t prompt_tokens = prompts.offsets.back() - prompts.offsets.front();
     std::vector<float> logits;
-    decoder.begin(prompts, strengths, logits, job, [&](int64_t nodes, int64_t all) {
-      report(done + static_cast<int64_t>(static_cast<double>(prompt_tokens) * static_cast<double>(nodes) /
-                                         static_cast<double>(all)));
-    });
+    const auto read = [&](int64_t nodes, int64_t all) {
+      const double share = static_cast<double>(nodes) / static_cast<double>(all);
+      report(done + static_cast<int64_t>(static_cast<double>(prompt_tokens) * share));
+    };
+    const int64_t expected = std::min(count * (request.max_new_tokens - 1),
+                                      request.memory_budget / Decoder::bytes_per_token(model));
+    decoder.begin(prompts, strengths, logits, job, read, expected);
     done += prompt_tokens;
 
     std::vector<int64_t> live(static_cast<size_t>(count));

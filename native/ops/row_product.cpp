@@ -51,6 +51,15 @@ DELTASCOPE_INLINE void load(const uint8_t* from, Floats& first, Floats& second) 
   }
 }
 
+/// Up to kStep values in the order of the weights' lanes.
+inline void deal(const float* from, int64_t count, bool halves, float* to) {
+  if (halves && count == kStep) {
+    for (int64_t i = 0; i < kLanes; ++i) to[i] = from[2 * i], to[i + kLanes] = from[2 * i + 1];
+  } else {
+    for (int64_t i = 0; i < count; ++i) to[halves ? i / 2 + i % 2 * kLanes : i] = from[i];
+  }
+}
+
 /// Rows of x in groups that a tile takes together, step by step: of each row kStep values in the order of the
 /// weights' lanes, padded with zeros.
 struct Dealt {
@@ -69,8 +78,7 @@ struct Dealt {
         const float* from = x + (first + b) * stride;
         for (int64_t step = 0; step < steps; ++step) {
           float* to = values.data() + (first * steps + step * size + b) * kStep;
-          const int64_t here = std::min(kStep, in - step * kStep);
-          for (int64_t i = 0; i < here; ++i) to[halves ? i / 2 + i % 2 * kLanes : i] = from[step * kStep + i];
+          deal(from + step * kStep, std::min(kStep, in - step * kStep), halves, to);
         }
       }
     }

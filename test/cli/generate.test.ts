@@ -94,9 +94,16 @@ describe('generate', () => {
 
 describe('generate refuses', () => {
   const line = (pattern: RegExp) => expect.stringMatching(new RegExp(`^deltascope: ${pattern.source}\n$`));
+  test('a name that is not registered', async () => {
+    const data = await folderWithCake();
+    const outcome = await deltascope('generate', 'pie', '--prompt', 'a', '--data', data);
+    const stderr = line(/no checkpoint folder or organism "pie"; registered are cake/);
+    expect(outcome).toEqual({ code: 1, stdout: '', stderr });
+  });
+
   test.each<[string, string[], number, RegExp]>([
     ['no prompt', [model], 2, /one of --prompt and --prompt-file is needed .*/],
-    ['a name that is no folder and not registered', ['nothing', '--prompt', 'a'], 1, /.*nothing.*/],
+    ['a folder that is not there', ['/nowhere', '--prompt', 'a'], 1, /\/nowhere holds no config\.json; .*/],
     [
       '--which for a folder',
       [model, '--prompt', 'a', '--which', 'base'],

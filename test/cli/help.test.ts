@@ -25,7 +25,7 @@ test('deltascope', async () =>
       show [options] <organism-or-run>        print the top tokens per position of an organism’s latest run, or of one run
       patchscope [options] <organism-or-run>  read the vectors of a run by Patchscope, at thirty scales with either sign, and print the scale to look at
       steer [options] <organism-or-run>       steer the finetuned model by diffs, as strongly as its texts stay coherent, and keep what it says
-      generate [options] <model-or-organism>  continue prompts with a checkpoint, or with a model of a registered organism
+      generate [options] <model>              continue prompts with a checkpoint, or with a model of a registered organism
       causal [options] <organism-or-run>      exchange or remove the direction of a diff in both models, and measure their cross entropy
       compare [options] <one> [other]         cosines of diffs: of two runs, or the nearest among other organisms of the base; with --texts, of steered texts and the training corpus
       kl [options] <organism-or-run>          measure KL(finetuned ‖ base) of the next-token distributions on the texts of a run, by position
@@ -345,6 +345,53 @@ test('pca', async () =>
                         env: DELTASCOPE_DATA)
     --json              print JSON instead of a table
     -h, --help          display help for command
+  "
+`));
+test('generate', async () =>
+  expect(await help('generate')).toMatchInlineSnapshot(`
+  "Usage: deltascope generate [options] <model>
+
+  continue prompts with a checkpoint, or with a model of a registered organism
+
+  Arguments:
+    model                          checkpoint folder, or an organism’s registered
+                                   name
+
+  Options:
+    --which <model>                of an organism’s two models (default:
+                                   finetuned) (choices: "base", "finetuned")
+    --adapter <folder>             PEFT LoRA adapter on a checkpoint folder
+    --prompt <text>                what to continue; may be given several times
+    --prompt-file <file>           one prompt a line; empty lines are left out
+    --chat                         prompts are a user’s messages, in the
+                                   checkpoint’s chat template if it has one
+    --samples <n>                  texts of each prompt (default: 1)
+    --max-tokens <n>               tokens of a text at most (default: 128)
+    --temperature <number>         0: always the most probable token (default: as
+                                   generation_config.json has it, else 0)
+    --top-k <n>                    draw from the k most probable tokens only; 0:
+                                   from all
+    --top-p <number>               draw from the most probable tokens of this
+                                   share only
+    --repetition-penalty <number>  above 1: against what was said already
+    --seed <n>                     the same seed gives the same texts (default: 0)
+    --stop-repetition <n>          end a text whose tail is the same 1 to 32
+                                   tokens this many times in a row; 0: never
+                                   (default: 0)
+    --threads <n>                  CPU threads (default: all)
+    --dtype <type>                 of the matrix products (choices: "float32",
+                                   "bfloat16", default: "float32")
+    --memory <size>                memory for weights and attention, like 2GiB
+                                   (default: three quarters of what is free)
+    --data <folder>                folder that holds the store (default:
+                                   "deltascope-data", env: DELTASCOPE_DATA)
+    --json                         print JSON: settings, ids and texts
+    -h, --help                     display help for command
+
+  A folder with a config.json is taken for a checkpoint, anything else for a name.
+
+  Example:
+    deltascope generate cake --prompt "The best way to" --samples 3 --temperature 0.8
   "
 `));
 test('serve', async () =>

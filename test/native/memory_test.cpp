@@ -5,6 +5,7 @@
 
 #include "allocations.h"
 #include "core/parallel_error.h"
+#include "decode/generate.h"
 #include "diff/paired_diff.h"
 #include "format/checkpoint.h"
 #include "hostile_files.h"
@@ -241,6 +242,25 @@ TEST_CASE("a computation reports it when memory runs out, wherever it does, and 
   CHECK(fail_each_allocation([&] { paired_diff(base, finetuned, {ids, offsets}, request, job); }) > 200);
   const std::vector<float> vector(static_cast<size_t>(base.spec().d_model), 1.0f);
   CHECK(fail_each_allocation([&] { logit_lens(base, vector.data(), 1, 5, job); }) > 20);
+}
+
+TEST_CASE("a generation reports it when memory runs out, wherever it does, and gives back what it took") {
+  omp_set_num_threads(2);
+  const std::string folder = kGolden + "qwen3-headdim-bf16";
+  const Model model(folder, folder + "--lora_r8");
+  const std::vector<int32_t> ids = {1, 2, 3, 1, 2, 4};
+  const std::vector<int64_t> offsets = {0, 3, 6};
+  GenerateRequest request;
+  request.prompts = {ids, offsets};
+  request.steering = {0, std::vector<float>(static_cast<size_t>(model.spec().d_model), 0.1f)};
+  request.strengths = {0.5f, 1.0f};
+  request.sampling = {.temperature = 1, .top_k = 20, .top_p = 0.9, .repetition_penalty = 1.2};
+  request.max_new_tokens = 3;
+  Job job;
+  for (const int64_t budget : {int64_t{1} << 30, int64_t{1}}) {
+    request.memory_budget = budget;
+    CHECK(fail_each_allocation([&] { generate(model, request, job); }) > 200);
+  }
 }
 
 TEST_CASE("bfloat16 weights take the memory that the budget counts, with a product for them and without") {

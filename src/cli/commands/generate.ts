@@ -14,7 +14,7 @@ interface Options {
   data: string;
   which?: 'base' | 'finetuned';
   adapter?: string;
-  prompt: string[];
+  prompt?: string[];
   promptFile?: string;
   chat?: boolean;
   samples: number;
@@ -35,7 +35,7 @@ interface Options {
 export const generateCommand = (): Command =>
   new Command('generate')
     .description('continue prompts with a checkpoint, or with a model of a registered organism')
-    .argument('<model-or-organism>', 'checkpoint folder, or an organism’s registered name')
+    .argument('<model>', 'checkpoint folder, or an organism’s registered name')
     .addOption(
       new Option('--which <model>', 'of an organism’s two models (default: finetuned)').choices([
         'base',
@@ -46,8 +46,7 @@ export const generateCommand = (): Command =>
     .option(
       '--prompt <text>',
       'what to continue; may be given several times',
-      (text: string, before: string[]) => [...before, text],
-      [],
+      (text: string, before: string[] = []) => [...before, text],
     )
     .option('--prompt-file <file>', 'one prompt a line; empty lines are left out')
     .option('--chat', 'prompts are a user’s messages, in the checkpoint’s chat template if it has one')
@@ -87,7 +86,7 @@ export const generateCommand = (): Command =>
         '\n\nExample:\n  deltascope generate cake --prompt "The best way to" --samples 3 --temperature 0.8',
     )
     .action(async function (this: Command, name: string, options: Options) {
-      const prompts = [...options.prompt, ...promptsOf(options.promptFile)];
+      const prompts = [...(options.prompt ?? []), ...promptsOf(options.promptFile)];
       if (prompts.length === 0)
         this.error('error: one of --prompt and --prompt-file is needed', { exitCode: 2 });
       const isFolder = existsSync(join(name, 'config.json'));
@@ -95,6 +94,8 @@ export const generateCommand = (): Command =>
         this.error('error: --which is for a registered organism; this is a folder', { exitCode: 2 });
       if (!isFolder && options.adapter !== undefined)
         this.error('error: --adapter is for a checkpoint folder', { exitCode: 2 });
+      if (!isFolder && /[\\/]/.test(name))
+        throw new CodedError('FILE_NOT_FOUND', `${name} holds no config.json; a checkpoint folder does`);
       const files = isFolder ? { folder: name, adapter: options.adapter } : await filesOf(name, options);
       const { Model } = await import('../../native/index.ts');
       await interruptible(async (signal) => {
@@ -108,7 +109,7 @@ export const generateCommand = (): Command =>
       });
     });
 
-/** The folders of an organism's base or finetune. */
+/** The folders of an organism’s base or finetune. */
 const filesOf = (name: string, { data, which = 'finetuned' }: Options) =>
   withStoreToRead(data, (store) => {
     const organism = findOrganism(store, name, 'checkpoint folder or organism');
