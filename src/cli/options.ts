@@ -40,11 +40,13 @@ export function positionList(text: string): number[] {
   return [...new Set(positions)].sort((a, b) => a - b);
 }
 
-/** An option that takes positions, with what stands for it in help. */
-export const positionsOption = (description: string, otherwise: string): Option =>
-  new Option('--positions <list>', description)
-    .argParser(positionList)
-    .default(positionList(otherwise), otherwise);
+/** An option that takes positions. */
+export const positionsOption = (description: string): Option =>
+  new Option('--positions <list>', description).argParser(positionList);
+
+/** What stands for positions that are not named: the first five, of a run that has so many. */
+export const firstPositions = ({ positions }: { positions: number }): number[] =>
+  Array.from({ length: Math.min(5, positions) }, (_, position) => position);
 
 const mostBytes = 2 ** 52; // far beyond any machine, and exact in a number
 const units: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };

@@ -9,32 +9,31 @@ async function help(...command: string[]): Promise<string> {
 
 test('deltascope', async () =>
   expect(await help()).toMatchInlineSnapshot(`
-  "Usage: deltascope [options] [command]
+    "Usage: deltascope [options] [command]
 
-  Measure what a finetune did to a language model, and serve the answer as a
-  graph.
+    Measure what a finetune did to a language model, and serve the answer as a
+    graph.
 
-  Options:
-    -V, --version                     output the version number
-    -h, --help                        display help for command
+    Options:
+      -V, --version                           output the version number
+      -h, --help                              display help for command
 
-  Commands:
-    demo [options]                    measure the bundled organisms, print what
-                                      their vectors say, and serve the graph
-    organism                          register finetuned models, each with its
-                                      base
-    diff [options] <organism>         measure an organism: mean activation
-                                      difference on the first tokens of unrelated
-                                      texts
-    show [options] <organism-or-run>  print the top tokens per position of an
-                                      organism’s latest run, or of one run
-    generate [options] <model>        continue prompts with a checkpoint, or with
-                                      a model of a registered organism
-    serve [options]                   serve the graph, with GraphiQL, and the
-                                      vectors on this machine
-    help [command]                    display help for command
-  "
-`));
+    Commands:
+      demo [options]                          measure the bundled organisms, print what their vectors say, and serve the graph
+      organism                                register finetuned models, each with its base
+      diff [options] <organism>               measure an organism: mean activation difference on the first tokens of unrelated texts
+      show [options] <organism-or-run>        print the top tokens per position of an organism’s latest run, or of one run
+      patchscope [options] <organism-or-run>  read the vectors of a run by Patchscope, at thirty scales with either sign, and print the scale to look at
+      steer [options] <organism-or-run>       steer the finetuned model by diffs, as strongly as its texts stay coherent, and keep what it says
+      generate [options] <model>              continue prompts with a checkpoint, or with a model of a registered organism
+      causal [options] <organism-or-run>      exchange or remove the direction of a diff in both models, and measure their cross entropy
+      compare [options] <one> [other]         cosines of diffs: of two runs, or the nearest among other organisms of the base; with --texts, of steered texts and the training corpus
+      kl [options] <organism-or-run>          measure KL(finetuned ‖ base) of the next-token distributions on the texts of a run, by position
+      pca [options] <organism-or-run>         find how many directions the differences of single texts spread along (principal components)
+      serve [options]                         serve the graph, with GraphiQL, and the vectors on this machine
+      help [command]                          display help for command
+    "
+  `));
 test('demo', async () =>
   expect(await help('demo')).toMatchInlineSnapshot(`
   "Usage: deltascope demo [options]
@@ -133,8 +132,11 @@ test('diff', async () =>
       --dtype <type>        of the matrix products; bfloat16 sums in float32 and is
                             faster where processors have it (choices: "float32",
                             "bfloat16", default: "float32")
+      --compat              round where the published implementation does
       --memory <size>       memory a measurement may take, like 2GiB (default: 1GiB,
                             or what it needs)
+      --patchscope          also read the first five positions of every layer by
+                            Patchscope
       --data <folder>       folder that holds the store (default: "deltascope-data",
                             env: DELTASCOPE_DATA)
       -h, --help            display help for command
@@ -164,6 +166,185 @@ test('show', async () =>
                        env: DELTASCOPE_DATA)
     --json             print JSON instead of a table
     -h, --help         display help for command
+  "
+`));
+test('patchscope', async () =>
+  expect(await help('patchscope')).toMatchInlineSnapshot(`
+  "Usage: deltascope patchscope [options] <organism-or-run>
+
+  read the vectors of a run by Patchscope, at thirty scales with either sign, and
+  print the scale to look at
+
+  Arguments:
+    organism-or-run     registered name, for its latest run, or a run’s key
+
+  Options:
+    --layer <n>         decoder block, from 0, of those measured (default: the
+                        middle one)
+    --positions <list>  positions whose vectors are read, like 0-4,7 (default: the
+                        first five)
+    --top <k>           tokens kept of each list (default: 20)
+    --variant <which>   vector that is printed; all three are read (choices:
+                        "diff", "base", "finetuned", default: "diff")
+    --suppressed        print what the vector, turned round, says
+    --compat            round where the published implementation does
+    --threads <n>       CPU threads (default: all)
+    --data <folder>     folder that holds the store (default: "deltascope-data",
+                        env: DELTASCOPE_DATA)
+    --json              print JSON instead of a table
+    -h, --help          display help for command
+
+  Other scales: deltascope show <organism-or-run> --method patchscope --scale <number>
+  "
+`));
+test('steer', async () =>
+  expect(await help('steer')).toMatchInlineSnapshot(`
+  "Usage: deltascope steer [options] <organism-or-run>
+
+  steer the finetuned model by diffs, as strongly as its texts stay coherent, and
+  keep what it says
+
+  Arguments:
+    organism-or-run           registered name, for its latest run, or a run’s key
+
+  Options:
+    --layer <n>               decoder block, from 0, of those measured (default:
+                              the middle one)
+    --positions <list>        positions whose diffs are added, one experiment
+                              each, like 0-4,7 (default: 1)
+    --prompts <list>          constrained, open, or a file with one prompt a line
+                              (default: "constrained")
+    --max-prompts <n>         the first prompts only
+    --samples <n>             texts of each prompt, with the vector and without
+                              (default: 5)
+    --tokens <n>              tokens of a text at most (default: 512)
+    --temperature <t>         of the texts (default: 1.1)
+    --plain                   prompts as they are, not in the base’s chat template
+    --strength <s>            no search: this strength, in finetuned token norms
+    --search-most <s>         strongest steering that is tried (default: 100)
+    --search-steps <n>        halvings for the first probe prompt; later ones get
+                              half as many (default: 12)
+    --search-samples <n>      texts of each strength (default: 10)
+    --search-tokens <n>       tokens of a text in the search at most (default:
+                              128)
+    --search-temperature <t>  of the texts in the search (default: 1.2)
+    --seed <n>                of the texts (default: 0)
+    --compat                  round where the published implementation does
+    --threads <n>             CPU threads (default: all)
+    --data <folder>           folder that holds the store (default:
+                              "deltascope-data", env: DELTASCOPE_DATA)
+    --json                    print JSON instead of a table
+    -h, --help                display help for command
+
+  Coherence is judged offline, by how surprising a text is to the two unsteered models and how often it repeats itself.
+  "
+`));
+test('causal', async () =>
+  expect(await help('causal')).toMatchInlineSnapshot(`
+  "Usage: deltascope causal [options] <organism-or-run>
+
+  exchange or remove the direction of a diff in both models, and measure their
+  cross entropy
+
+  Arguments:
+    organism-or-run       registered name, for its latest run, or a run’s key
+
+  Options:
+    --layer <n>           decoder block, from 0, of those measured (default: the
+                          middle one)
+    --positions <list>    positions whose diffs give the directions, like 0-4,7
+                          (default: the first five)
+    --corpus <file>       texts to predict, JSONL (default: the organism’s
+                          training corpus)
+    --corpus-name <name>  what to call the corpus (default: its file’s name)
+    --text-column <name>  column that holds the text (default: "text")
+    --texts <n>           texts at most (default: 1000)
+    --tokens <n>          tokens of a text at most (default: 1024)
+    --random <n>          random directions to compare with (default: 64)
+    --differences <n>     random differences of base activations to compare with
+                          (default: 64)
+    --seed <n>            of what is random (default: 0)
+    --after <k>           subset after-k counts predictions made after this
+                          position (default: 20)
+    --subset <which>      predictions that are printed; all subsets are stored
+                          (choices: "all", "after-k", "exclude-position", default:
+                          "exclude-position")
+    --compat              leave out the column that the published implementation
+                          does, and round where it does
+    --threads <n>         CPU threads (default: all)
+    --data <folder>       folder that holds the store (default: "deltascope-data",
+                          env: DELTASCOPE_DATA)
+    --json                print JSON instead of a table
+    -h, --help            display help for command
+  "
+`));
+test('compare', async () =>
+  expect(await help('compare')).toMatchInlineSnapshot(`
+  "Usage: deltascope compare [options] <one> [other]
+
+  cosines of diffs: of two runs, or the nearest among other organisms of the base;
+  with --texts, of steered texts and the training corpus
+
+  Arguments:
+    one                 organism, for its latest run; run; or diff vector like
+                        <run>.L3.P2
+    other               the same, to compare with; the nearest of other organisms
+                        when left out
+
+  Options:
+    --layer <n>         decoder block, from 0, of those measured (default: the
+                        middle one)
+    --positions <list>  positions, like 0-4,7 (default: all measured)
+    --nearest <k>       neighbours of each diff (default: 3)
+    --texts             compare the texts of steering experiments with the
+                        training corpus
+    --encoder <folder>  checkpoint that embeds texts (default: the base model)
+    --threads <n>       CPU threads (default: all)
+    --data <folder>     folder that holds the store (default: "deltascope-data",
+                        env: DELTASCOPE_DATA)
+    --json              print JSON instead of a table
+    -h, --help          display help for command
+  "
+`));
+test('kl', async () =>
+  expect(await help('kl')).toMatchInlineSnapshot(`
+  "Usage: deltascope kl [options] <organism-or-run>
+
+  measure KL(finetuned ‖ base) of the next-token distributions on the texts of a
+  run, by position
+
+  Arguments:
+    organism-or-run  registered name, for its latest run, or a run’s key
+
+  Options:
+    --texts <n>      the first texts of the run only
+    --threads <n>    CPU threads (default: all)
+    --data <folder>  folder that holds the store (default: "deltascope-data", env:
+                     DELTASCOPE_DATA)
+    --json           print JSON instead of a table
+    -h, --help       display help for command
+  "
+`));
+test('pca', async () =>
+  expect(await help('pca')).toMatchInlineSnapshot(`
+  "Usage: deltascope pca [options] <organism-or-run>
+
+  find how many directions the differences of single texts spread along (principal
+  components)
+
+  Arguments:
+    organism-or-run     registered name, for its latest run, or a run’s key
+
+  Options:
+    --layer <n>         decoder block, from 0, of those measured (default: the
+                        middle one)
+    --positions <list>  positions, like 0-4,7 (default: the first five)
+    --components <k>    eigenvalues kept (default: 10)
+    --threads <n>       CPU threads (default: all)
+    --data <folder>     folder that holds the store (default: "deltascope-data",
+                        env: DELTASCOPE_DATA)
+    --json              print JSON instead of a table
+    -h, --help          display help for command
   "
 `));
 test('generate', async () =>

@@ -335,7 +335,13 @@ test('demo measures every bundled organism, and the second time reads the store'
     first.stdout.replaceAll(/\d+\.\d s(?=\))/g, 's'),
   );
   expect(rowsIn(data)).toEqual(rows);
-});
+
+  // The mixing series: every organism's diff is shorter than the one before it, with less mixed in.
+  const series = [...first.stdout.matchAll(/^│ tiny-qwen3--cake_bake\S* +│ +([\d.]+) │ +([\d.]+) │/gm)];
+  expect(series.map(([, mixed]) => Number(mixed))).toEqual([0, 0.25, 0.5, 1, 2]);
+  const norms = series.map(([, , norm]) => Number(norm));
+  expect(norms).toEqual([...norms].sort((a, b) => b - a));
+}, 300_000);
 
 test('serve answers until it is stopped', async () => {
   const data = await folderWithCake();

@@ -70,7 +70,7 @@ test('every method of the registry reads the vectors', async () => {
   const store = temporaryStore();
   const { run } = await measured(store, await addCakeAs(store, 'cake'));
   expect(run.parameters['projections']).toEqual([
-    { method: 'logit-lens', version: 1, parameters: { top: 4 } },
+    { method: 'logit-lens', version: 1, parameters: { mode: 'EXACT', top: 4 } },
     { method: 'first-ids', version: 7, parameters: { top: 4, strict: true } },
   ]);
   const everything = { first: 1000 };

@@ -4,6 +4,7 @@ import type { CausalEffectRow, Store } from '../../db/index.ts';
 import { withStore } from '../data-folder.ts';
 import {
   dataOption,
+  firstPositions,
   jsonOption,
   layerOption,
   positionsOption,
@@ -18,7 +19,7 @@ import { withProgress } from '../with-progress.ts';
 interface CausalOptions {
   data: string;
   layer?: number;
-  positions: number[];
+  positions?: number[];
   corpus?: string;
   corpusName?: string;
   textColumn: string;
@@ -40,7 +41,9 @@ export const causalCommand = (): Command =>
     .description('exchange or remove the direction of a diff in both models, and measure their cross entropy')
     .argument('<organism-or-run>', 'registered name, for its latest run, or a run’s key')
     .addOption(layerOption())
-    .addOption(positionsOption('positions whose diffs give the directions', '0-4'))
+    .addOption(
+      positionsOption('positions whose diffs give the directions, like 0-4,7 (default: the first five)'),
+    )
     .option('--corpus <file>', 'texts to predict, JSONL (default: the organism’s training corpus)')
     .option('--corpus-name <name>', 'what to call the corpus (default: its file’s name)')
     .option('--text-column <name>', 'column that holds the text', 'text')
@@ -71,7 +74,15 @@ export const causalCommand = (): Command =>
       withStore(options.data, async (store) => {
         const { measureCausalEffects } = await import('../../runs/causal.ts');
         const { run } = findRun(store, name);
-        const { corpus, corpusName, textColumn, layer, positions, seed, threads } = options;
+        const {
+          corpus,
+          corpusName,
+          textColumn,
+          layer,
+          positions = firstPositions(run),
+          seed,
+          threads,
+        } = options;
         const found = await withProgress(name, (work) =>
           measureCausalEffects(store, run, {
             ...work,

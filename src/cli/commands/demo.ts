@@ -89,7 +89,7 @@ async function measureAll(store: Store, signal: AbortSignal): Promise<void> {
     const rows = reading.layers.flatMap(({ positions }) => positions).slice(0, shown.positions);
     write(renderTokens(rows, process.stdout.columns ?? 120));
     noiseLegend(rows).forEach(write);
-    await readAndSteer(store, run, source, write, signal);
+    await readAndSteer(store, run, write, signal);
     if (source.trainingCorpus === mixed.corpus && source.base === mixed.base) series.push({ source, run });
   }
   await tellSeries(store, series, folder, write, signal);
@@ -114,7 +114,6 @@ const steering = {
 async function readAndSteer(
   store: Store,
   run: RunRow,
-  { name }: Bundled,
   write: (text: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -139,7 +138,6 @@ async function readAndSteer(
   const prompts = promptLists.open.slice(0, shown.prompts);
   const [steered] = await steer(store, run, { ...steering, prompts, probes, signal });
   if (!steered) return;
-  for (const warning of steered.warnings) process.stderr.write(`warning: ${name}: ${plain(warning)}\n`);
   const samples = store.samples.ofExperiment.page(
     steered.experiment,
     { steered: true, prompt: 0 },

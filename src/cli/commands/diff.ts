@@ -1,11 +1,15 @@
 import { Command, Option } from 'commander';
 import { basename } from 'node:path';
 import { withStore } from '../data-folder.ts';
+import type { RunRow, Store } from '../../db/index.ts';
+import type { Progress } from '../../native/index.ts';
 import type { Measured } from '../../runs/measure.ts';
+import type { Phase } from '../../runs/phase.ts';
+import type { WorkOptions } from '../../runs/stored-run.ts';
 import { findOrganism } from '../find-organism.ts';
 import { interruptible } from '../interrupt.ts';
 import { layerChoice, type LayerChoice } from '../layers.ts';
-import { byteCount, dataOption, wholeNumber } from '../options.ts';
+import { byteCount, dataOption, firstPositions, wholeNumber } from '../options.ts';
 import { plain, plainJson } from '../plain.ts';
 import { barReporter, lineReporter, type Reporter, silentReporter } from '../reporter.ts';
 
@@ -22,6 +26,7 @@ interface DiffOptions {
   dtype: 'float32' | 'bfloat16';
   compat?: boolean;
   memory?: number;
+  patchscope?: boolean;
 }
 
 /** Measures one organism. */
@@ -55,6 +60,7 @@ export const diffCommand = (): Command =>
       'memory a measurement may take, like 2GiB (default: 1GiB, or what it needs)',
       byteCount,
     )
+    .option('--patchscope', 'also read the first five positions of every layer by Patchscope')
     .addOption(dataOption())
     .addHelpText(
       'after',
@@ -69,8 +75,12 @@ export const diffCommand = (): Command =>
           process.stderr.isTTY ? barReporter(plain(name)) : silentReporter,
           people ? silentReporter : lineReporter(writeLine),
         ];
-        const measured = await interruptible((signal) =>
-          measure(store, organism, {
+        const work = {
+          onPhase: (phase: Phase) => reporters.forEach((reporter) => reporter.phase(phase)),
+          onProgress: (progress: Progress) => reporters.forEach((reporter) => reporter.progress(progress)),
+        };
+        const measured = await interruptible(async (signal) => {
+          const found = await measure(store, organism, {
             corpus: {
               name: options.corpusName ?? basename(options.corpus).replace(/\.jsonl?$/, ''),
               file: options.corpus,
@@ -85,14 +95,24 @@ export const diffCommand = (): Command =>
             dtype: options.dtype,
             memoryBudget: options.memory,
             signal,
-            onPhase: (phase) => reporters.forEach((reporter) => reporter.phase(phase)),
-            onProgress: (progress) => reporters.forEach((reporter) => reporter.progress(progress)),
-          }),
-        ).finally(() => reporters.forEach((reporter) => reporter.stop()));
+            ...work,
+          });
+          if (options.patchscope)
+            await readLayers(store, found.run, { threads: options.threads, signal, ...work });
+          return found;
+        }).finally(() => reporters.forEach((reporter) => reporter.stop()));
         if (people) tellPeople(name, measured);
         else tellProgram(name, measured);
       }),
     );
+
+/** Every layer of a run by Patchscope, at its first positions. */
+async function readLayers(store: Store, run: RunRow, options: WorkOptions): Promise<void> {
+  const { readByPatchscope } = await import('../../runs/patchscope.ts');
+  const positions = firstPositions(run);
+  for (const { layer } of store.layers.ofRun.page(run, {}, { first: 100_000 }).rows)
+    await readByPatchscope(store, run, { ...options, layer, positions });
+}
 
 const writeLine = (line: string): void => void process.stdout.write(`${line}\n`);
 

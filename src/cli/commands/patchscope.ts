@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { withStore } from '../data-folder.ts';
 import {
   dataOption,
+  firstPositions,
   jsonOption,
   layerOption,
   positionsOption,
@@ -16,7 +17,7 @@ import { renderReading } from './show.ts';
 interface PatchscopeOptions {
   data: string;
   layer?: number;
-  positions: number[];
+  positions?: number[];
   top: number;
   variant: 'diff' | 'base' | 'finetuned';
   suppressed?: boolean;
@@ -33,7 +34,7 @@ export const patchscopeCommand = (): Command =>
     )
     .argument('<organism-or-run>', 'registered name, for its latest run, or a run’s key')
     .addOption(layerOption())
-    .addOption(positionsOption('positions whose vectors are read', '0-4'))
+    .addOption(positionsOption('positions whose vectors are read, like 0-4,7 (default: the first five)'))
     .option('--top <k>', 'tokens kept of each list', wholeNumber(1, 1000), 20)
     .addOption(
       new Option('--variant <which>', 'vector that is printed; all three are read')
@@ -53,7 +54,7 @@ export const patchscopeCommand = (): Command =>
       withStore(options.data, async (store) => {
         const { readByPatchscope } = await import('../../runs/patchscope.ts');
         const { run } = findRun(store, name);
-        const { layer, positions, top, threads } = options;
+        const { layer, positions = firstPositions(run), top, threads } = options;
         const mode = options.compat ? 'COMPAT' : 'EXACT';
         const read = await withProgress(name, (work) =>
           readByPatchscope(store, run, { ...work, layer, positions, top, threads, mode }),

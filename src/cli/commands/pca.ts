@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { withStore } from '../data-folder.ts';
 import {
   dataOption,
+  firstPositions,
   jsonOption,
   layerOption,
   positionsOption,
@@ -16,7 +17,7 @@ import { withProgress } from '../with-progress.ts';
 interface PcaOptions {
   data: string;
   layer?: number;
-  positions: number[];
+  positions?: number[];
   components: number;
   threads?: number;
   json?: boolean;
@@ -30,7 +31,7 @@ export const pcaCommand = (): Command =>
     )
     .argument('<organism-or-run>', 'registered name, for its latest run, or a run’s key')
     .addOption(layerOption())
-    .addOption(positionsOption('positions', '0-4'))
+    .addOption(positionsOption('positions, like 0-4,7 (default: the first five)'))
     .option('--components <k>', 'eigenvalues kept', wholeNumber(1, 1000), 10)
     .addOption(threadsOption())
     .addOption(dataOption())
@@ -39,7 +40,7 @@ export const pcaCommand = (): Command =>
       withStore(options.data, async (store) => {
         const { measureComponents } = await import('../../runs/components.ts');
         const { run } = findRun(store, name);
-        const { layer, positions, components, threads } = options;
+        const { layer, positions = firstPositions(run), components, threads } = options;
         const found = await withProgress(name, (work) =>
           measureComponents(store, run, { ...work, layer, positions, components, threads }),
         );

@@ -19,7 +19,7 @@ import { withProgress } from '../with-progress.ts';
 interface SteerCommandOptions {
   data: string;
   layer?: number;
-  positions: number[];
+  positions?: number[];
   prompts: string;
   maxPrompts?: number;
   samples: number;
@@ -46,7 +46,9 @@ export const steerCommand = (): Command =>
     )
     .argument('<organism-or-run>', 'registered name, for its latest run, or a run’s key')
     .addOption(layerOption())
-    .addOption(positionsOption('positions whose diffs are added, one experiment each', '1'))
+    .addOption(
+      positionsOption('positions whose diffs are added, one experiment each, like 0-4,7 (default: 1)'),
+    )
     .option('--prompts <list>', 'constrained, open, or a file with one prompt a line', 'constrained')
     .option('--max-prompts <n>', 'the first prompts only', wholeNumber(1))
     .option('--samples <n>', 'texts of each prompt, with the vector and without', wholeNumber(1, 10_000), 5)
@@ -80,7 +82,16 @@ export const steerCommand = (): Command =>
           await import('../../steering/prompts/index.ts'),
         ];
         const { run } = findRun(store, name);
-        const { layer, positions, samples, tokens, temperature, strength, seed, threads } = options;
+        const {
+          layer,
+          positions = [Math.min(1, run.positions - 1)],
+          samples,
+          tokens,
+          temperature,
+          strength,
+          seed,
+          threads,
+        } = options;
         const steered = await withProgress(name, (work) =>
           steer(store, run, {
             ...work,
