@@ -70,13 +70,12 @@ export async function addOrganism(
       warning: otherBaseWarning(finetuned),
     }),
   );
-  if (warning !== undefined) options.onWarning?.(warning);
   const [baseDigest, digest] = [
     await folderDigest(source.base, options.signal),
     await folderDigest(source.path, options.signal),
   ];
   const update = { update: options.update ?? false };
-  return store.transaction(() => {
+  const row = store.transaction(() => {
     refuseOtherFiles(store, source, { base: baseDigest, organism: digest });
     const model = store.models.add(
       {
@@ -109,6 +108,8 @@ export async function addOrganism(
       update,
     );
   });
+  if (warning !== undefined) options.onWarning?.(warning);
+  return row;
 }
 
 const longestName = 200;

@@ -125,6 +125,7 @@ describe('organism add --update', () => {
       editJson(join(own, 'config.json'), (json) => (json.initializer_range = value));
     const refused = (message: string) => ({ code: 1, stdout: '', stderr: `deltascope: ${message}\n` });
 
+    editJson(join(adapter, 'adapter_config.json'), (json) => (json.base_model_name_or_path = own));
     expect((await add('cake', adapter)).code).toBe(0);
     retrain(31);
     change(0.1);
