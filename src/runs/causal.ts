@@ -4,6 +4,7 @@ import {
   type CausalDirection,
   type CausalEffectRow,
   type CausalEffectSpec,
+  type CausalSubset,
   causalSubsets,
   type DiffVectorRow,
   type NewCausalEffect,
@@ -95,6 +96,7 @@ export async function measureCausalEffects(
     if (known.flat().every((row) => row !== undefined))
       return { layer, effects: known.flat() as CausalEffectRow[], reused: true };
 
+    requirePredictions(plan, vectors, tokens);
     const controls: Record<CausalControl, Float32Array[]> = {
       NONE: vectors.map((vector) => unitOf(store, vector)),
       RANDOM: randomDirections(plan.random, run.dModel, plan.seed),
@@ -189,6 +191,31 @@ function specsOf(plan: Plan, corpusDigest: string): CausalEffectSpec[] {
   );
 }
 
+const countedColumns = (
+  { afterK, mode }: Plan,
+  subset: CausalSubset,
+  { position }: DiffVectorRow,
+  columns: number,
+): boolean[] => columnSubset(subset, columns, { afterK, position, mode });
+
+/** Before anything is computed. @throws CodedError CORPUS_UNUSABLE where nothing is left of a subset */
+function requirePredictions(
+  plan: Plan,
+  vectors: readonly DiffVectorRow[],
+  tokens: readonly (readonly number[])[],
+): void {
+  const columns = tokens.reduce((most, { length }) => Math.max(most, length - 1), 0);
+  for (const vector of vectors) {
+    for (const subset of causalSubsets) {
+      if (countedColumns(plan, subset, vector, columns).some(Boolean)) continue;
+      throw new CodedError(
+        'CORPUS_UNUSABLE',
+        `${plan.file}: no prediction is left of subset ${subset} at ${vector.key} (its texts have ${columns + 1} tokens at most); give longer texts or a smaller --after`,
+      );
+    }
+  }
+}
+
 /** The losses of one vector, or of the mean over a control's, on the predictions that count. */
 function recordOf(
   effect: CausalEffect,
@@ -199,18 +226,8 @@ function recordOf(
   places: number,
 ): NewCausalEffect {
   const { columns, counts } = effect;
-  const counted = columnSubset(spec.subset, columns, {
-    afterK: plan.afterK,
-    position: vector.position,
-    mode: plan.mode,
-  });
+  const counted = countedColumns(plan, spec.subset, vector, columns);
   const count = sumOver(counts, counted);
-  if (count === 0) {
-    throw new CodedError(
-      'CORPUS_UNUSABLE',
-      `${plan.file}: no prediction is left of subset ${spec.subset} at ${vector.key} (its texts have ${columns + 1} tokens at most); give longer texts or a smaller --after`,
-    );
-  }
   const intervention = interventions.find(
     (name) => directions[name] === spec.direction,
   ) as CausalIntervention;

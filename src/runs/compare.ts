@@ -5,7 +5,7 @@ import { canonicalJson, type JsonObject } from '../lib/canonical-json.ts';
 import { meanCosine, meanCosineWithin } from '../lib/mean-cosine.ts';
 import { packageVersion } from '../lib/package-root.ts';
 import { Model } from '../native/index.ts';
-import { selectTexts } from './corpus.ts';
+import { CorpusError, selectTexts } from './corpus.ts';
 import { folderDigest } from './digest.ts';
 import type { WorkOptions } from './stored-run.ts';
 
@@ -18,7 +18,10 @@ export interface TextSimilarityOptions extends WorkOptions {
 }
 
 export interface TextSimilarity {
-  /** Steered and unsteered with the training corpus, and the training corpus with itself, the most that can be expected. */
+  /**
+   * Steered and unsteered texts with the training corpus, and the training corpus with itself, the most that can be expected; all
+   * three with the run's probe corpus, what texts of no kin come to, as long as its file is what it was.
+   */
   similarities: SimilarityRow[];
   reused: boolean;
 }
@@ -63,7 +66,14 @@ export async function compareTexts(
       maxSamples: maxTexts,
       signal,
     });
-    const parameters: JsonObject = { pooling, maxTexts, maxTokens, corpusDigest: training.corpusDigest };
+    const probe = await probeTexts(store, run, model, { maxTexts, maxTokens, signal });
+    const parameters: JsonObject = {
+      pooling,
+      maxTexts,
+      maxTokens,
+      corpusDigest: training.corpusDigest,
+      probeDigest: probe && run.corpusDigest,
+    };
     const known = store.similarities.ofExperiment
       .page(experiment, {}, everything)
       .rows.filter(
@@ -77,6 +87,7 @@ export async function compareTexts(
     onPhase?.('embed');
     const embed = (tokens: readonly number[][]) => model.embed(tokens, { pooling, signal });
     const ofTraining = await embed(training.tokens);
+    const ofProbe = probe && (await embed(probe));
     const groups = [];
     for (const group of ['STEERED', 'UNSTEERED'] as const) {
       const tokens = store.samples.ofExperiment
@@ -87,7 +98,12 @@ export async function compareTexts(
         .filter(({ length }) => length > 0);
       if (tokens.length > 0) groups.push({ group, embeddings: await embed(tokens) });
     }
-    const record = (group: NewSimilarity['group'], cosine: number, texts: number): NewSimilarity[] =>
+    const record = (
+      group: NewSimilarity['group'],
+      other: NewSimilarity['other'],
+      cosine: number,
+      texts: number,
+    ): NewSimilarity[] =>
       Number.isFinite(cosine)
         ? [
             {
@@ -95,19 +111,26 @@ export async function compareTexts(
               encoderDigest,
               encoderName: options.encoder === undefined ? base.name : basename(folder),
               group,
-              other: 'TRAINING',
+              other,
               cosine: Math.max(-1, Math.min(1, cosine)),
               texts,
-              otherTexts: ofTraining.length,
+              otherTexts: (other === 'PROBE' ? ofProbe : ofTraining)?.length ?? 0,
               parameters,
             },
           ]
         : [];
     const records = [
-      ...groups.flatMap(({ group, embeddings }) =>
-        record(group, meanCosine(embeddings, ofTraining), embeddings.length),
+      ...[...groups, { group: 'TRAINING' as const, embeddings: ofTraining }].flatMap(
+        ({ group, embeddings }) => [
+          ...record(
+            group,
+            'TRAINING',
+            group === 'TRAINING' ? meanCosineWithin(embeddings) : meanCosine(embeddings, ofTraining),
+            embeddings.length,
+          ),
+          ...(ofProbe ? record(group, 'PROBE', meanCosine(embeddings, ofProbe), embeddings.length) : []),
+        ],
       ),
-      ...record('TRAINING', meanCosineWithin(ofTraining), ofTraining.length),
     ];
     if (records.length === 0) {
       throw new CodedError(
@@ -119,5 +142,30 @@ export async function compareTexts(
     return { similarities: store.similarities.save(records), reused: false };
   } finally {
     model.close();
+  }
+}
+
+/** Texts of the corpus that the run measured on; null when its file is gone or another now. */
+async function probeTexts(
+  store: Store,
+  run: SteeringExperimentRow['diffVector']['layer']['run'],
+  model: Model,
+  { maxTexts, maxTokens, signal }: { maxTexts: number; maxTokens: number; signal: AbortSignal | undefined },
+): Promise<number[][] | null> {
+  const { path, textColumn } = store.corpora.getById(run.corpusId);
+  try {
+    const selection = await selectTexts({
+      file: path,
+      textColumn,
+      tokenizer: model.tokenizer,
+      positions: maxTokens,
+      leastTokens: 1,
+      maxSamples: maxTexts,
+      signal,
+    });
+    return selection.corpusDigest === run.corpusDigest ? selection.tokens : null;
+  } catch (error) {
+    if (error instanceof CorpusError) return null;
+    throw error;
   }
 }

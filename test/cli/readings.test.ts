@@ -116,10 +116,15 @@ test('steer finds a strength and keeps the texts; compare --texts reads them', a
   );
 
   const [compared] = await json('compare', 'cake', '--texts', '--positions', '1');
-  expect(compared.similarities.map(({ group }: { group: string }) => group)).toEqual([
-    'STEERED',
-    'UNSTEERED',
-    'TRAINING',
+  expect(
+    compared.similarities.map(({ group, other }: { group: string; other: string }) => `${group} ${other}`),
+  ).toEqual([
+    'STEERED TRAINING',
+    'STEERED PROBE',
+    'UNSTEERED TRAINING',
+    'UNSTEERED PROBE',
+    'TRAINING TRAINING',
+    'TRAINING PROBE',
   ]);
   expect(await ask('compare', 'cake', '--texts', '--positions', '1')).toContain('cake L3 P1');
 });

@@ -155,16 +155,21 @@ async function compareTextsOf(
       process.stdout.write(`${plainJson(rows, 2)}\n`);
       return;
     }
-    const cosineOf = (similarities: (typeof compared)[number]['similarities'], group: string) =>
-      digits(similarities.find((row) => row.group === group)?.cosine);
+    const cosinesOf = (similarities: (typeof compared)[number]['similarities'], other: string) =>
+      ['STEERED', 'UNSTEERED', 'TRAINING'].map((group) =>
+        digits(similarities.find((row) => row.group === group && row.other === other)?.cosine),
+      );
     const table = plainTable(
-      ['steered by', 'strength', 'steered', 'unsteered', 'training with itself'],
-      compared.map(({ experiment, similarities }) => [
-        label(store, experiment.diffVector),
-        digits(experiment.strength),
-        ...['STEERED', 'UNSTEERED', 'TRAINING'].map((group) => cosineOf(similarities, group)),
-      ]),
+      ['steered by', 'strength', 'with', 'steered', 'unsteered', 'training'],
+      compared.flatMap(({ experiment, similarities }) =>
+        ['TRAINING', 'PROBE'].map((other) => [
+          label(store, experiment.diffVector),
+          digits(experiment.strength),
+          `${other.toLowerCase()} corpus`,
+          ...cosinesOf(similarities, other),
+        ]),
+      ),
     );
-    process.stdout.write(`mean cosine of text embeddings with the training corpus\n${table}\n`);
+    process.stdout.write(`mean cosine of text embeddings\n${table}\n`);
   });
 }

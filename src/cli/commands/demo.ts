@@ -189,7 +189,8 @@ async function tellSeries(
     const steeredBy = vectors.find(({ position }) => steering.positions.includes(position));
     const [experiment] = steeredBy ? store.steering.ofDiffVector.page(steeredBy, {}, { first: 1 }).rows : [];
     const alike = experiment ? (await compareTexts(store, experiment, { signal })).similarities : [];
-    const cosine = (group: string) => digits(alike.find((row) => row.group === group)?.cosine);
+    const cosine = (group: string) =>
+      digits(alike.find((row) => row.group === group && row.other === 'TRAINING')?.cosine);
     rows.push([
       source.name,
       source.mixRatio,
