@@ -17,6 +17,12 @@
 #include "ops/matmul.h"
 #include "ops/rotary.h"
 #include "ops/tree_attention.h"
+#include "readings/causal_effect.h"
+#include "readings/cross_entropy.h"
+#include "readings/embedding.h"
+#include "readings/kl_divergence.h"
+#include "readings/patchscope.h"
+#include "readings/principal_components.h"
 
 using namespace deltascope;
 using namespace deltascope::test;
@@ -242,6 +248,26 @@ TEST_CASE("a computation reports it when memory runs out, wherever it does, and 
   CHECK(fail_each_allocation([&] { paired_diff(base, finetuned, {ids, offsets}, request, job); }) > 200);
   const std::vector<float> vector(static_cast<size_t>(base.spec().d_model), 1.0f);
   CHECK(fail_each_allocation([&] { logit_lens(base, vector.data(), 1, 5, job); }) > 20);
+}
+
+TEST_CASE("readings report it when memory runs out, wherever it does, and give back what they took") {
+  omp_set_num_threads(2);
+  const std::string folder = kGolden + "qwen3-headdim-bf16";
+  const Model base(folder, ""), finetuned(folder, folder + "--lora_r8");
+  const std::vector<int32_t> ids = {1, 2, 3, 1, 2, 4};
+  const std::vector<int64_t> offsets = {0, 3, 6};
+  const TokenBatch texts{ids, offsets};
+  const std::vector<float> vector(static_cast<size_t>(base.spec().d_model), 1.0f);
+  Job job;
+  const PatchscopeRequest request{0, {1.0f, 2.0f}, texts, 5, 20, 3.0f, false};
+  CHECK(fail_each_allocation([&] { patchscope(finetuned, vector.data(), 1, request, job); }) > 50);
+  const Intervention swap{Intervention::Kind::swap, 0, vector, &base};
+  CHECK(fail_each_allocation([&] { cross_entropy(finetuned, texts, swap, job); }) > 50);
+  CHECK(fail_each_allocation([&] { kl_divergence(base, finetuned, texts, {}, job); }) > 50);
+  const CausalRequest effects{0, vector, {Effect::base_to_finetuned, Effect::zero_base}, {}};
+  CHECK(fail_each_allocation([&] { causal_effect(base, finetuned, texts, effects, job); }) > 50);
+  CHECK(fail_each_allocation([&] { embed_texts(base, texts, Pooling::mean, job); }) > 50);
+  CHECK(fail_each_allocation([&] { principal_components(base, finetuned, texts, {0, {1}, 2}, job); }) > 50);
 }
 
 TEST_CASE("a generation reports it when memory runs out, wherever it does, and gives back what it took") {
