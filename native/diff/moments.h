@@ -24,7 +24,7 @@ class Moments {
     const float *base, *finetuned;
     int64_t count, even;
     double base_norm, finetuned_norm, squared_diff_norm;
-    const int64_t* signs = nullptr;
+    const int32_t* signs = nullptr;
   };
   void add(std::span<const Pair> pairs);
 

@@ -54,11 +54,11 @@ CutBatch cut(const TokenBatch& tokens, int64_t length, int64_t context) {
 /// How many samples, and how many with an even index, go through each node.
 struct Multiplicity {
   std::vector<int64_t> count, even;
-  std::vector<int64_t> signs;  // [nodes, swaps]: the sum of the samples' signs
+  std::vector<int32_t> signs;  // [nodes, swaps]: the sum of the samples' signs
 };
 
 /// +1 or −1: whether a sample is swapped, by its index alone. SplitMix64 (Steele, Lea, Flood 2014).
-int64_t swap_sign(int64_t sample, int64_t swap) {
+int32_t swap_sign(int64_t sample, int64_t swap) {
   uint64_t x = static_cast<uint64_t>(sample) * 64 + static_cast<uint64_t>(swap) + 0x9e3779b97f4a7c15u;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
@@ -73,7 +73,7 @@ int64_t swaps_for(int64_t vectors, int64_t d) {
 Multiplicity multiplicity(const PrefixTree& tree, int64_t swaps) {
   Multiplicity m{std::vector<int64_t>(static_cast<size_t>(tree.nodes())),
                  std::vector<int64_t>(static_cast<size_t>(tree.nodes())),
-                 std::vector<int64_t>(static_cast<size_t>(tree.nodes() * swaps))};
+                 std::vector<int32_t>(static_cast<size_t>(tree.nodes() * swaps))};
   for (size_t i = 0; i < tree.sequence.size(); ++i) {
     const auto leaf = static_cast<size_t>(tree.leaf[i]);
     m.count[leaf] += 1;
@@ -128,7 +128,7 @@ int64_t plan_bytes(const TokenBatch& batch) {
 
 int64_t nodes_per_wave(const Forward& forward, int64_t statistics_bytes, int64_t swaps, int64_t budget, int64_t longest) {
   const int64_t pair_bytes = 2 * static_cast<int64_t>(sizeof(Moments::Pair) + sizeof(int64_t)) +  // and Multiplicity
-                             swaps * static_cast<int64_t>(sizeof(int64_t));
+                             swaps * static_cast<int64_t>(sizeof(int32_t));
   const int64_t fixed = forward.fixed_bytes() + statistics_bytes + kProcessBytes,
                 per_node = forward.bytes_per_node() + pair_bytes;
   const int64_t least = fixed + per_node * longest;

@@ -162,7 +162,7 @@ export class Model {
    */
   async logitLens(vectors: Vectors, options: LensOptions): Promise<LensReading[]> {
     const { k } = given(options);
-    const mode = checkedMode(options.mode);
+    const mode = checkedMode(given(options).mode);
     const { vocabSize, dModel } = this.spec;
     if (!Number.isSafeInteger(k) || k < 1 || k > vocabSize) {
       throw invalid(`k is ${String(k)}; a whole number from 1 to ${vocabSize} is expected`);

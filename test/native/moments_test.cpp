@@ -171,8 +171,8 @@ TEST_CASE("noise is what the mean diff becomes when samples change sides, in flo
   constexpr int64_t kSwaps = 5;
   const Data data;
   std::mt19937 random(7);
-  std::vector<int64_t> signs(kSamples * kSwaps);
-  for (int64_t& sign : signs) sign = random() % 2 == 0 ? 1 : -1;
+  std::vector<int32_t> signs(kSamples * kSwaps);
+  for (int32_t& sign : signs) sign = random() % 2 == 0 ? 1 : -1;
   std::vector<Moments::Pair> pairs;
   for (int64_t i = 0; i < kSamples; ++i) {
     pairs.push_back(data.pair(i));
