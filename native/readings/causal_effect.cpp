@@ -9,6 +9,7 @@
 #include "models/forward.h"
 #include "readings/intervention.h"
 #include "readings/next_token_loss.h"
+#include "readings/pair.h"
 #include "readings/waves.h"
 
 namespace deltascope {
@@ -80,12 +81,7 @@ int64_t require_request(const Model& base, const Model& finetuned, const TokenBa
     require_positions(*model, tokens);
   }
   const int64_t d = base.spec().d_model;
-  if (base.spec().layers != finetuned.spec().layers || d != finetuned.spec().d_model) {
-    throw Error(Code::pair_mismatch, "base and finetuned have another width or depth; nothing can be exchanged between them",
-                {{"field", "d_model"},
-                 {"expected", std::to_string(d)},
-                 {"found", std::to_string(finetuned.spec().d_model)}});
-  }
+  require_built_alike(base, finetuned);
   if (!request.mask.empty() && request.mask.size() != tokens.ids.size()) {
     throw Error(Code::invalid_argument,
                 "the mask has " + std::to_string(request.mask.size()) + " values, there are " +

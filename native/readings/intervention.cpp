@@ -5,6 +5,7 @@
 
 #include "core/errors.h"
 #include "models/forward.h"
+#include "readings/pair.h"
 
 namespace deltascope {
 namespace {
@@ -45,16 +46,7 @@ void require_intervention(const Model& model, const Intervention& what) {
   for (const float value : what.vector) square += static_cast<double>(value) * value;
   if (!std::isfinite(square)) fail("the vector holds a value that is not finite", "vector");
   if (square == 0 && what.kind != Intervention::Kind::add) fail("the vector is zero: it has no direction", "vector");
-  if (what.kind != Intervention::Kind::swap) return;
-  const ModelSpec& source = what.source->spec();
-  if (source.d_model == spec.d_model && source.layers > what.layer) return;
-  throw Error(Code::pair_mismatch,
-              "the source has d_model " + std::to_string(source.d_model) + " and " + std::to_string(source.layers) +
-                  " layers; d_model " + std::to_string(spec.d_model) + " and layer " + std::to_string(what.layer) +
-                  " are expected",
-              {{"field", "d_model"},
-               {"expected", std::to_string(spec.d_model)},
-               {"found", std::to_string(source.d_model)}});
+  if (what.kind == Intervention::Kind::swap) require_built_alike(model, *what.source);
 }
 
 void intervene(const Intervention& what, float* rows, const float* source, int64_t count, int64_t d) {

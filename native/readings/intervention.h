@@ -25,7 +25,7 @@ struct Intervention {
 };
 
 /// Throws INVALID_ARGUMENT: a layer that is not there, a vector of another width, one that is not finite or has no
-/// direction; PAIR_MISMATCH: a source of another width or depth.
+/// direction; PAIR_MISMATCH: a source that is built in another way.
 void require_intervention(const Model& model, const Intervention& intervention);
 
 /// Changes rows [rows, d_model] in place; `source` as rows, for a swap. Products of a row with the direction are float64.

@@ -6,6 +6,7 @@
 #include "models/head.h"
 #include "ops/activation.h"
 #include "ops/log_sum.h"
+#include "readings/pair.h"
 #include "readings/waves.h"
 
 namespace deltascope {
@@ -37,6 +38,7 @@ double divergence_of(const float* finetuned, const float* base, int64_t vocabula
 
 KlResult kl_divergence(const Model& base, const Model& finetuned, const TokenBatch& tokens,
                        const Intervention& intervention, Job& job) {
+  require_built_alike(base, finetuned);
   int64_t context = std::min(base.spec().prefix_context(), finetuned.spec().prefix_context());
   for (const Model* model : {&base, &finetuned}) {
     require_known_tokens(*model, tokens);

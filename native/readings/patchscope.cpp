@@ -33,9 +33,10 @@ void require_request(const Model& model, const float* vectors, int64_t rows, con
   for (int64_t i = 0; i < request.prompts.sequences(); ++i) {
     const auto length = static_cast<int64_t>(request.prompts.sequence(i).size());
     if (length == 0) fail("prompt " + std::to_string(i) + " has no tokens", "prompts");
-    if (length > spec.prefix_context()) {
-      fail("prompt " + std::to_string(i) + " has " + std::to_string(length) + " tokens; at most " +
-               std::to_string(spec.prefix_context()) + " can be patched in this model",
+    const int64_t most = std::min(spec.prefix_context(), spec.max_positions > 0 ? spec.max_positions : INT64_MAX);
+    if (length > most) {
+      fail("prompt " + std::to_string(i) + " has " + std::to_string(length) + " tokens; the model's context is " +
+               std::to_string(most),
            "prompts");
     }
   }

@@ -9,6 +9,7 @@
 #include "core/errors.h"
 #include "models/activations.h"
 #include "models/forward.h"
+#include "readings/pair.h"
 
 namespace deltascope {
 namespace {
@@ -132,10 +133,7 @@ Components components_of(const std::vector<float>& rows, const std::vector<int64
 std::vector<Components> principal_components(const Model& base, const Model& finetuned, const TokenBatch& tokens,
                                              const ComponentsRequest& request, Job& job) {
   const int64_t d = base.spec().d_model;
-  if (base.spec().layers != finetuned.spec().layers || d != finetuned.spec().d_model) {
-    throw Error(Code::pair_mismatch, "base and finetuned have another width or depth; their activations cannot be subtracted",
-                {{"field", "d_model"}, {"expected", std::to_string(d)}, {"found", std::to_string(finetuned.spec().d_model)}});
-  }
+  require_built_alike(base, finetuned);
   require_distinct("layer", {request.layer}, base.spec().layers);
   require_distinct("positions", request.positions, int64_t{1} << 20);
   if (request.components < 1 || request.components > d) {

@@ -10,7 +10,7 @@ export {
   type ReadToken,
   type VectorSet,
 } from './define-method.ts';
-export { patchscope } from './patchscope.ts';
+export { keptOf, patchscope } from './patchscope.ts';
 
 /** The ways to read a vector that cost next to nothing, by name: a measurement reads with all of them. */
 export const methods: Readonly<Record<string, Method>> = { [logitLens.name]: logitLens };

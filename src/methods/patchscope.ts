@@ -12,9 +12,12 @@ import { chooseScale, echoesOf, type ScaleReading } from './patchscope-scale.ts'
 const variants: readonly Variant[] = ['DIFF', 'BASE', 'FINETUNED'];
 const signs: readonly Sign[] = ['PROMOTED', 'SUPPRESSED'];
 
+/** Tokens of each list that the scale is chosen by. */
+const chooseFrom = 20;
+
 const parameters = z.object({
-  /** Tokens kept of each list. */
-  top: z.int().min(1).max(1000).default(20),
+  /** Tokens kept of each list; never fewer than the choice of the scale looks at, which is the same whatever is kept. */
+  top: z.int().min(chooseFrom).max(1000).default(chooseFrom),
   /** The 30 published ones; each is read with either sign. */
   scales: z
     .array(z.number().positive().max(1e6))
@@ -26,6 +29,9 @@ const parameters = z.object({
   intersection: z.int().min(1).default(16_384),
   mode: z.enum(['EXACT', 'COMPAT']).default('EXACT'),
 });
+
+/** What is kept when `shown` tokens are to be shown. */
+export const keptOf = (shown: number | undefined): number => Math.max(chooseFrom, shown ?? chooseFrom);
 
 export const patchscope = defineMethod({
   name: 'patchscope',
@@ -67,7 +73,7 @@ export const patchscope = defineMethod({
             const own = lists[variant]?.[sign] ?? [];
             // The base's mean is what the others are read against; there is nothing to read it against.
             const baseline = variant === 'BASE' ? null : (lists.BASE?.[sign] ?? null);
-            const choice = chooseScale(own, baseline, isEcho);
+            const choice = chooseScale(firstOf(own), baseline && firstOf(baseline), isEcho);
             own.forEach(({ scale, tokens }, s) =>
               out[member]?.push({
                 variant,
@@ -86,6 +92,9 @@ export const patchscope = defineMethod({
     return out;
   },
 });
+
+const firstOf = (lists: readonly ScaleReading[]): ScaleReading[] =>
+  lists.map(({ scale, tokens }) => ({ scale, tokens: tokens.slice(0, chooseFrom) }));
 
 type SignedLists = Record<Sign, ScaleReading[]>;
 

@@ -52,6 +52,7 @@ export async function causalEffect(
   if (!Number.isSafeInteger(layer) || layer < 0) {
     throw invalid(`layer is ${String(layer)}; a whole number from 0 is expected`);
   }
+  if (!Array.isArray(wanted) || wanted.length === 0) throw invalid('interventions must name at least one');
   const unknown = wanted.find((name) => !interventions.includes(name));
   if (unknown !== undefined)
     throw invalid(`intervention "${String(unknown)}" is none of ${interventions.join(', ')}`);

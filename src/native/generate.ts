@@ -193,7 +193,7 @@ function steering(
 ): { layer: number; vector: Float32Array; strengths: Float32Array } {
   if (!steer) return { layer: -1, vector: new Float32Array(0), strengths: new Float32Array(prompts) };
   const { layer, vector, strengths } = steer as Partial<typeof steer>;
-  if (typeof vector !== 'object' || !Number.isSafeInteger(vector.length)) {
+  if (typeof vector !== 'object' || (vector as unknown) === null || !Number.isSafeInteger(vector.length)) {
     throw invalid('steer.vector must be a list of numbers');
   }
   if (typeof strengths !== 'number' && !Array.isArray(strengths)) {

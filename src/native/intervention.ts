@@ -30,6 +30,9 @@ export interface NativeIntervention {
 /** As the addon takes it; undefined is no intervention. The engine checks layer and width. @throws NativeError INVALID_ARGUMENT */
 export function nativeIntervention(intervention: Intervention | undefined): NativeIntervention {
   if (intervention === undefined) return { kind: 'none', layer: 0, vector: new Float32Array(), source: null };
+  if (typeof intervention !== 'object' || (intervention as unknown) === null) {
+    throw invalid('an intervention must be an object with kind, layer and vector');
+  }
   const { kind, layer, vector } = intervention;
   if (!['add', 'remove', 'swap'].includes(kind)) {
     throw invalid(`the intervention is ${JSON.stringify(kind)}; "add", "remove" or "swap" is expected`);

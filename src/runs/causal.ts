@@ -263,7 +263,8 @@ function randomDirections(count: number, width: number, seed: number): Float32Ar
 
 /**
  * Differences between base activations of random tokens after the layer: directions that the model does use. Tokens come from the
- * texts of the run, each at most once.
+ * texts of the run, each with another beginning of its text, so that no two are the same activation; a BOS is none of them, since all
+ * differences from it would be nearly one direction.
  */
 async function randomDifferences(
   store: Store,
@@ -276,27 +277,36 @@ async function randomDifferences(
   const { run, layer: block } = layer;
   const { tokens } = await textsOf(store, run, pair, signal);
   const { positions, dModel } = run;
-  if (tokens.length * positions < 2 * count) {
+  const first = pair.base.tokenizer.bosId === null ? 0 : 1;
+  const chosen: { text: number; position: number }[] = [];
+  const seen = new Set<string>();
+  for (const at of seededRandom(seed).permutation(tokens.length * positions)) {
+    const [text, position] = [Math.trunc(at / positions), at % positions];
+    const prefix = tokens[text]?.slice(0, position + 1).join(' ') ?? '';
+    if (position < first || seen.has(prefix)) continue;
+    seen.add(prefix);
+    chosen.push({ text, position });
+    if (chosen.length === 2 * count) break;
+  }
+  if (chosen.length < 2 * count) {
     throw new CodedError(
       'INVALID_ARGUMENT',
-      `${count} random differences need ${2 * count} tokens, run ${run.key} has ${tokens.length * positions}; ask for fewer`,
+      `${count} random differences need ${2 * count} different beginnings of texts, run ${run.key} has ${chosen.length}; ask for fewer`,
     );
   }
-  const random = seededRandom(seed);
-  const chosen = random.permutation(tokens.length * positions).slice(0, 2 * count);
-  const texts = [...new Set(chosen.map((at) => Math.trunc(at / positions)))].sort((a, b) => a - b);
+  const texts = [...new Set(chosen.map(({ text }) => text))].sort((a, b) => a - b);
   const [residuals = []] = await pair.base.residuals(
     texts.map((text) => tokens[text] ?? []),
     { layers: [block], signal },
   );
   const place = new Map(texts.map((text, i) => [text, i]));
-  const activation = (at: number): Float32Array => {
-    const sequence = residuals[place.get(Math.trunc(at / positions)) ?? -1];
-    const from = (at % positions) * dModel;
-    return sequence?.subarray(from, from + dModel) ?? new Float32Array();
-  };
+  const activation = ({ text, position }: { text: number; position: number }): Float32Array =>
+    residuals[place.get(text) ?? -1]?.subarray(position * dModel, (position + 1) * dModel) ??
+    new Float32Array();
   return Array.from({ length: count }, (_, i) => {
-    const [a, b] = [activation(chosen[2 * i] as number), activation(chosen[2 * i + 1] as number)];
-    return a.map((value, d) => value - (b[d] as number));
+    const [a, b] = [chosen[2 * i], chosen[2 * i + 1]].map((one) =>
+      activation(one as (typeof chosen)[number]),
+    );
+    return (a as Float32Array).map((value, d) => value - ((b as Float32Array)[d] as number));
   });
 }

@@ -1,6 +1,6 @@
 import type { DiffVectorRow, NewProjection, ProjectionRow, RunLayerRow, RunRow, Store } from '../db/index.ts';
 import { canonicalJson, type JsonObject } from '../lib/canonical-json.ts';
-import { patchscope } from '../methods/index.ts';
+import { keptOf, patchscope } from '../methods/index.ts';
 import {
   finetunedNormOf,
   layerOf,
@@ -14,7 +14,7 @@ export interface PatchscopeRunOptions extends WorkOptions {
   layer?: number | undefined;
   /** All measured ones when left out. */
   positions?: readonly number[] | undefined;
-  /** Tokens kept of each list. */
+  /** Tokens of each list that will be shown; at least 20 are kept. */
   top?: number | undefined;
   mode?: 'EXACT' | 'COMPAT' | undefined;
 }
@@ -38,7 +38,7 @@ export async function readByPatchscope(
 ): Promise<PatchscopeRun> {
   const layer = layerOf(store, run, options.layer);
   const vectors = vectorsOf(store, layer, options.positions);
-  const parameters = patchscope.parameters.parse({ top: options.top, mode: options.mode });
+  const parameters = patchscope.parameters.parse({ top: keptOf(options.top), mode: options.mode });
   const stored = (vector: DiffVectorRow) => storedReadings(store, vector, parameters);
   const missing = vectors.filter((vector) => stored(vector).length === 0);
   if (missing.length > 0) {

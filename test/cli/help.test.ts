@@ -170,33 +170,34 @@ test('show', async () =>
 `));
 test('patchscope', async () =>
   expect(await help('patchscope')).toMatchInlineSnapshot(`
-  "Usage: deltascope patchscope [options] <organism-or-run>
+    "Usage: deltascope patchscope [options] <organism-or-run>
 
-  read the vectors of a run by Patchscope, at thirty scales with either sign, and
-  print the scale to look at
+    read the vectors of a run by Patchscope, at thirty scales with either sign, and
+    print the scale to look at
 
-  Arguments:
-    organism-or-run     registered name, for its latest run, or a run’s key
+    Arguments:
+      organism-or-run     registered name, for its latest run, or a run’s key
 
-  Options:
-    --layer <n>         decoder block, from 0, of those measured (default: the
-                        middle one)
-    --positions <list>  positions whose vectors are read, like 0-4,7 (default: the
-                        first five)
-    --top <k>           tokens kept of each list (default: 20)
-    --variant <which>   vector that is printed; all three are read (choices:
-                        "diff", "base", "finetuned", default: "diff")
-    --suppressed        print what the vector, turned round, says
-    --compat            round where the published implementation does
-    --threads <n>       CPU threads (default: all)
-    --data <folder>     folder that holds the store (default: "deltascope-data",
-                        env: DELTASCOPE_DATA)
-    --json              print JSON instead of a table
-    -h, --help          display help for command
+    Options:
+      --layer <n>         decoder block, from 0, of those measured (default: the
+                          middle one)
+      --positions <list>  positions whose vectors are read, like 0-4,7 (default: the
+                          first five)
+      --top <k>           tokens shown; at least 20 are kept of each list (default:
+                          20)
+      --variant <which>   vector that is printed; all three are read (choices:
+                          "diff", "base", "finetuned", default: "diff")
+      --suppressed        print what the vector, turned round, says
+      --compat            round where the published implementation does
+      --threads <n>       CPU threads (default: all)
+      --data <folder>     folder that holds the store (default: "deltascope-data",
+                          env: DELTASCOPE_DATA)
+      --json              print JSON instead of a table
+      -h, --help          display help for command
 
-  Other scales: deltascope show <organism-or-run> --method patchscope --scale <number>
-  "
-`));
+    Other scales: deltascope show <organism-or-run> --method patchscope --scale <number>
+    "
+  `));
 test('steer', async () =>
   expect(await help('steer')).toMatchInlineSnapshot(`
   "Usage: deltascope steer [options] <organism-or-run>

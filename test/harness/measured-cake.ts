@@ -12,9 +12,9 @@ export interface Measured {
 
 /** A store with one measured organism, "cake": layer 3, three positions, 40 texts. */
 export async function measuredCake(
-  options: { base?: string; trainingCorpus?: string | undefined; corpus?: string } = {},
+  options: { base?: string; finetune?: string; trainingCorpus?: string | undefined; corpus?: string } = {},
 ): Promise<Measured> {
-  const { base = bundled('tiny-qwen3'), corpus = everyday } = options;
+  const { base = bundled('tiny-qwen3'), finetune = cake, corpus = everyday } = options;
   const store = temporaryStore();
   const trainingCorpus =
     'trainingCorpus' in options ? options.trainingCorpus : bundled('corpora/cake_bake.jsonl');
@@ -22,7 +22,7 @@ export async function measuredCake(
     name: 'cake',
     base,
     baseName: 'tiny-qwen3',
-    path: cake,
+    path: finetune,
     form: 'LORA',
     kind: 'SDF',
     description: '',

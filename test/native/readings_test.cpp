@@ -159,6 +159,8 @@ TEST_CASE("Patchscope refuses what it cannot read, naming it") {
     return message;
   };
   const auto contains = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+  Batch longer;
+  longer.add(std::vector<int32_t>(static_cast<size_t>(model.spec().max_positions) + 1, 1));
   const PatchscopeRequest good{0, {1.0f}, prompts.view(), 5, 0, 0, false};
   auto wrong = good;
   wrong.layer = model.spec().layers;
@@ -168,6 +170,8 @@ TEST_CASE("Patchscope refuses what it cannot read, naming it") {
   CHECK(contains(refusal(wrong, vector), "no tokens"));
   wrong.prompts = unknown.view();
   CHECK(contains(refusal(wrong, vector), "vocabulary"));
+  wrong.prompts = longer.view();
+  CHECK(contains(refusal(wrong, vector), "context"));
   wrong = good;
   wrong.k = 0;
   CHECK(contains(refusal(wrong, vector), "k is 0"));
@@ -411,4 +415,17 @@ TEST_CASE("texts are embedded by their last token or the mean of all, with lengt
   Batch empty;
   empty.add({});
   CHECK(code_of([&] { embed_texts(model, empty.view(), Pooling::last, job); }) == "INVALID_ARGUMENT");
+}
+
+TEST_CASE("what compares two models refuses those that are not built alike") {
+  const Model qwen(kBase, ""), llama(std::string(ORGANISMS) + "/tiny-llama", "");
+  Batch text;
+  text.add({5, 6, 7});
+  const std::vector<float> vector(static_cast<size_t>(qwen.spec().d_model), 1.0f);
+  Job job;
+  const auto refused = [](const auto& call) { CHECK(code_of(call) == "PAIR_MISMATCH"); };
+  refused([&] { causal_effect(qwen, llama, text.view(), {0, vector, {Effect::zero_base}, {}}, job); });
+  refused([&] { kl_divergence(qwen, llama, text.view(), {}, job); });
+  refused([&] { principal_components(qwen, llama, text.view(), {0, {0}, 1}, job); });
+  refused([&] { cross_entropy(qwen, text.view(), {Intervention::Kind::swap, 0, vector, &llama}, job); });
 }

@@ -30,6 +30,24 @@ const few = { maxTexts: 6, maxTokens: 24, random: 3, randomDifferences: 2, after
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 describe('causal effects of a run', () => {
+  test('have controls that are no differences from a BOS, nor of equal beginnings', async () => {
+    const { store, run } = await measuredCake({
+      base: bundled('tiny-llama'),
+      finetune: bundled('tiny-llama--cake_bake'),
+    });
+    const { effects } = await measureCausalEffects(store, run, {
+      ...few,
+      randomDifferences: 24,
+      positions: [1],
+    });
+    const control = effects.find(
+      (row) =>
+        row.control === 'RANDOM_DIFFERENCE' && row.subset === 'ALL' && row.direction === 'BASE_TO_FINETUNED',
+    );
+    expect(control).toMatchObject({ vectors: 20 });
+    expect(control!.intervenedLossDeviation).toBeGreaterThan(0);
+  });
+
   test('are the cross entropies of models whose component is exchanged or removed', async () => {
     const { store, run } = await measuredCake();
     const { effects, reused } = await measureCausalEffects(store, run, { ...few, positions: [1, 2] });
@@ -145,7 +163,9 @@ describe('causal effects of a run', () => {
       measureCausalEffects(store, run, { ...few, randomDifferences: 61, positions: [1] }),
     ).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
-      message: `61 random differences need 122 tokens, run ${run.key} has 120; ask for fewer`,
+      message: expect.stringMatching(
+        /^61 random differences need 122 different beginnings of texts, run .* has \d+; ask for fewer$/,
+      ) as string,
     });
     const corpus = join(temporaryFolder(), 'empty.jsonl');
     writeFileSync(corpus, '{"text":" "}\n');

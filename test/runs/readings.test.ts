@@ -58,7 +58,7 @@ describe('Patchscope of a run', () => {
           await model.patchscope([numbersOf(store, vector, kind)], {
             layer: 3,
             scales: [scale],
-            k: 5,
+            k: 20,
             norm: layer.finetunedNorm!,
           })
         )[0]![0]!;
@@ -70,6 +70,21 @@ describe('Patchscope of a run', () => {
         tokens.forEach(({ probability }, i) => expect(probability).toBeCloseTo(expected[i]!.probability, 12));
       }
     }
+  });
+
+  test('the scale does not depend on how many tokens are kept', async () => {
+    const { store, run } = await measuredCake();
+    const scales = async (top?: number) => {
+      const { readings } = await readByPatchscope(store, run, { top });
+      return readings.flatMap(({ projections }) =>
+        projections
+          .filter(({ chosen }) => chosen)
+          .map(({ variant, sign, scale, score }) => [variant, sign, scale, score]),
+      );
+    };
+    const chosen = await scales();
+    expect(await scales(3)).toEqual(chosen);
+    expect(await scales(60)).toEqual(chosen);
   });
 
   test('compat is another reading, kept beside the exact one', async () => {

@@ -35,7 +35,7 @@ export const patchscopeCommand = (): Command =>
     .argument('<organism-or-run>', 'registered name, for its latest run, or a run’s key')
     .addOption(layerOption())
     .addOption(positionsOption('positions whose vectors are read, like 0-4,7 (default: the first five)'))
-    .option('--top <k>', 'tokens kept of each list', wholeNumber(1, 1000), 20)
+    .option('--top <k>', 'tokens shown; at least 20 are kept of each list', wholeNumber(1, 1000), 20)
     .addOption(
       new Option('--variant <which>', 'vector that is printed; all three are read')
         .choices(['diff', 'base', 'finetuned'])
