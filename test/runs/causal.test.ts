@@ -37,7 +37,7 @@ describe('causal effects of a run', () => {
     });
     const { effects } = await measureCausalEffects(store, run, {
       ...few,
-      randomDifferences: 24,
+      randomDifferences: 20,
       positions: [1],
     });
     const control = effects.find(
