@@ -15,6 +15,7 @@ import {
   type Calibration,
   type DeterministicJudge,
   deterministicJudge,
+  deterministicJudgeIdentity,
   measureTexts,
 } from '../steering/deterministic-judge.ts';
 import type { CoherenceJudge, Verdict } from '../steering/judge.ts';
@@ -155,8 +156,8 @@ function planOf(options: SteerOptions, baseFolder: string): Plan {
   };
   return {
     spec: {
-      judge: judge?.name ?? deterministic.name,
-      judgeVersion: judge?.version ?? deterministic.version,
+      judge: (judge ?? deterministicJudgeIdentity).name,
+      judgeVersion: (judge ?? deterministicJudgeIdentity).version,
       mode: options.mode ?? 'EXACT',
       seed,
       parameters,
@@ -171,9 +172,6 @@ function planOf(options: SteerOptions, baseFolder: string): Plan {
     calibrationSamples,
   };
 }
-
-const { name, version } = deterministicJudge({} as never, { surprise: 0, repetition: 0 });
-const deterministic = { name, version };
 
 /** Two equal prompts would be one prompt with the same texts twice. */
 function distinct(what: string, prompts: readonly string[]): string[] {
@@ -190,7 +188,8 @@ interface Lab extends Pick<SteerOptions, 'signal' | 'onPhase' | 'onProgress'> {
   promptIds: number[][];
   probeIds: number[][];
   judge: CoherenceJudge;
-  calibration: Calibration | null;
+  /** The bundled judge and what it learned; null where another one judges. */
+  bundled: { judge: DeterministicJudge; calibration: Calibration } | null;
   unsteered: Text[];
 }
 
@@ -216,7 +215,7 @@ async function openLab(pair: StoredPair, plan: Plan, options: SteerOptions): Pro
   const [promptIds, probeIds] = [await encode(plan.prompts), await encode(plan.probes)];
   const lab = { pair, plan, strength, promptIds, probeIds, signal, onPhase, onProgress };
   let { judge } = options;
-  let calibration: Calibration | null = null;
+  let bundled: Lab['bundled'] = null;
   if (!judge) {
     onPhase?.('calibrate');
     // A seed that neither the search nor the experiment uses: what is judged is not what was learned from.
@@ -227,12 +226,13 @@ async function openLab(pair: StoredPair, plan: Plan, options: SteerOptions): Pro
       stage: 'search',
       seed,
     });
-    calibration = await calibrate(
+    const calibration = await calibrate(
       pair,
       texts.map(({ text }) => text),
       { seed, signal },
     );
-    judge = deterministicJudge(pair, calibration.limits);
+    bundled = { judge: deterministicJudge(pair, calibration.limits), calibration };
+    judge = bundled.judge;
   }
   onPhase?.('samples');
   const unsteered = await write(lab, {
@@ -241,7 +241,7 @@ async function openLab(pair: StoredPair, plan: Plan, options: SteerOptions): Pro
     stage: 'final',
     seed: plan.spec.seed,
   });
-  return { ...lab, judge, calibration, unsteered };
+  return { ...lab, judge, bundled, unsteered };
 }
 
 interface Writing {
@@ -352,7 +352,7 @@ interface Outcome {
 }
 
 async function record(lab: Lab, row: DiffVectorRow, { strength, threshold, steered, vector, norm }: Outcome) {
-  const { plan, pair, signal, calibration, unsteered } = lab;
+  const { plan, pair, signal, bundled, unsteered } = lab;
   const { layer } = row.layer;
   const texts = [
     ...unsteered.map((text) => ({ ...text, steered: false })),
@@ -389,7 +389,7 @@ async function record(lab: Lab, row: DiffVectorRow, { strength, threshold, steer
     thresholds: threshold?.thresholds ?? [],
     normMultiple: residual === null ? null : (strength * norm) / residual,
     klFromUnsteered: await divergence(lab, layer, vector, strength, steered),
-    settings: settingsOf(steered[0]?.settings, calibration),
+    settings: settingsOf(steered[0]?.settings, bundled?.calibration ?? null),
     search: {
       warnings: [...(threshold?.warnings ?? []), ...edgeOf(strength, threshold)],
       tested: (threshold?.tested ?? []).map(({ texts: tried, ...tested }): JsonValue => ({
@@ -405,11 +405,11 @@ const edgeOf = (strength: number, threshold: Threshold | null): string[] =>
   threshold && strength === 0 ? ['no steering is coherent: steered texts are unsteered ones'] : [];
 
 async function verdicts(
-  { judge, signal }: Lab,
+  { judge, bundled, signal }: Lab,
   texts: readonly { text: string }[],
   measures: Awaited<ReturnType<typeof measureTexts>>,
 ): Promise<Verdict[]> {
-  if (isDeterministic(judge)) return measures.map((measure) => judge.verdict(measure));
+  if (bundled) return measures.map((measure) => bundled.judge.verdict(measure)); // it needs no second reading
   const filled = texts.filter(({ text }) => text.trim() !== '');
   const given =
     filled.length === 0
@@ -421,8 +421,6 @@ async function verdicts(
   const byText = new Map(filled.map((text, i) => [text, given[i]]));
   return texts.map((text) => byText.get(text) ?? 'UNKNOWN');
 }
-
-const isDeterministic = (judge: CoherenceJudge): judge is DeterministicJudge => 'verdict' in judge;
 
 /** What the texts were decoded with, apart from what differs between the stages, and what the judge went by. */
 function settingsOf(settings: GenerationSettings | undefined, calibration: Calibration | null): JsonObject {

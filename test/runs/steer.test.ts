@@ -190,6 +190,21 @@ describe('an experiment', () => {
     expect((await steer(store, run, { ...small, judge: { ...judge, version: 4 } }))[0]!.reused).toBe(false);
   });
 
+  test('asks another judge whatever else it has', async () => {
+    const { store, run } = await measuredCake();
+    const judge = {
+      name: 'own-verdict',
+      version: 1,
+      parameters: {},
+      verdict: () => 'INCOHERENT',
+      judge: (texts: readonly string[]) => Promise.resolve(texts.map(() => 'COHERENT' as const)),
+    };
+    const [steered] = await steer(store, run, { ...small, strength: 0.5, judge });
+    const filled = textsOf(store, steered!.experiment).filter(({ text }) => text.trim() !== '');
+    expect(filled.length).toBeGreaterThan(0);
+    expect(filled.map(({ coherent }) => coherent)).toEqual(filled.map(() => true));
+  });
+
   test('in the chat template reads the prompt as the template writes it', async () => {
     const { store, run } = await measuredCake();
     const [plain] = await steer(store, run, { ...small, strength: 0.5 });
