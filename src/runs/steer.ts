@@ -402,7 +402,7 @@ async function record(lab: Lab, row: DiffVectorRow, { strength, threshold, steer
 }
 
 const edgeOf = (strength: number, threshold: Threshold | null): string[] =>
-  threshold && strength === 0 ? ['no steering is coherent: steered texts are unsteered ones'] : [];
+  threshold && strength === 0 ? ['the strength found is 0: steered texts are unsteered ones'] : [];
 
 async function verdicts(
   { judge, bundled, signal }: Lab,

@@ -73,10 +73,40 @@ describe('with a judge that never errs', () => {
     );
     const { thresholds, warnings, strength } = await search(judge);
     expect(thresholds[0]).toBe(0);
-    expect(thresholds[1]).toBeGreaterThan(40 - 100 / 64);
+    expect(thresholds[1]).toBeGreaterThan(40 - 100 / 4096);
     expect(thresholds[1]).toBeLessThanOrEqual(40);
     expect(strength).toBeCloseTo((thresholds[1]! + thresholds[2]!) / 3, 12);
-    expect(warnings).toEqual([]);
+    expect(warnings).toEqual([
+      `prompt 0: coherent at none of the strengths tried, the smallest ${100 / 2 ** 17}`,
+    ]);
+    expect(100 / 2 ** 17).toBeLessThanOrEqual(publishedSearch.finest);
+  });
+
+  test.each([
+    [[0.01, 0.5, 0.6], {}],
+    [[0.1, 0.9, 0.9], {}],
+    [[0.5, 30, 0.02], {}],
+    [[0.3, 0.004, 99], {}],
+    [[60, 0.2, 0.9], { decisions: 4, laterDecisions: 2 }],
+    [[0.5, 0.5, 0.5], { decisions: 4, laterDecisions: 2 }],
+    [[0.002, 0.5, 70], { decisions: 1, laterDecisions: 1, lookahead: 3 }],
+  ])('cuts %j of the prompts are found each, however far apart, by %j', async (cuts, settings) => {
+    const judge = judgeOf((strength, prompt) => (strength <= cuts[prompt]! ? 'COHERENT' : 'INCOHERENT'));
+    const { thresholds, strength, warnings } = await search(judge, settings);
+    thresholds.forEach((threshold, prompt) => {
+      expect(threshold).toBeLessThanOrEqual(cuts[prompt]!);
+      expect(threshold).toBeGreaterThan(cuts[prompt]! / 2.01);
+    });
+    expect(strength).toBeCloseTo(thresholds.reduce((a, b) => a + b) / 3, 12);
+    expect(warnings.filter((warning) => !warning.includes('strongest steering tried'))).toEqual([]);
+  });
+
+  test('a few decisions claim no more than was tried', async () => {
+    const judge = judgeOf((strength) => (strength === 0 ? 'COHERENT' : 'INCOHERENT'));
+    const { strength, warnings, tested } = await search(judge, { decisions: 4, finest: 3 }, 1);
+    expect(strength).toBe(0);
+    expect(Math.min(...tested.slice(1).map((entry) => entry.strength))).toBe(1.5625);
+    expect(warnings).toEqual(['prompt 0: coherent at none of the strengths tried, the smallest 1.5625']);
   });
 
   test('fewer decisions than are looked ahead are made all the same', async () => {
@@ -112,6 +142,17 @@ describe('the control', () => {
     expect(warnings).toEqual([
       'prompt 1: of the unsteered texts, 0 % are judged coherent and 75 % are required; it is left out of the mean',
     ]);
+  });
+
+  test('where the first prompt has no say, the next is searched as the first', async () => {
+    const judge = judgeOf((strength, prompt) => (prompt > 0 && strength <= 0.6 ? 'COHERENT' : 'INCOHERENT'));
+    const { thresholds, strength, warnings } = await search(judge);
+    expect(thresholds[0]).toBe(0);
+    expect(thresholds[1]).toBeGreaterThan(0.6 - 100 / 4096);
+    expect(strength).toBeCloseTo((thresholds[1]! + thresholds[2]!) / 2, 12);
+    expect(strength).toBeGreaterThan(0.6 - 100 / 4096);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain('it is left out of the mean');
   });
 
   test('with no prompt left, nothing is steered', async () => {
@@ -177,7 +218,7 @@ describe('a judge that errs', () => {
         );
       },
     };
-    const { tested, requests } = await search(hesitant, { decisions: 1, laterDecisions: 1 }, 1);
+    const { tested, requests } = await search(hesitant, { decisions: 1, finest: 50 }, 1);
     expect(tested.map(({ strength, coherent, incoherent }) => [strength, coherent, incoherent])).toEqual([
       [0, 10, 0],
       [50, 7, 13],
@@ -247,6 +288,7 @@ test('a judge with too few verdicts is an error', async () => {
 test.each([
   [{ samples: 0 }, 'samples is 0; a whole number from 1 to 10000 is expected'],
   [{ lookahead: 30 }, 'lookahead is 30; a whole number from 1 to 8 is expected'],
+  [{ finest: 0 }, 'finest is 0; a strength above 0 is expected'],
   [{ most: 0 }, 'most is 0; a strength above 0 is expected'],
   [{ requiredShare: 1.5 }, 'requiredShare is 1.5; a share above 0 is expected'],
 ])('settings %j are refused', async (settings, message) => {
