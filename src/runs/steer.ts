@@ -8,6 +8,7 @@ import type {
 } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject, JsonValue } from '../lib/canonical-json.ts';
+import { derivedSeed } from '../lib/derived-seed.ts';
 import { sha256 } from '../lib/sha256.ts';
 import { type Generation, type GenerationSettings, klDivergence, roundToBfloat16 } from '../native/index.ts';
 import {
@@ -77,6 +78,8 @@ const published = {
   temperature: 1.1,
   calibrationSamples: 16,
 };
+/** Raised whenever the same parameters give other texts though the engine is the same. */
+const procedureVersion = 2;
 /** Prompts whose first steered text is measured for the divergence: whole distributions, so few. */
 const divergenceTexts = 20;
 
@@ -142,6 +145,7 @@ function planOf(options: SteerOptions, baseFolder: string): Plan {
   const calibrationSamples = options.calibrationSamples ?? published.calibrationSamples;
   const template = plain ? null : readChatTemplate(baseFolder);
   const parameters: JsonObject = {
+    procedureVersion,
     samples,
     tokens: tokens.final,
     temperature: temperature.final,
@@ -218,8 +222,7 @@ async function openLab(pair: StoredPair, plan: Plan, options: SteerOptions): Pro
   let bundled: Lab['bundled'] = null;
   if (!judge) {
     onPhase?.('calibrate');
-    // A seed that neither the search nor the experiment uses: what is judged is not what was learned from.
-    const seed = plan.spec.seed + 2 ** 32;
+    const seed = derivedSeed(plan.spec.seed, 'calibration');
     const texts = await write(lab, {
       prompts: probeIds,
       samples: plan.calibrationSamples,
@@ -239,7 +242,7 @@ async function openLab(pair: StoredPair, plan: Plan, options: SteerOptions): Pro
     prompts: promptIds,
     samples: plan.samples,
     stage: 'final',
-    seed: plan.spec.seed,
+    seed: derivedSeed(plan.spec.seed, 'samples'),
   });
   return { ...lab, judge, bundled, unsteered };
 }
@@ -336,7 +339,7 @@ async function experiment(
     prompts: lab.promptIds,
     samples: plan.samples,
     stage: 'final',
-    seed: plan.spec.seed,
+    seed: derivedSeed(plan.spec.seed, 'samples'), // that of the unsteered ones, so strength 0 is the unsteered model
     steer: { layer, vector, strength },
   });
   onPhase?.('judge');

@@ -1,4 +1,5 @@
 import { CodedError } from '../lib/coded-error.ts';
+import { derivedSeed } from '../lib/derived-seed.ts';
 import { nonIncreasingFit } from './isotonic.ts';
 import type { CoherenceJudge, Verdict } from './judge.ts';
 
@@ -19,7 +20,7 @@ export interface SearchSettings {
   requiredShare: number;
   /** Rows of one generation at most. */
   batch: number;
-  /** Of the texts; tests again use the seeds after it. */
+  /** Of the texts: a generation's follows from it, the prompt and how often its strengths were tested before. */
   seed: number;
 }
 
@@ -183,7 +184,7 @@ function testBench<Text extends { text: string }>(
           prompt,
           strengths: some,
           samples: count,
-          seed: seed + number * parts + part,
+          seed: derivedSeed(seed, 'search', prompt, number, part),
         });
         const verdicts = await judgeNonEmpty(judge, texts.flat(), signal);
         some.forEach((strength, s) => {

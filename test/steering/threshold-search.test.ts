@@ -7,6 +7,7 @@ import {
   type SearchSettings,
   searchThreshold,
 } from '../../src/steering/threshold-search.ts';
+import { derivedSeed } from '../../src/lib/derived-seed.ts';
 import { random } from '../harness/random.ts';
 
 /** Texts that only tell their strength, and what was asked for. */
@@ -128,7 +129,7 @@ describe('with a judge that never errs', () => {
 describe('the control', () => {
   test('is strength 0, before all else', async () => {
     const { requests } = await search(cutAt(1));
-    expect(requests[0]).toEqual({ prompt: 0, strengths: [0], samples: 10, seed: 0 });
+    expect(requests[0]).toMatchObject({ prompt: 0, strengths: [0], samples: 10 });
   });
 
   test('a judge that refuses unsteered text of a prompt has no say there', async () => {
@@ -206,6 +207,7 @@ describe('a judge that errs', () => {
 
   test('only unclear decisions are tested again', async () => {
     const judge = judgeOf((strength) => (strength <= 30 ? 'COHERENT' : 'INCOHERENT'));
+    const first = derivedSeed(0, 'search', 0, 0, 0);
     let calls = 0;
     const hesitant: CoherenceJudge = {
       ...judge,
@@ -214,7 +216,9 @@ describe('a judge that errs', () => {
         const verdicts = await judge.judge(texts);
         // 7 of the first 10 texts at 50.
         return texts.map((text, i) =>
-          text.startsWith('50 ') && text.split(' ')[2] === '0' && i % 10 < 7 ? 'COHERENT' : verdicts[i]!,
+          text.startsWith('50 ') && text.split(' ')[2] === `${first}` && i % 10 < 7
+            ? 'COHERENT'
+            : verdicts[i]!,
         );
       },
     };
@@ -224,12 +228,29 @@ describe('a judge that errs', () => {
       [50, 7, 13],
     ]);
     expect(requests.map(({ strengths, seed }) => [strengths, seed])).toEqual([
-      [[0], 0],
-      [[50], 0],
-      [[50], 1],
+      [[0], first],
+      [[50], first],
+      [[50], derivedSeed(0, 'search', 0, 1, 0)],
     ]);
     expect(calls).toBe(3);
   });
+});
+
+test('no two rounds have a seed in common, whatever the seed, the prompt and the part', async () => {
+  // Half of the texts are coherent, so every decision is tested again.
+  const seeds = [];
+  for (const seed of [0, 1, 2]) {
+    let turn = 0;
+    const judge = judgeOf((strength) => (strength === 0 || (turn += 1) % 4 > 0 ? 'COHERENT' : 'INCOHERENT'));
+    const settings = { decisions: 1, laterDecisions: 1, samples: 12, batch: 6, finest: 50, most: 4, seed };
+    const { requests } = await search(judge, settings, 2);
+    for (const { prompt, strengths, seed: used } of requests)
+      if (strengths.includes(2)) seeds.push({ prompt, used });
+  }
+  // Three seeds, the first prompt's bracket [0, 4]; two parts of three rounds.
+  const first = seeds.filter(({ prompt }) => prompt === 0);
+  expect(first).toHaveLength(3 * 2 * 3);
+  expect(new Set(seeds.map(({ used }) => used)).size).toBe(seeds.length);
 });
 
 test.each([
