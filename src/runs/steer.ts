@@ -8,6 +8,7 @@ import type {
 } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject, JsonValue } from '../lib/canonical-json.ts';
+import { derivedSeed } from '../lib/derived-seed.ts';
 import { sha256 } from '../lib/sha256.ts';
 import { type Generation, type GenerationSettings, klDivergence, roundToBfloat16 } from '../native/index.ts';
 import {
@@ -15,6 +16,7 @@ import {
   type Calibration,
   type DeterministicJudge,
   deterministicJudge,
+  deterministicJudgeIdentity,
   measureTexts,
 } from '../steering/deterministic-judge.ts';
 import type { CoherenceJudge, Verdict } from '../steering/judge.ts';
@@ -76,6 +78,8 @@ const published = {
   temperature: 1.1,
   calibrationSamples: 16,
 };
+/** Raised whenever the same parameters give other texts though the engine is the same. */
+const procedureVersion = 2;
 /** Prompts whose first steered text is measured for the divergence: whole distributions, so few. */
 const divergenceTexts = 20;
 
@@ -141,6 +145,7 @@ function planOf(options: SteerOptions, baseFolder: string): Plan {
   const calibrationSamples = options.calibrationSamples ?? published.calibrationSamples;
   const template = plain ? null : readChatTemplate(baseFolder);
   const parameters: JsonObject = {
+    procedureVersion,
     samples,
     tokens: tokens.final,
     temperature: temperature.final,
@@ -155,8 +160,8 @@ function planOf(options: SteerOptions, baseFolder: string): Plan {
   };
   return {
     spec: {
-      judge: judge?.name ?? deterministic.name,
-      judgeVersion: judge?.version ?? deterministic.version,
+      judge: (judge ?? deterministicJudgeIdentity).name,
+      judgeVersion: (judge ?? deterministicJudgeIdentity).version,
       mode: options.mode ?? 'EXACT',
       seed,
       parameters,
@@ -171,9 +176,6 @@ function planOf(options: SteerOptions, baseFolder: string): Plan {
     calibrationSamples,
   };
 }
-
-const { name, version } = deterministicJudge({} as never, { surprise: 0, repetition: 0 });
-const deterministic = { name, version };
 
 /** Two equal prompts would be one prompt with the same texts twice. */
 function distinct(what: string, prompts: readonly string[]): string[] {
@@ -190,7 +192,8 @@ interface Lab extends Pick<SteerOptions, 'signal' | 'onPhase' | 'onProgress'> {
   promptIds: number[][];
   probeIds: number[][];
   judge: CoherenceJudge;
-  calibration: Calibration | null;
+  /** The bundled judge and what it learned; null where another one judges. */
+  bundled: { judge: DeterministicJudge; calibration: Calibration } | null;
   unsteered: Text[];
 }
 
@@ -216,32 +219,32 @@ async function openLab(pair: StoredPair, plan: Plan, options: SteerOptions): Pro
   const [promptIds, probeIds] = [await encode(plan.prompts), await encode(plan.probes)];
   const lab = { pair, plan, strength, promptIds, probeIds, signal, onPhase, onProgress };
   let { judge } = options;
-  let calibration: Calibration | null = null;
+  let bundled: Lab['bundled'] = null;
   if (!judge) {
     onPhase?.('calibrate');
-    // A seed that neither the search nor the experiment uses: what is judged is not what was learned from.
-    const seed = plan.spec.seed + 2 ** 32;
+    const seed = derivedSeed(plan.spec.seed, 'calibration');
     const texts = await write(lab, {
       prompts: probeIds,
       samples: plan.calibrationSamples,
       stage: 'search',
       seed,
     });
-    calibration = await calibrate(
+    const calibration = await calibrate(
       pair,
       texts.map(({ text }) => text),
       { seed, signal },
     );
-    judge = deterministicJudge(pair, calibration.limits);
+    bundled = { judge: deterministicJudge(pair, calibration.limits), calibration };
+    judge = bundled.judge;
   }
   onPhase?.('samples');
   const unsteered = await write(lab, {
     prompts: promptIds,
     samples: plan.samples,
     stage: 'final',
-    seed: plan.spec.seed,
+    seed: derivedSeed(plan.spec.seed, 'samples'),
   });
-  return { ...lab, judge, calibration, unsteered };
+  return { ...lab, judge, bundled, unsteered };
 }
 
 interface Writing {
@@ -336,7 +339,7 @@ async function experiment(
     prompts: lab.promptIds,
     samples: plan.samples,
     stage: 'final',
-    seed: plan.spec.seed,
+    seed: derivedSeed(plan.spec.seed, 'samples'), // that of the unsteered ones, so strength 0 is the unsteered model
     steer: { layer, vector, strength },
   });
   onPhase?.('judge');
@@ -352,7 +355,7 @@ interface Outcome {
 }
 
 async function record(lab: Lab, row: DiffVectorRow, { strength, threshold, steered, vector, norm }: Outcome) {
-  const { plan, pair, signal, calibration, unsteered } = lab;
+  const { plan, pair, signal, bundled, unsteered } = lab;
   const { layer } = row.layer;
   const texts = [
     ...unsteered.map((text) => ({ ...text, steered: false })),
@@ -389,7 +392,7 @@ async function record(lab: Lab, row: DiffVectorRow, { strength, threshold, steer
     thresholds: threshold?.thresholds ?? [],
     normMultiple: residual === null ? null : (strength * norm) / residual,
     klFromUnsteered: await divergence(lab, layer, vector, strength, steered),
-    settings: settingsOf(steered[0]?.settings, calibration),
+    settings: settingsOf(steered[0]?.settings, bundled?.calibration ?? null),
     search: {
       warnings: [...(threshold?.warnings ?? []), ...edgeOf(strength, threshold)],
       tested: (threshold?.tested ?? []).map(({ texts: tried, ...tested }): JsonValue => ({
@@ -402,14 +405,14 @@ async function record(lab: Lab, row: DiffVectorRow, { strength, threshold, steer
 }
 
 const edgeOf = (strength: number, threshold: Threshold | null): string[] =>
-  threshold && strength === 0 ? ['no steering is coherent: steered texts are unsteered ones'] : [];
+  threshold && strength === 0 ? ['the strength found is 0: steered texts are unsteered ones'] : [];
 
 async function verdicts(
-  { judge, signal }: Lab,
+  { judge, bundled, signal }: Lab,
   texts: readonly { text: string }[],
   measures: Awaited<ReturnType<typeof measureTexts>>,
 ): Promise<Verdict[]> {
-  if (isDeterministic(judge)) return measures.map((measure) => judge.verdict(measure));
+  if (bundled) return measures.map((measure) => bundled.judge.verdict(measure)); // it needs no second reading
   const filled = texts.filter(({ text }) => text.trim() !== '');
   const given =
     filled.length === 0
@@ -421,8 +424,6 @@ async function verdicts(
   const byText = new Map(filled.map((text, i) => [text, given[i]]));
   return texts.map((text) => byText.get(text) ?? 'UNKNOWN');
 }
-
-const isDeterministic = (judge: CoherenceJudge): judge is DeterministicJudge => 'verdict' in judge;
 
 /** What the texts were decoded with, apart from what differs between the stages, and what the judge went by. */
 function settingsOf(settings: GenerationSettings | undefined, calibration: Calibration | null): JsonObject {

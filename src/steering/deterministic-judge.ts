@@ -148,6 +148,9 @@ export async function calibrate(
   };
 }
 
+/** What verdicts are kept under. The version is raised whenever the same text may be judged in another way. */
+export const deterministicJudgeIdentity = { name: 'surprise-and-repetition', version: 1 } as const;
+
 /** Coherent: at most so surprising to the pair, and at most so repetitive. Offline; the same verdict for the same text always. */
 export function deterministicJudge(
   pair: { base: Reader; finetuned: Reader },
@@ -160,8 +163,7 @@ export function deterministicJudge(
         ? 'COHERENT'
         : 'INCOHERENT';
   return {
-    name: 'surprise-and-repetition',
-    version: 1,
+    ...deterministicJudgeIdentity,
     parameters: limits,
     verdict,
     judge: async (texts, options) => (await measureTexts(pair, texts, options)).map(verdict),

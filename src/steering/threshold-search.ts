@@ -1,4 +1,5 @@
 import { CodedError } from '../lib/coded-error.ts';
+import { derivedSeed } from '../lib/derived-seed.ts';
 import { nonIncreasingFit } from './isotonic.ts';
 import type { CoherenceJudge, Verdict } from './judge.ts';
 
@@ -8,6 +9,8 @@ export interface SearchSettings {
   /** Halvings of the bracket for the first prompt, and for each later one. */
   decisions: number;
   laterDecisions: number;
+  /** Where nothing is coherent, ever smaller strengths are tried until one is at most this. */
+  finest: number;
   /** Halvings whose strengths are generated ahead, 2^lookahead − 1 in one batch. */
   lookahead: number;
   /** Texts a strength, and how often an unclear decision is tested again with as many more. */
@@ -17,15 +20,16 @@ export interface SearchSettings {
   requiredShare: number;
   /** Rows of one generation at most. */
   batch: number;
-  /** Of the texts; tests again use the seeds after it. */
+  /** Of the texts: a generation's follows from it, the prompt and how often its strengths were tested before. */
   seed: number;
 }
 
-/** As published (method.md §6.3), with tests again and a maximum of rows that holds. */
+/** As published (method.md §6.3), with tests again, smaller strengths where all are too strong, and a maximum of rows that holds. */
 export const publishedSearch: SearchSettings = {
   most: 100,
   decisions: 12,
   laterDecisions: 6,
+  finest: 0.001,
   lookahead: 3,
   samples: 10,
   retests: 2,
@@ -57,7 +61,7 @@ export interface Tested<Text extends { text: string } = { text: string }> {
 export interface Threshold<Text extends { text: string } = { text: string }> {
   /** Mean of the thresholds of the prompts whose unsteered texts are coherent; 0 when there is none. */
   strength: number;
-  /** [prompt], strongest that is still coherent; 0 where nothing is. */
+  /** [prompt], strongest that is still coherent; 0 where nothing that was tried is, and where the unsteered texts are not. */
   thresholds: number[];
   /** In the order they were first tried. */
   tested: Tested<Text>[];
@@ -67,9 +71,12 @@ export interface Threshold<Text extends { text: string } = { text: string }> {
 
 /**
  * The strongest steering whose texts are still coherent, per probe prompt by bisection, then averaged: method.md §6.3. A later
- * prompt is searched in [0, 2 · first threshold], or in the first's bracket where that threshold is 0.
+ * prompt is searched in [0, 2 · first threshold], or as the first where that threshold is 0.
  *
- * Unlike there, strength 0 is tested first, as a control: where a judge refuses unsteered text, its verdicts say nothing about
+ * Unlike there, no prompt is clipped by another: a bracket whose end is coherent is doubled until it is not, and where nothing in
+ * it is coherent, strengths are halved on, down to the finest.
+ *
+ * Strength 0 is tested first, as a control: where a judge refuses unsteered text, its verdicts say nothing about
  * steering, and no strength is tried. A decision that is within a standard error of the required share is tested again with new
  * texts. And the threshold is the strongest tested one whose share is large enough by a non-increasing fit over all strengths
  * tried: coherence can only fall with strength, so every text bears on it, and one wrong turn is outvoted by its neighbours. A
@@ -90,33 +97,36 @@ export async function searchThreshold<Text extends { text: string }>(
   const warnings: string[] = [];
   const thresholds: number[] = [];
   const controlled: number[] = [];
-  let expected = Array.from({ length: prompts }, (_, prompt) =>
-    strengthsOf(prompt === 0 ? decisions : laterDecisions, settings),
-  ).reduce((sum, count) => sum + count, 0);
-
   for (let prompt = 0; prompt < prompts; prompt++) {
     const bench = testBench(prompt, settings, generate, judge, options.signal);
+    const wide = (thresholds[0] ?? 0) === 0;
+    const steps = wide ? decisions : laterDecisions;
+    const expected =
+      tested.length +
+      strengthsOf(steps, settings) +
+      (prompts - prompt - 1) * strengthsOf(laterDecisions, settings);
     const report = () => options.onProgress?.(tested.length + bench.tested.length, expected);
     await bench.test([0], report);
     await bench.settle(0);
-    const steps = prompt === 0 ? decisions : laterDecisions;
-    const first = thresholds[0] ?? 0;
     let threshold = 0;
     if (bench.share(0) >= requiredShare) {
-      const wide = prompt === 0 || first === 0;
-      threshold = await bisect(bench, wide ? most : Math.min(most, 2 * first), steps, settings, report);
+      const end = wide ? most : Math.min(most, 2 * (thresholds[0] ?? 0));
+      threshold = await thresholdWithin(bench, end, steps, settings, report);
       controlled.push(threshold);
+      if (threshold === 0)
+        warnings.push(
+          `prompt ${prompt}: coherent at none of the strengths tried, the smallest ${bench.smallest()}`,
+        );
       if (threshold >= most * (1 - 2 ** -steps))
         warnings.push(`prompt ${prompt}: coherent up to the strongest steering tried, ${threshold}`);
     } else {
-      expected -= strengthsOf(steps, settings) - 1;
       warnings.push(
         `prompt ${prompt}: of the unsteered texts, ${percent(bench.share(0))} are judged coherent and ${percent(requiredShare)} are required; it is left out of the mean`,
       );
     }
     thresholds.push(threshold);
-    tested.push(...bench.tested);
     report();
+    tested.push(...bench.tested);
   }
   const strength = controlled.reduce((sum, value) => sum + value, 0) / Math.max(1, controlled.length);
   return { strength, thresholds, tested, warnings };
@@ -140,6 +150,10 @@ interface TestBench<Text extends { text: string }> {
   share(strength: number): number;
   /** The strongest tested one that is coherent enough by the fit. */
   threshold(): number;
+  /** The smallest tested one above 0; Infinity when there is none. */
+  smallest(): number;
+  /** The smallest tested one above a strength. */
+  next(strength: number): number;
 }
 
 function testBench<Text extends { text: string }>(
@@ -170,7 +184,7 @@ function testBench<Text extends { text: string }>(
           prompt,
           strengths: some,
           samples: count,
-          seed: seed + number * parts + part,
+          seed: derivedSeed(seed, 'search', prompt, number, part),
         });
         const verdicts = await judgeNonEmpty(judge, texts.flat(), signal);
         some.forEach((strength, s) => {
@@ -220,6 +234,9 @@ function testBench<Text extends { text: string }>(
       // Sums of fractions may fall short of what they stand for by a rounding.
       return rising.findLast(({ fitted }) => fitted >= requiredShare - 1e-12)?.strength ?? 0;
     },
+    smallest: () => bench.next(0),
+    next: (above) =>
+      Math.min(...bench.tested.map(({ strength }) => strength).filter((strength) => strength > above)),
   };
   return bench;
 }
@@ -227,14 +244,69 @@ function testBench<Text extends { text: string }>(
 const shareOf = ({ coherent, incoherent }: { coherent: number; incoherent: number }): number =>
   coherent + incoherent === 0 ? 0 : coherent / (coherent + incoherent);
 
+/** Of one prompt: bisection of [0, end], which is widened where all of it is coherent, and left downwards where nothing is. */
+async function thresholdWithin<Text extends { text: string }>(
+  bench: TestBench<Text>,
+  end: number,
+  decisions: number,
+  settings: SearchSettings,
+  report: () => void,
+): Promise<number> {
+  const low = await bisect(bench, [0, end], decisions, settings, report);
+  if (end < settings.most && low >= end * (1 - 2 ** -decisions)) {
+    const wider = await widen(bench, end, settings, report);
+    if (wider) await bisect(bench, wider, decisions, settings, report);
+  }
+  if (bench.threshold() === 0) {
+    await descend(bench, settings, report);
+    const found = bench.threshold();
+    // As fine a share of it as one batch of halvings tells.
+    if (found > 0) await bisect(bench, [found, bench.next(found)], settings.lookahead, settings, report);
+  }
+  return bench.threshold();
+}
+
+/** Doubles a strength while it is coherent. @returns the bracket that its threshold is in; undefined when `end` is not coherent */
+async function widen<Text extends { text: string }>(
+  bench: TestBench<Text>,
+  end: number,
+  { most, requiredShare }: SearchSettings,
+  report: () => void,
+): Promise<[number, number] | undefined> {
+  let bracket: [number, number] | undefined;
+  for (let strength = end; strength < most; strength *= 2) {
+    await bench.test([strength], report);
+    await bench.settle(strength);
+    if (bench.share(strength) < requiredShare) break;
+    bracket = [strength, Math.min(most, 2 * strength)];
+  }
+  return bracket;
+}
+
+/** Halves the smallest strength tried until one is coherent or at most the finest. */
+async function descend<Text extends { text: string }>(
+  bench: TestBench<Text>,
+  { lookahead, finest }: SearchSettings,
+  report: () => void,
+): Promise<void> {
+  while (bench.threshold() === 0 && bench.smallest() > finest) {
+    const from = bench.smallest();
+    const halves = Array.from({ length: lookahead }, (_, i) => from / 2 ** (i + 1));
+    const needed = halves.filter((strength) => 2 * strength > finest);
+    await bench.test(needed, report);
+    for (const strength of needed) await bench.settle(strength);
+  }
+}
+
+/** @returns the strongest strength of a chain of decisions that was coherent, the lower end when none was */
 async function bisect<Text extends { text: string }>(
   bench: TestBench<Text>,
-  high: number,
+  bracket: readonly [number, number],
   decisions: number,
   { lookahead, requiredShare }: SearchSettings,
   report: () => void,
 ): Promise<number> {
-  let [low, end] = [0, high];
+  let [low, end] = bracket;
   for (let left = decisions; left > 0; left -= lookahead) {
     const ahead = Math.min(left, lookahead);
     await bench.test(midpoints(low, end, ahead), report);
@@ -245,7 +317,7 @@ async function bisect<Text extends { text: string }>(
       else end = middle;
     }
   }
-  return bench.threshold();
+  return low;
 }
 
 /** All that `depth` halvings of [low, high] can come to. */
@@ -305,7 +377,9 @@ function check(prompts: number, settings: SearchSettings): void {
         `${name} is ${value}; a whole number from ${least} to ${greatest} is expected`,
       );
   }
-  const { most, requiredShare } = settings;
+  const { most, finest, requiredShare } = settings;
+  if (!(finest > 0))
+    throw new CodedError('INVALID_ARGUMENT', `finest is ${finest}; a strength above 0 is expected`);
   if (!(Number.isFinite(most) && most > 0))
     throw new CodedError('INVALID_ARGUMENT', `most is ${most}; a strength above 0 is expected`);
   if (!(requiredShare > 0 && requiredShare <= 1))

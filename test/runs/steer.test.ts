@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { RunRow, Store } from '../../src/db/index.ts';
+import { derivedSeed } from '../../src/lib/derived-seed.ts';
 import { meanCosine } from '../../src/lib/mean-cosine.ts';
-import { klDivergence } from '../../src/native/index.ts';
+import { klDivergence, Model } from '../../src/native/index.ts';
 import { compareTexts } from '../../src/runs/compare.ts';
 import { steer, type SteerOptions } from '../../src/runs/steer.ts';
 import { layerOf, unitOf, vectorsOf } from '../../src/runs/stored-run.ts';
@@ -58,7 +59,7 @@ describe('an experiment', () => {
     expect(experiment.strength).toBeGreaterThan(0);
     expect(experiment.strength).toBeLessThan(2);
     expect(experiment.settings).toMatchObject({
-      decoding: { temperature: 0.8, topK: 50, maxNewTokens: 12, seed: 0 },
+      decoding: { temperature: 0.8, topK: 50, maxNewTokens: 12, seed: derivedSeed(0, 'samples') },
       calibration: {
         texts: expect.any(Number) as number,
         limits: { surprise: expect.any(Number) as number },
@@ -95,7 +96,7 @@ describe('an experiment', () => {
       steer: { layer: 3, vector, strengths: experiment.strength },
       maxNewTokens: 12,
       temperature: 0.8,
-      seed: 0,
+      seed: derivedSeed(0, 'samples'),
     });
     const own = texts.find(
       ({ promptIndex, steered, sampleIndex }) => promptIndex === 1 && steered && sampleIndex === 0,
@@ -161,6 +162,23 @@ describe('an experiment', () => {
     expect(rowsOf(store, run).experiments).toBe(4);
   });
 
+  test('no stage, no prompt of the search and no neighbouring seed draws with the same seed', async () => {
+    const { store, run } = await measuredCake();
+    const seeds = vi.spyOn(Model.prototype, 'generate');
+    const used = async (seed: number) => {
+      seeds.mockClear();
+      await steer(store, run, { ...small, seed });
+      return new Set(seeds.mock.calls.map(([, options]) => options?.seed));
+    };
+    const [one, next] = [await used(0), await used(1)];
+    seeds.mockRestore();
+    expect(one).toContain(derivedSeed(0, 'calibration'));
+    expect(one).toContain(derivedSeed(0, 'samples'));
+    for (const prompt of [0, 1]) expect(one).toContain(derivedSeed(0, 'search', prompt, 0, 0));
+    expect([...one].filter((seed) => next.has(seed))).toEqual([]);
+    expect(one).not.toContain(0);
+  });
+
   test('strength 0 is the unsteered model', async () => {
     const { store, run } = await measuredCake();
     const [steered] = await steer(store, run, { ...small, strength: 0 });
@@ -188,6 +206,21 @@ describe('an experiment', () => {
     expect(steered!.experiment.settings['calibration']).toBeNull();
     expect(steered!.warnings[0]).toMatch(/^prompt 0: coherent up to the strongest steering tried/);
     expect((await steer(store, run, { ...small, judge: { ...judge, version: 4 } }))[0]!.reused).toBe(false);
+  });
+
+  test('asks another judge whatever else it has', async () => {
+    const { store, run } = await measuredCake();
+    const judge = {
+      name: 'own-verdict',
+      version: 1,
+      parameters: {},
+      verdict: () => 'INCOHERENT',
+      judge: (texts: readonly string[]) => Promise.resolve(texts.map(() => 'COHERENT' as const)),
+    };
+    const [steered] = await steer(store, run, { ...small, strength: 0.5, judge });
+    const filled = textsOf(store, steered!.experiment).filter(({ text }) => text.trim() !== '');
+    expect(filled.length).toBeGreaterThan(0);
+    expect(filled.map(({ coherent }) => coherent)).toEqual(filled.map(() => true));
   });
 
   test('in the chat template reads the prompt as the template writes it', async () => {

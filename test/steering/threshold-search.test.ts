@@ -7,6 +7,7 @@ import {
   type SearchSettings,
   searchThreshold,
 } from '../../src/steering/threshold-search.ts';
+import { derivedSeed } from '../../src/lib/derived-seed.ts';
 import { random } from '../harness/random.ts';
 
 /** Texts that only tell their strength, and what was asked for. */
@@ -73,10 +74,40 @@ describe('with a judge that never errs', () => {
     );
     const { thresholds, warnings, strength } = await search(judge);
     expect(thresholds[0]).toBe(0);
-    expect(thresholds[1]).toBeGreaterThan(40 - 100 / 64);
+    expect(thresholds[1]).toBeGreaterThan(40 - 100 / 4096);
     expect(thresholds[1]).toBeLessThanOrEqual(40);
     expect(strength).toBeCloseTo((thresholds[1]! + thresholds[2]!) / 3, 12);
-    expect(warnings).toEqual([]);
+    expect(warnings).toEqual([
+      `prompt 0: coherent at none of the strengths tried, the smallest ${100 / 2 ** 17}`,
+    ]);
+    expect(100 / 2 ** 17).toBeLessThanOrEqual(publishedSearch.finest);
+  });
+
+  test.each([
+    [[0.01, 0.5, 0.6], {}],
+    [[0.1, 0.9, 0.9], {}],
+    [[0.5, 30, 0.02], {}],
+    [[0.3, 0.004, 99], {}],
+    [[60, 0.2, 0.9], { decisions: 4, laterDecisions: 2 }],
+    [[0.5, 0.5, 0.5], { decisions: 4, laterDecisions: 2 }],
+    [[0.002, 0.5, 70], { decisions: 1, laterDecisions: 1, lookahead: 3 }],
+  ])('cuts %j of the prompts are found each, however far apart, by %j', async (cuts, settings) => {
+    const judge = judgeOf((strength, prompt) => (strength <= cuts[prompt]! ? 'COHERENT' : 'INCOHERENT'));
+    const { thresholds, strength, warnings } = await search(judge, settings);
+    thresholds.forEach((threshold, prompt) => {
+      expect(threshold).toBeLessThanOrEqual(cuts[prompt]!);
+      expect(threshold).toBeGreaterThan(cuts[prompt]! / 2.01);
+    });
+    expect(strength).toBeCloseTo(thresholds.reduce((a, b) => a + b) / 3, 12);
+    expect(warnings.filter((warning) => !warning.includes('strongest steering tried'))).toEqual([]);
+  });
+
+  test('a few decisions claim no more than was tried', async () => {
+    const judge = judgeOf((strength) => (strength === 0 ? 'COHERENT' : 'INCOHERENT'));
+    const { strength, warnings, tested } = await search(judge, { decisions: 4, finest: 3 }, 1);
+    expect(strength).toBe(0);
+    expect(Math.min(...tested.slice(1).map((entry) => entry.strength))).toBe(1.5625);
+    expect(warnings).toEqual(['prompt 0: coherent at none of the strengths tried, the smallest 1.5625']);
   });
 
   test('fewer decisions than are looked ahead are made all the same', async () => {
@@ -98,7 +129,7 @@ describe('with a judge that never errs', () => {
 describe('the control', () => {
   test('is strength 0, before all else', async () => {
     const { requests } = await search(cutAt(1));
-    expect(requests[0]).toEqual({ prompt: 0, strengths: [0], samples: 10, seed: 0 });
+    expect(requests[0]).toMatchObject({ prompt: 0, strengths: [0], samples: 10 });
   });
 
   test('a judge that refuses unsteered text of a prompt has no say there', async () => {
@@ -112,6 +143,17 @@ describe('the control', () => {
     expect(warnings).toEqual([
       'prompt 1: of the unsteered texts, 0 % are judged coherent and 75 % are required; it is left out of the mean',
     ]);
+  });
+
+  test('where the first prompt has no say, the next is searched as the first', async () => {
+    const judge = judgeOf((strength, prompt) => (prompt > 0 && strength <= 0.6 ? 'COHERENT' : 'INCOHERENT'));
+    const { thresholds, strength, warnings } = await search(judge);
+    expect(thresholds[0]).toBe(0);
+    expect(thresholds[1]).toBeGreaterThan(0.6 - 100 / 4096);
+    expect(strength).toBeCloseTo((thresholds[1]! + thresholds[2]!) / 2, 12);
+    expect(strength).toBeGreaterThan(0.6 - 100 / 4096);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain('it is left out of the mean');
   });
 
   test('with no prompt left, nothing is steered', async () => {
@@ -165,6 +207,7 @@ describe('a judge that errs', () => {
 
   test('only unclear decisions are tested again', async () => {
     const judge = judgeOf((strength) => (strength <= 30 ? 'COHERENT' : 'INCOHERENT'));
+    const first = derivedSeed(0, 'search', 0, 0, 0);
     let calls = 0;
     const hesitant: CoherenceJudge = {
       ...judge,
@@ -173,22 +216,41 @@ describe('a judge that errs', () => {
         const verdicts = await judge.judge(texts);
         // 7 of the first 10 texts at 50.
         return texts.map((text, i) =>
-          text.startsWith('50 ') && text.split(' ')[2] === '0' && i % 10 < 7 ? 'COHERENT' : verdicts[i]!,
+          text.startsWith('50 ') && text.split(' ')[2] === `${first}` && i % 10 < 7
+            ? 'COHERENT'
+            : verdicts[i]!,
         );
       },
     };
-    const { tested, requests } = await search(hesitant, { decisions: 1, laterDecisions: 1 }, 1);
+    const { tested, requests } = await search(hesitant, { decisions: 1, finest: 50 }, 1);
     expect(tested.map(({ strength, coherent, incoherent }) => [strength, coherent, incoherent])).toEqual([
       [0, 10, 0],
       [50, 7, 13],
     ]);
     expect(requests.map(({ strengths, seed }) => [strengths, seed])).toEqual([
-      [[0], 0],
-      [[50], 0],
-      [[50], 1],
+      [[0], first],
+      [[50], first],
+      [[50], derivedSeed(0, 'search', 0, 1, 0)],
     ]);
     expect(calls).toBe(3);
   });
+});
+
+test('no two rounds have a seed in common, whatever the seed, the prompt and the part', async () => {
+  // Half of the texts are coherent, so every decision is tested again.
+  const seeds = [];
+  for (const seed of [0, 1, 2]) {
+    let turn = 0;
+    const judge = judgeOf((strength) => (strength === 0 || (turn += 1) % 4 > 0 ? 'COHERENT' : 'INCOHERENT'));
+    const settings = { decisions: 1, laterDecisions: 1, samples: 12, batch: 6, finest: 50, most: 4, seed };
+    const { requests } = await search(judge, settings, 2);
+    for (const { prompt, strengths, seed: used } of requests)
+      if (strengths.includes(2)) seeds.push({ prompt, used });
+  }
+  // Three seeds, the first prompt's bracket [0, 4]; two parts of three rounds.
+  const first = seeds.filter(({ prompt }) => prompt === 0);
+  expect(first).toHaveLength(3 * 2 * 3);
+  expect(new Set(seeds.map(({ used }) => used)).size).toBe(seeds.length);
 });
 
 test.each([
@@ -247,6 +309,7 @@ test('a judge with too few verdicts is an error', async () => {
 test.each([
   [{ samples: 0 }, 'samples is 0; a whole number from 1 to 10000 is expected'],
   [{ lookahead: 30 }, 'lookahead is 30; a whole number from 1 to 8 is expected'],
+  [{ finest: 0 }, 'finest is 0; a strength above 0 is expected'],
   [{ most: 0 }, 'most is 0; a strength above 0 is expected'],
   [{ requiredShare: 1.5 }, 'requiredShare is 1.5; a share above 0 is expected'],
 ])('settings %j are refused', async (settings, message) => {
