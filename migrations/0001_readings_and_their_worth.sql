@@ -102,7 +102,7 @@ CREATE TABLE `similarities` (
 	`created_at` text NOT NULL,
 	FOREIGN KEY (`experiment_id`) REFERENCES `steering_experiments`(`id`) ON UPDATE no action ON DELETE cascade,
 	CONSTRAINT "similarities_group" CHECK("similarities"."text_group" in ('STEERED', 'UNSTEERED', 'TRAINING')),
-	CONSTRAINT "similarities_other" CHECK("similarities"."other_group" in ('TRAINING', 'CHAT', 'PROBE'))
+	CONSTRAINT "similarities_other" CHECK("similarities"."other_group" in ('TRAINING', 'PROBE'))
 ) STRICT;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `similarities_key` ON `similarities` (`experiment_id`,`text_group`,`other_group`,`parameters_key`);--> statement-breakpoint

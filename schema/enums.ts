@@ -129,7 +129,6 @@ export const SimilarityOtherEnum = described<SimilarityOther>(
   'The texts that they are compared with.',
   {
     TRAINING: 'Texts that the organism was trained on.',
-    CHAT: 'Answers of everyday chats.',
     PROBE: 'Texts of the corpus that was measured on.',
   },
 );

@@ -25,7 +25,7 @@ builder.node(SimilarityRef, {
     }),
     cosine: t.exposeFloat('cosine', {
       description:
-        'Mean cosine of the embeddings over all pairs, -1..1; pairs of a text with itself count where both groups are the same.',
+        'Mean cosine of the embeddings over all pairs, -1..1; where both groups are the same, over pairs of different texts.',
     }),
     texts: t.exposeInt('texts', { description: 'Number of texts in the group, 1 or more.' }),
     otherTexts: t.exposeInt('otherTexts', { description: 'Number of texts in the other group, 1 or more.' }),

@@ -1,5 +1,5 @@
 import BetterSqlite3, { type Database } from 'better-sqlite3';
-import { existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { StoreError } from './errors.ts';
 import { migrate, newestApplied, newestKnown } from './migrate.ts';
@@ -7,18 +7,66 @@ import { migrate, newestApplied, newestKnown } from './migrate.ts';
 /** 'DSCP', in SQLite's application_id: says whose file this is. */
 const applicationId = 0x44534350;
 
-/** Opens, or creates and migrates, the SQLite file. @throws StoreError */
+/** A store larger than this is not read into memory: that takes twice its size. */
+const mostBytesInMemory = 2 ** 29;
+
+/**
+ * Opens, or creates and migrates, the SQLite file. Read-only where nothing can be written, as in another user's folder, it is what
+ * the file held at that moment. @throws StoreError
+ */
 export function openDatabase(file: string, { readonly = false }: { readonly?: boolean } = {}): Database {
   const path = resolve(file);
   refuseImpossible(path, readonly);
-  let sqlite: Database | undefined;
   try {
-    sqlite = new BetterSqlite3(path, { readonly, fileMustExist: readonly });
+    return prepared(new BetterSqlite3(path, { readonly, fileMustExist: readonly }), path, readonly);
+  } catch (error) {
+    if (!readonly || !notWritable.test(codeOf(error)) || !isReadable(path))
+      throw explainStoreFailure(error, path);
+  }
+  try {
+    return prepared(new BetterSqlite3(bytesAtRest(path), { readonly }), path, readonly);
+  } catch (error) {
+    throw explainStoreFailure(error, path);
+  }
+}
+
+const notWritable = /^SQLITE_(CANTOPEN|READONLY)/;
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** SQLite reads a WAL store only where it can put its -wal and -shm files, so it gets the bytes, said to be of no WAL store. */
+function bytesAtRest(path: string): Buffer {
+  const before = statSync(path);
+  const written = () => (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  if (before.size <= mostBytesInMemory && !written()) {
+    const bytes = readFileSync(path);
+    const { size, mtimeMs } = statSync(path);
+    if (size === before.size && mtimeMs === before.mtimeMs && !written()) {
+      bytes.fill(1, 18, 20); // file format, for writing and for reading: 2 is WAL, 1 is not
+      return bytes;
+    }
+  }
+  throw new StoreError(
+    'STORE_NOT_WRITABLE',
+    path,
+    'its folder cannot be written to, and part of the store is in a -wal file beside it or it is larger than 512 MiB; copy both files to a folder of yours',
+  );
+}
+
+function prepared(sqlite: Database, path: string, readonly: boolean): Database {
+  try {
     prepare(sqlite, path, readonly);
     return sqlite;
   } catch (error) {
-    sqlite?.close();
-    throw explainStoreFailure(error, path);
+    sqlite.close();
+    throw error;
   }
 }
 
@@ -77,9 +125,11 @@ function prepare(sqlite: Database, path: string, readonly: boolean): void {
   sqlite.pragma('foreign_keys = ON'); // off by default in SQLite
 }
 
+const codeOf = (error: unknown): string => (error instanceof BetterSqlite3.SqliteError ? error.code : '');
+
 /** What SQLite says of a store, at opening or any time later, as a StoreError where we know what helps; anything else as it is. */
 export function explainStoreFailure(error: unknown, path: string): unknown {
-  const code = error instanceof BetterSqlite3.SqliteError ? error.code : '';
+  const code = codeOf(error);
   const refuse = (own: ConstructorParameters<typeof StoreError>[0], message: string) =>
     new StoreError(own, path, message, { cause: error });
   if (code.startsWith('SQLITE_NOTADB'))

@@ -20,7 +20,7 @@ export type Store = ReturnType<typeof openStore>;
 
 /**
  * Opens the store in this file, creating and migrating it as needed. Read-only, nothing is created or migrated (SQLite itself
- * keeps its -wal and -shm files beside a store that is being read).
+ * keeps its -wal and -shm files beside a store that is being read; where it cannot, the store is as it was when it was opened).
  * @throws StoreError in one line, with a code, for a file that cannot be used
  */
 export function openStore(file: string, options: { readonly?: boolean } = {}) {

@@ -129,10 +129,10 @@ test('steer finds a strength and keeps the texts; compare --texts reads them', a
   expect(await ask('compare', 'cake', '--texts', '--positions', '1')).toContain('cake L3 P1');
 });
 
-test('causal prints changes beside their controls', async () => {
+test('causal prints the losses of each position’s predictions, and changes beside their controls', async () => {
   const options = [
     '--positions',
-    '1',
+    '1,2',
     '--texts',
     '4',
     '--tokens',
@@ -144,11 +144,25 @@ test('causal prints changes beside their controls', async () => {
   ];
   const { effects, reused } = await json('causal', 'cake', ...options);
   expect(reused).toBe(false);
-  expect(effects).toHaveLength(4 * 3 * 3);
+  expect(effects).toHaveLength(2 * 4 * 3 * 3);
   expect((await json('causal', 'cake', ...options)).reused).toBe(true);
   const table = await ask('causal', 'cake', ...options);
   expect(table).toContain('finetuned, component of the base');
-  expect(table.match(/ ± /g)).toHaveLength(8);
+  expect(table.match(/ ± /g)).toHaveLength(16);
+  for (const position of [1, 2]) {
+    const { count, baseLoss, finetunedLoss } = effects.find(
+      (effect: { position: number; subset: string }) =>
+        effect.position === position && effect.subset === 'EXCLUDE_POSITION',
+    );
+    const cells = [position, count, ...[baseLoss, finetunedLoss].map((loss) => Number(loss.toPrecision(4)))];
+    expect(table).toMatch(new RegExp(cells.map((cell) => `│ +${cell} `).join('')));
+  }
+  const losses = new Set(
+    effects.flatMap(({ subset, baseLoss }: { subset: string; baseLoss: number }) =>
+      subset === 'EXCLUDE_POSITION' ? [baseLoss] : [],
+    ),
+  );
+  expect(losses.size).toBe(2);
 });
 
 test('compare gives cosines of two organisms, of two vectors, and the nearest', async () => {

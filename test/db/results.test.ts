@@ -413,7 +413,7 @@ describe('saving similarities', () => {
     const given = [
       syntheticSimilarity(experiment),
       syntheticSimilarity(experiment, { group: 'UNSTEERED', cosine: 0.25 }),
-      syntheticSimilarity(experiment, { group: 'STEERED', other: 'CHAT', cosine: -0.5 }),
+      syntheticSimilarity(experiment, { group: 'STEERED', other: 'PROBE', cosine: -0.5 }),
     ];
     const saved = store.similarities.save(given);
     expect(saved).toMatchObject(given.map((record) => ({ ...record, ...made })));
@@ -434,6 +434,7 @@ describe('saving similarities', () => {
     ['otherTexts is 0, a whole number from 1', { otherTexts: 0 }],
     ['encoderName is empty', { encoderName: '' }],
     ['group is "CHAT", one of STEERED, UNSTEERED, TRAINING is expected', { group: 'CHAT' as never }],
+    ['other is "CHAT", one of TRAINING, PROBE is expected', { other: 'CHAT' as never }],
   ])('refuses what cannot be: %s', (message, change) => {
     const { store, vector } = prepared();
     const experiment = store.steering.save(syntheticExperiment(vector));

@@ -1,8 +1,9 @@
 import BetterSqlite3 from 'better-sqlite3';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openStore } from '../../src/db/index.ts';
+import { packageRoot } from '../../src/lib/package-root.ts';
 import { seedRun } from '../harness/synthetic-run.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 
@@ -13,6 +14,29 @@ const refusal = (file: string, options?: { readonly?: boolean }) => {
     return error;
   }
   throw new Error(`${file} was opened`);
+};
+
+const nobody = 65534;
+
+/** Does something as a user who may not write to a folder; root may, and becomes another for it. */
+function asReader<T>(folder: string, work: () => T): T {
+  chmodSync(folder, 0o555);
+  const root = process.geteuid?.() === 0;
+  if (root) process.seteuid!(nobody);
+  try {
+    return work();
+  } finally {
+    if (root) process.seteuid!(0);
+    chmodSync(folder, 0o755);
+  }
+}
+const readerCanRun = (): boolean => {
+  try {
+    asReader(temporaryFolder(), () => accessSync(join(packageRoot(), 'migrations', 'meta', '_journal.json')));
+    return true;
+  } catch {
+    return false;
+  }
 };
 
 describe('openStore', () => {
@@ -55,6 +79,43 @@ describe('openStore', () => {
     expect(() => seedRun(store, { organism: 'other' })).toThrow(/readonly/);
     store.close();
     expect(readFileSync(file).equals(before)).toBe(true);
+  });
+
+  describe.runIf(process.platform !== 'win32')('in a folder that cannot be written to', () => {
+    it('reads a store, and cannot write to it', ({ skip }) => {
+      if (!readerCanRun()) skip('the checkout is closed to other users');
+      const folder = temporaryFolder();
+      const file = join(folder, 'store.sqlite');
+      const writer = openStore(file);
+      const run = seedRun(writer);
+      writer.close();
+      asReader(folder, () => {
+        const store = openStore(file, { readonly: true });
+        expect(store.runs.get(run.key)).toEqual(run);
+        expect(() => seedRun(store, { organism: 'other' })).toThrow(/readonly/);
+        store.close();
+        expect(refusal(file)).toMatchObject({ code: 'STORE_NOT_WRITABLE' });
+      });
+      expect(readdirSync(folder)).toEqual(['store.sqlite']);
+    });
+
+    it('says what to do where a writer died before the file was whole', ({ skip }) => {
+      if (!readerCanRun()) skip('the checkout is closed to other users');
+      const folder = temporaryFolder();
+      const writer = openStore(join(folder, 'written.sqlite'));
+      seedRun(writer);
+      const file = join(folder, 'store.sqlite');
+      for (const end of ['', '-wal']) cpSync(join(folder, `written.sqlite${end}`), `${file}${end}`);
+      writer.close();
+      asReader(folder, () => {
+        expect(refusal(file, { readonly: true })).toMatchObject({
+          code: 'STORE_NOT_WRITABLE',
+          message: expect.stringMatching(
+            /its folder cannot be written to, .*; copy both files to a folder of yours$/,
+          ) as string,
+        });
+      });
+    });
   });
 
   it('creates nothing when it opens read-only', () => {

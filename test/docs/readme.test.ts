@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { addOrganism } from '../../src/runs/organism.ts';
 import { measure } from '../../src/runs/measure.ts';
+import { readByPatchscope } from '../../src/runs/patchscope.ts';
 import { measureSupported, printedTable, table } from './supported.ts';
 import { serve } from '../harness/serve.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
@@ -23,7 +24,7 @@ interface Answer {
           position: number;
           norm: number;
           diff: { npyUrl: string; sha256: string };
-          projections: Edges<{ method: string; tokens: Edges<ReadmeToken> }>;
+          projections: Edges<{ method: string; scale: number | null; tokens: Edges<ReadmeToken> }>;
         }>;
       }>;
     }>;
@@ -56,6 +57,7 @@ test('the example query goes from an organism to tokens and back', async () => {
     maxSamples: 1000,
     top: 20,
   });
+  await readByPatchscope(store, run, { layer: 3, positions: [0, 1, 2] });
   const { query: send } = await serve(store);
   const response = await send({ query });
   expect(response.status).toBe(200);
@@ -73,7 +75,11 @@ test('the example query goes from an organism to tokens and back', async () => {
     readFileSync(join('test/fixtures/expected/tiny-qwen3--cake_bake/expected.json'), 'utf8'),
   ) as { logit_lens: { diff: Record<string, { top: [number, string, number][] }> } };
   for (const { position, projections } of vectors) {
-    expect(projections.edges.map(({ node }) => node.method)).toEqual(['logit-lens']);
+    // One scale of thirty: no two that look alike.
+    expect(projections.edges.map(({ node }) => [node.method, node.scale !== null])).toEqual([
+      ['logit-lens', false],
+      ['patchscope', true],
+    ]);
     const tokens = projections.edges[0]?.node.tokens.edges.map(({ node }) => node) ?? [];
     const top = expected.logit_lens.diff[position]?.top.slice(0, 5) ?? [];
     expect(tokens.map(({ text }) => text)).toEqual(top.map(([, text]) => text));

@@ -117,9 +117,8 @@ export const causalCommand = (): Command =>
         const shown = found.effects.filter((effect) => effect.subset === subset && effect.control === 'NONE');
         const [first] = shown;
         process.stdout.write(
-          `${plain(name)}: cross entropy on ${plain(first?.corpusName ?? '?')} in nats, layer ${found.layer.layer}, ${first?.count ?? 0} predictions or so, run ${run.key}\n` +
-            `base ${digits(first?.baseLoss)}, finetuned ${digits(first?.finetunedLoss)}\n${table(store, shown)}\n` +
-            'change: to the model’s own cross entropy; beside it what random directions and random differences of activations change\n',
+          `${plain(name)}: cross entropy on ${plain(first?.corpusName ?? '?')} in nats, layer ${found.layer.layer}, run ${run.key}\n${table(store, shown)}\n` +
+            'change: to the cross entropy that the changed model has as it is; beside it what random directions and random differences of activations change\n',
         );
       }),
     );
@@ -145,9 +144,12 @@ function table(store: Store, effects: readonly CausalEffectRow[]): string {
       : change(found);
   };
   return plainTable(
-    ['pos', 'changed model', 'change', 'random', 'differences'],
+    ['pos', 'predictions', 'base', 'finetuned', 'changed model', 'change', 'random', 'differences'],
     effects.map((effect) => [
       effect.diffVector.position,
+      effect.count,
+      digits(effect.baseLoss),
+      digits(effect.finetunedLoss),
       words[effect.direction],
       change(effect),
       control(effect, 'RANDOM'),

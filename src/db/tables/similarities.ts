@@ -5,7 +5,7 @@ import { steeringExperiments } from './steering-experiments.ts';
 
 export const similarityGroups = ['STEERED', 'UNSTEERED', 'TRAINING'] as const;
 export type SimilarityGroup = (typeof similarityGroups)[number];
-export const similarityOthers = ['TRAINING', 'CHAT', 'PROBE'] as const;
+export const similarityOthers = ['TRAINING', 'PROBE'] as const;
 export type SimilarityOther = (typeof similarityOthers)[number];
 
 /** How alike two groups of texts are to an encoder. */
@@ -31,6 +31,6 @@ export const similarities = sqliteTable(
   (table) => [
     unique('similarities_key').on(table.experimentId, table.group, table.other, table.parametersKey),
     check('similarities_group', sql`${table.group} in ('STEERED', 'UNSTEERED', 'TRAINING')`),
-    check('similarities_other', sql`${table.other} in ('TRAINING', 'CHAT', 'PROBE')`),
+    check('similarities_other', sql`${table.other} in ('TRAINING', 'PROBE')`),
   ],
 );
