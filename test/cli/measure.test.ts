@@ -311,8 +311,10 @@ describe('diff and show', () => {
     const data = await folderWithCake();
     const args = ['--samples', '50', '--positions', '5', '--layers', 'all', '--patchscope'];
     const child = start(['diff', 'cake', '--corpus', everyday, ...args, '--data', data]);
+    let saved = 0;
     createInterface(child.stdout!).on('line', (line) => {
-      if (line.includes('"patchscope"')) child.kill('SIGINT');
+      // The run first, then every layer that is read.
+      if (line.includes('"save"') && (saved += 1) === 2) child.kill('SIGINT');
     });
     const [stderr, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')]);
     const sqlite = new BetterSqlite3(join(data, 'deltascope.sqlite'), { readonly: true });
@@ -323,12 +325,14 @@ describe('diff and show', () => {
       )
       .pluck()
       .get();
+    expect(layers).toBeGreaterThan(0);
     expect(layers).toBeLessThan(8);
-    const more = layers === 0 ? '' : `, and Patchscope's readings of ${layers} of its layers are too`;
     expect({ code, stderr }).toEqual({
       code: 130,
       stderr: expect.stringMatching(
-        new RegExp(`^deltascope: interrupted; run \\S+ is stored${more}\n$`),
+        new RegExp(
+          `^deltascope: interrupted; run \\S+ is stored, and Patchscope's readings of ${String(layers)} of its layers are too\n$`,
+        ),
       ) as string,
     });
     expect(rowsIn(data)).toMatchObject({ runs: 1 });
