@@ -1,5 +1,25 @@
-/** Runs work under a signal that Ctrl-C and SIGTERM abort; asked a second time, the process ends at once. */
-export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+import { CodedError } from '../lib/coded-error.ts';
+
+/** Work that was stopped because the user asked for it. */
+export class Interrupted extends Error {
+  /** What the work had stored by then, as a clause; '' for nothing. */
+  readonly kept: string;
+
+  constructor(kept: string, options?: ErrorOptions) {
+    super('interrupted', options);
+    this.kept = kept;
+  }
+}
+
+/**
+ * Runs work under a signal that Ctrl-C and SIGTERM abort; asked a second time, the process ends at once.
+ * @param kept what the work has stored so far, as a clause; '' for nothing
+ * @throws Interrupted when the work ended because of the signal
+ */
+export async function interruptible<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  kept: () => string = () => '',
+): Promise<T> {
   const controller = new AbortController();
   const stop = () => {
     if (controller.signal.aborted) process.exit(130);
@@ -8,7 +28,15 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   process.on('SIGINT', stop).on('SIGTERM', stop);
   try {
     return await work(controller.signal);
+  } catch (error) {
+    throw controller.signal.aborted && isCancellation(error)
+      ? new Interrupted(kept(), { cause: error })
+      : error;
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
 }
+
+const isCancellation = (error: unknown): boolean =>
+  (error instanceof CodedError && error.code === 'CANCELLED') ||
+  (error instanceof DOMException && error.name === 'AbortError');

@@ -3,17 +3,30 @@ import { interruptible } from './interrupt.ts';
 import { plain } from './plain.ts';
 import { barReporter, silentReporter } from './reporter.ts';
 
-/** Runs work that Ctrl-C ends, with a bar on standard error where that is a terminal. */
+/**
+ * Runs work that Ctrl-C ends, with a bar on standard error where that is a terminal.
+ * @param result what one of the things that the work stores, each as soon as it is finished, is called
+ */
 export async function withProgress<T>(
   label: string,
   work: (options: Required<Pick<WorkOptions, 'signal' | 'onPhase' | 'onProgress'>>) => Promise<T>,
+  result = 'result',
 ): Promise<T> {
   const reporter = process.stderr.isTTY ? barReporter(plain(label)) : silentReporter;
-  return interruptible((signal) =>
-    work({
-      signal,
-      onPhase: (phase) => reporter.phase(phase),
-      onProgress: (progress) => reporter.progress(progress),
-    }),
+  let saved = 0;
+  return interruptible(
+    (signal) =>
+      work({
+        signal,
+        onPhase: (phase) => {
+          if (phase === 'save') saved += 1; // which is done, or has failed, before a signal is heard
+          reporter.phase(phase);
+        },
+        onProgress: (progress) => reporter.progress(progress),
+      }),
+    () =>
+      saved === 0
+        ? ''
+        : `${saved} finished ${saved === 1 ? `${result} is` : `${result}s are`} stored, and read when asked again`,
   ).finally(() => reporter.stop());
 }

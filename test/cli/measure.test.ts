@@ -2,7 +2,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { describe, expect, test } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
+import BetterSqlite3 from 'better-sqlite3';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   addCake,
   cake,
@@ -302,6 +305,53 @@ describe('diff and show', () => {
     expect(await once(child, 'close')).toEqual([130, null]);
     expect(Buffer.concat(told).toString()).toBe('deltascope: interrupted; nothing was stored\n');
     expect(rowsIn(data)).toEqual(before);
+  });
+
+  test('Ctrl-C while Patchscope reads says that the run is stored', async () => {
+    const data = await folderWithCake();
+    const args = ['--samples', '50', '--positions', '5', '--layers', 'all', '--patchscope'];
+    const child = start(['diff', 'cake', '--corpus', everyday, ...args, '--data', data]);
+    let saved = 0;
+    createInterface(child.stdout!).on('line', (line) => {
+      // The run first, then every layer that is read.
+      if (line.includes('"save"') && (saved += 1) === 2) child.kill('SIGINT');
+    });
+    const [stderr, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')]);
+    const sqlite = new BetterSqlite3(join(data, 'deltascope.sqlite'), { readonly: true });
+    onTestFinished(() => void sqlite.close());
+    const layers = sqlite
+      .prepare(
+        `select count(distinct v.layer_id) from projections p join diff_vectors v on v.id = p.vector_id where p.method = 'patchscope'`,
+      )
+      .pluck()
+      .get();
+    expect(layers).toBeGreaterThan(0);
+    expect(layers).toBeLessThan(8);
+    expect({ code, stderr }).toEqual({
+      code: 130,
+      stderr: expect.stringMatching(
+        new RegExp(
+          `^deltascope: interrupted; run \\S+ is stored, and Patchscope's readings of ${String(layers)} of its layers are too\n$`,
+        ),
+      ) as string,
+    });
+    expect(rowsIn(data)).toMatchObject({ runs: 1 });
+  });
+
+  test('Ctrl-C between experiments says that the finished ones are stored', async () => {
+    const data = await folderWithCake();
+    await diffCake(data);
+    const small = '--plain --strength 0.5 --samples 1 --max-prompts 1 --tokens 8 --positions 0-2'.split(' ');
+    const child = start(['steer', 'cake', ...small, '--search-tokens', '16', '--data', data]);
+    const ended = Promise.all([text(child.stderr!), once(child, 'close')]);
+    while (!rowsIn(data)?.['steering_experiments'] && child.exitCode === null) await setTimeout(5);
+    child.kill('SIGINT');
+    const [stderr, [code]] = await ended;
+    const stored = rowsIn(data)?.['steering_experiments'];
+    expect({ code, stderr }).toEqual({
+      code: 130,
+      stderr: `deltascope: interrupted; ${stored === 1 ? '1 finished experiment is' : `${stored} finished experiments are`} stored, and read when asked again\n`,
+    });
   });
 
   test('one text is enough', async () => {

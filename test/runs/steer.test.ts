@@ -208,6 +208,27 @@ describe('an experiment', () => {
     expect((await steer(store, run, { ...small, judge: { ...judge, version: 4 } }))[0]!.reused).toBe(false);
   });
 
+  test('claims of a strength of 0 no more than what was tried', async () => {
+    const { store, run } = await measuredCake();
+    let calls = 0;
+    const judge: CoherenceJudge = {
+      name: 'control-only',
+      version: 1,
+      parameters: {},
+      judge: (texts) => {
+        calls += 1;
+        return Promise.resolve(texts.map(() => (calls === 1 ? 'COHERENT' : 'INCOHERENT')));
+      },
+    };
+    const search = { ...small.search, decisions: 1, finest: 0.5, lookahead: 1 };
+    const [steered] = await steer(store, run, { ...small, probes: probes.slice(0, 1), search, judge });
+    expect(steered!.experiment.strength).toBe(0);
+    expect(steered!.warnings).toEqual([
+      'prompt 0: coherent at none of the strengths tried, the smallest 0.5',
+      'the strength found is 0: steered texts are unsteered ones',
+    ]);
+  });
+
   test('asks another judge whatever else it has', async () => {
     const { store, run } = await measuredCake();
     const judge = {

@@ -38,12 +38,19 @@ export const demoCommand = (): Command =>
     .addOption(dataOption())
     .action((options: { data: string; serve: boolean; port: number }) =>
       withStore(options.data, async (store) => {
-        await interruptible((signal) => measureAll(store, signal));
+        let registered = 0;
+        await interruptible(
+          (signal) => measureAll(store, signal, () => (registered += 1)),
+          () =>
+            registered === 0
+              ? ''
+              : `what was finished of ${registered === 1 ? 'one organism' : `${registered} organisms`} is stored, and read when asked again`,
+        );
         if (options.serve) await serveUntilStopped(store, { port: options.port });
       }),
     );
 
-async function measureAll(store: Store, signal: AbortSignal): Promise<void> {
+async function measureAll(store: Store, signal: AbortSignal, onRegistered: () => void): Promise<void> {
   const { addOrganism } = await import('../../runs/organism.ts');
   const { measure } = await import('../../runs/measure.ts');
   const folder = join(packageRoot(), 'organisms');
@@ -67,6 +74,7 @@ async function measureAll(store: Store, signal: AbortSignal): Promise<void> {
       },
       { update: true, signal }, // the bundled files may have moved with the project
     );
+    onRegistered();
     const { run, reused, warnings } = await measure(store, organism, {
       corpus: { name: 'everyday', file: join(folder, 'corpora/everyday.jsonl'), textColumn: 'text' },
       layers: layerChoice('all'),

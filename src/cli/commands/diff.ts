@@ -79,6 +79,12 @@ export const diffCommand = (): Command =>
           onPhase: (phase: Phase) => reporters.forEach((reporter) => reporter.phase(phase)),
           onProgress: (progress: Progress) => reporters.forEach((reporter) => reporter.progress(progress)),
         };
+        let run: string | undefined;
+        let layersRead = 0;
+        const kept = () =>
+          (run === undefined ? [] : [`run ${run} is stored`])
+            .concat(layersRead === 0 ? [] : [`Patchscope's readings of ${layersRead} of its layers are too`])
+            .join(', and ');
         const measured = await interruptible(async (signal) => {
           const found = await measure(store, organism, {
             corpus: {
@@ -97,21 +103,34 @@ export const diffCommand = (): Command =>
             signal,
             ...work,
           });
+          run = found.run.key;
           if (options.patchscope)
-            await readLayers(store, found.run, { threads: options.threads, signal, ...work });
+            await readLayers(
+              store,
+              found.run,
+              { threads: options.threads, signal, ...work },
+              () => (layersRead += 1),
+            );
           return found;
-        }).finally(() => reporters.forEach((reporter) => reporter.stop()));
+        }, kept).finally(() => reporters.forEach((reporter) => reporter.stop()));
         if (people) tellPeople(name, measured);
         else tellProgram(name, measured);
       }),
     );
 
-/** Every layer of a run by Patchscope, at its first positions. */
-async function readLayers(store: Store, run: RunRow, options: WorkOptions): Promise<void> {
+/** Every layer of a run by Patchscope, at its first positions; each is stored before it is told. */
+async function readLayers(
+  store: Store,
+  run: RunRow,
+  options: WorkOptions,
+  onRead: () => void,
+): Promise<void> {
   const { readByPatchscope } = await import('../../runs/patchscope.ts');
   const positions = firstPositions(run);
-  for (const { layer } of store.layers.ofRun.page(run, {}, { first: 100_000 }).rows)
+  for (const { layer } of store.layers.ofRun.page(run, {}, { first: 100_000 }).rows) {
     await readByPatchscope(store, run, { ...options, layer, positions });
+    onRead();
+  }
 }
 
 const writeLine = (line: string): void => void process.stdout.write(`${line}\n`);

@@ -92,30 +92,33 @@ export const steerCommand = (): Command =>
           seed,
           threads,
         } = options;
-        const steered = await withProgress(name, (work) =>
-          steer(store, run, {
-            ...work,
-            layer,
-            positions,
-            prompts: promptsOf(options.prompts).slice(0, options.maxPrompts),
-            probes,
-            samples,
-            tokens,
-            temperature,
-            plain: options.plain,
-            strength,
-            search: {
-              most: options.searchMost,
-              decisions: options.searchSteps,
-              laterDecisions: Math.max(1, options.searchSteps >> 1),
-              samples: options.searchSamples,
-            },
-            searchTokens: options.searchTokens,
-            searchTemperature: options.searchTemperature,
-            seed,
-            mode: options.compat ? 'COMPAT' : 'EXACT',
-            threads,
-          }),
+        const steered = await withProgress(
+          name,
+          (work) =>
+            steer(store, run, {
+              ...work,
+              layer,
+              positions,
+              prompts: promptsOf(options.prompts).slice(0, options.maxPrompts),
+              probes,
+              samples,
+              tokens,
+              temperature,
+              plain: options.plain,
+              strength,
+              search: {
+                most: options.searchMost,
+                decisions: options.searchSteps,
+                laterDecisions: Math.max(1, options.searchSteps >> 1),
+                samples: options.searchSamples,
+              },
+              searchTokens: options.searchTokens,
+              searchTemperature: options.searchTemperature,
+              seed,
+              mode: options.compat ? 'COMPAT' : 'EXACT',
+              threads,
+            }),
+          'experiment',
         );
         for (const { warnings, experiment } of steered)
           for (const warning of warnings)
