@@ -21,7 +21,7 @@ import {
   type CausalIntervention,
   roundToBfloat16,
 } from '../native/index.ts';
-import { selectTexts } from './corpus.ts';
+import { corpusDigestOf, selectTexts } from './corpus.ts';
 import { columnSubset } from './causal-subsets.ts';
 import {
   layerOf,
@@ -79,8 +79,11 @@ export async function measureCausalEffects(
   const layer = layerOf(store, run, options.layer);
   const vectors = vectorsOf(store, layer, options.positions);
   const plan = planOf(store, run, options);
+  const { signal, onPhase, onProgress } = options;
+  const specs = specsOf(plan, await corpusDigestOf(plan.file, signal));
+  const known = vectors.flatMap((vector) => specs.map((spec) => store.causalEffects.find(vector, spec)));
+  if (known.every((row) => row !== undefined)) return { layer, effects: known, reused: true };
   return withModelsOf(store, run, options, async (pair) => {
-    const { signal, onPhase, onProgress } = options;
     onPhase?.('tokens');
     const { tokens, corpusDigest } = await selectTexts({
       file: plan.file,
@@ -91,11 +94,6 @@ export async function measureCausalEffects(
       maxSamples: plan.maxTexts,
       signal,
     });
-    const specs = specsOf(plan, corpusDigest);
-    const known = vectors.map((vector) => specs.map((spec) => store.causalEffects.find(vector, spec)));
-    if (known.flat().every((row) => row !== undefined))
-      return { layer, effects: known.flat() as CausalEffectRow[], reused: true };
-
     requirePredictions(plan, vectors, tokens);
     const controls: Record<CausalControl, Float32Array[]> = {
       NONE: vectors.map((vector) => unitOf(store, vector)),
@@ -112,7 +110,7 @@ export async function measureCausalEffects(
       onProgress,
     });
     const records = vectors.flatMap((vector, v) =>
-      specs.map((spec) => recordOf(effect, plan, spec, vector, v, vectors.length)),
+      specsOf(plan, corpusDigest).map((spec) => recordOf(effect, plan, spec, vector, v, vectors.length)),
     );
     onPhase?.('save');
     return { layer, effects: store.causalEffects.save(records), reused: false };

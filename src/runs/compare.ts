@@ -1,13 +1,14 @@
 import { basename, resolve } from 'node:path';
-import type { NewSimilarity, SimilarityRow, SteeringExperimentRow, Store } from '../db/index.ts';
+import type { NewSimilarity, RunRow, SimilarityRow, SteeringExperimentRow, Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { canonicalJson, type JsonObject } from '../lib/canonical-json.ts';
 import { meanCosine, meanCosineWithin } from '../lib/mean-cosine.ts';
 import { packageVersion } from '../lib/package-root.ts';
 import { Model } from '../native/index.ts';
-import { CorpusError, selectTexts } from './corpus.ts';
+import { corpusDigestOf, CorpusError, selectTexts } from './corpus.ts';
 import { folderDigest } from './digest.ts';
 import type { WorkOptions } from './stored-run.ts';
+import { unchangedDigest } from './unchanged-digest.ts';
 
 export interface TextSimilarityOptions extends WorkOptions {
   /** Folder of any checkpoint that can be opened; the base of the experiment when left out. */
@@ -33,7 +34,9 @@ const pooling = 'mean';
  * How alike an experiment's texts are to what the organism was trained on: the mean cosine over all pairs of their embeddings,
  * mean(Â) · mean(B̂) of embeddings of length 1 (method.md §7). Embeddings are the mean of the encoder's final activations: its last token,
  * the alternative, says how a text goes on, and these texts are cut anywhere.
- * @throws CodedError NOT_FOUND without a training corpus, CORPUS_UNUSABLE when there is nothing to compare; NativeError, CorpusError
+ * Asked again, the stored ones are returned, without opening the encoder.
+ * @throws CodedError NOT_FOUND without a training corpus, CORPUS_UNUSABLE when there is nothing to compare, MODEL_CHANGED; NativeError,
+ *   CorpusError
  */
 export async function compareTexts(
   store: Store,
@@ -53,7 +56,31 @@ export async function compareTexts(
   const base = store.models.getById(run.baseModelId);
   const folder = resolve(options.encoder ?? base.path);
   onPhase?.('digest');
-  const encoderDigest = await folderDigest(folder, signal);
+  const encoderDigest = options.encoder === undefined ? base.digest : await folderDigest(folder, signal);
+  const parametersOf = (corpusDigest: string, probeDigest: string | null): JsonObject => ({
+    pooling,
+    maxTexts,
+    maxTokens,
+    corpusDigest,
+    probeDigest,
+  });
+  const known = (parameters: JsonObject): SimilarityRow[] =>
+    store.similarities.ofExperiment
+      .page(experiment, {}, everything)
+      .rows.filter(
+        (row) =>
+          row.encoderDigest === encoderDigest &&
+          row.engineVersion === packageVersion() &&
+          canonicalJson(row.parameters) === canonicalJson(parameters),
+      );
+  const trainingDigest = await corpusDigestOf(trainingCorpus, signal);
+  for (const probeDigest of (await hasProbe(store, run, signal))
+    ? [run.corpusDigest]
+    : [run.corpusDigest, null]) {
+    const similarities = known(parametersOf(trainingDigest, probeDigest));
+    if (similarities.length > 0) return { similarities, reused: true };
+  }
+  if (options.encoder === undefined) await unchangedDigest(base, 'base model', signal);
   const model = await Model.open(folder, { threads, signal });
   try {
     onPhase?.('tokens');
@@ -67,22 +94,7 @@ export async function compareTexts(
       signal,
     });
     const probe = await probeTexts(store, run, model, { maxTexts, maxTokens, signal });
-    const parameters: JsonObject = {
-      pooling,
-      maxTexts,
-      maxTokens,
-      corpusDigest: training.corpusDigest,
-      probeDigest: probe && run.corpusDigest,
-    };
-    const known = store.similarities.ofExperiment
-      .page(experiment, {}, everything)
-      .rows.filter(
-        (row) =>
-          row.encoderDigest === encoderDigest &&
-          row.engineVersion === packageVersion() &&
-          canonicalJson(row.parameters) === canonicalJson(parameters),
-      );
-    if (known.length > 0) return { similarities: known, reused: true };
+    const parameters = parametersOf(training.corpusDigest, probe && run.corpusDigest);
 
     onPhase?.('embed');
     const embed = (tokens: readonly number[][]) => model.embed(tokens, { pooling, signal });
@@ -145,10 +157,20 @@ export async function compareTexts(
   }
 }
 
+/** Whether the corpus that the run measured on is still where it was, as it was. */
+async function hasProbe(store: Store, run: RunRow, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    return (await corpusDigestOf(store.corpora.getById(run.corpusId).path, signal)) === run.corpusDigest;
+  } catch (error) {
+    if (error instanceof CorpusError) return false;
+    throw error;
+  }
+}
+
 /** Texts of the corpus that the run measured on; null when its file is gone or another now. */
 async function probeTexts(
   store: Store,
-  run: SteeringExperimentRow['diffVector']['layer']['run'],
+  run: RunRow,
   model: Model,
   { maxTexts, maxTokens, signal }: { maxTexts: number; maxTokens: number; signal: AbortSignal | undefined },
 ): Promise<number[][] | null> {

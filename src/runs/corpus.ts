@@ -117,6 +117,16 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
   };
 }
 
+/** SHA-256 of a whole corpus file, as a selection has it. @throws CorpusError CORPUS_MISSING, INVALID_CORPUS; the signal's reason when it aborts */
+export async function corpusDigestOf(file: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of bytesOf(file)) {
+    signal?.throwIfAborted();
+    hash.update(chunk);
+  }
+  return hash.digest('hex');
+}
+
 async function* bytesOf(file: string): AsyncGenerator<Buffer> {
   try {
     const found = await stat(file);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type {
   DiffVectorRow,
   NewSample,
@@ -92,10 +93,14 @@ const divergenceTexts = 20;
 export async function steer(store: Store, run: RunRow, options: SteerOptions): Promise<Steered[]> {
   const layer = layerOf(store, run, options.layer);
   const vectors = vectorsOf(store, layer, options.positions);
-  const plan = planOf(options, store.models.getById(run.baseModelId).path);
+  const { path } = store.models.getById(run.baseModelId);
+  const plan = planOf(options, path);
+  const templateIsGone = !options.plain && !existsSync(path);
   const found = new Map(
     vectors.flatMap((vector) => {
-      const experiment = store.steering.find(vector, plan.spec);
+      const experiment = templateIsGone
+        ? findInAnyTemplate(store, vector, plan.spec)
+        : store.steering.find(vector, plan.spec);
       return experiment ? [[vector.key, { experiment, reused: true, warnings: warningsOf(experiment) }]] : [];
     }),
   );
@@ -112,6 +117,22 @@ export async function steer(store: Store, run: RunRow, options: SteerOptions): P
     });
   }
   return vectors.map(({ key }) => found.get(key) as Steered);
+}
+
+/** The newest stored experiment that differs in nothing but the chat template, which only the base's folder could tell. */
+function findInAnyTemplate(
+  store: Store,
+  vector: DiffVectorRow,
+  spec: SteeringSpec,
+): SteeringExperimentRow | undefined {
+  const templates = store.steering.ofDiffVector
+    .page(vector, {}, { first: 100_000 })
+    .rows.map(({ parameters }) => parameters['template'])
+    .filter((template) => typeof template === 'string'); // null could also be --plain
+  return [...new Set(templates)]
+    .map((template) => store.steering.find(vector, { ...spec, parameters: { ...spec.parameters, template } }))
+    .filter((experiment) => experiment !== undefined)
+    .sort((a, b) => b.id - a.id)[0];
 }
 
 /** Everything that decides an experiment, before any model is opened. */

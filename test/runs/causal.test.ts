@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { CausalEffectRow } from '../../src/db/index.ts';
@@ -7,7 +7,7 @@ import { measureCausalEffects } from '../../src/runs/causal.ts';
 import { selectTexts } from '../../src/runs/corpus.ts';
 import { layerOf, unitOf, vectorsOf } from '../../src/runs/stored-run.ts';
 import { measuredCake, rowsOf } from '../harness/measured-cake.ts';
-import { bundled, openPair } from '../harness/models.ts';
+import { bundled, copyOf, openPair } from '../harness/models.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 test.each([
@@ -177,6 +177,19 @@ describe('causal effects of a run', () => {
       }),
     ).rejects.toMatchObject({ code: 'CORPUS_UNUSABLE' });
     expect(rowsOf(store, run).effects).toBe(0);
+  });
+
+  test('asked again are read, without the models', async () => {
+    const base = copyOf(bundled('tiny-qwen3'));
+    const { store, run } = await measuredCake({ base });
+    const options = { ...few, positions: [1] };
+    const { effects } = await measureCausalEffects(store, run, options);
+    renameSync(base, `${base}-moved`);
+    expect(await measureCausalEffects(store, run, options)).toMatchObject({ effects, reused: true });
+    await expect(measureCausalEffects(store, run, { ...options, seed: 1 })).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+      message: expect.stringContaining(base) as string,
+    });
   });
 
   test('cancelled, nothing is stored', async () => {

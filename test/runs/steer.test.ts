@@ -1,3 +1,5 @@
+import { copyFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import type { RunRow, Store } from '../../src/db/index.ts';
 import { derivedSeed } from '../../src/lib/derived-seed.ts';
@@ -8,8 +10,10 @@ import { steer, type SteerOptions } from '../../src/runs/steer.ts';
 import { layerOf, unitOf, vectorsOf } from '../../src/runs/stored-run.ts';
 import type { CoherenceJudge } from '../../src/steering/judge.ts';
 import { probes } from '../../src/steering/prompts/index.ts';
+import { everyday } from '../harness/command.ts';
 import { measuredCake, rowsOf } from '../harness/measured-cake.ts';
-import { bundled, openPair } from '../harness/models.ts';
+import { bundled, copyOf, editJson, openPair } from '../harness/models.ts';
+import { temporaryFolder } from '../harness/temporary-folder.ts';
 
 const prompts = ['In the morning', 'The engineer', 'Once'];
 const small: SteerOptions = {
@@ -179,6 +183,21 @@ describe('an experiment', () => {
     expect(one).not.toContain(0);
   });
 
+  test('asked again is read, also when the folder that has the chat template is gone', async () => {
+    const base = copyOf(bundled('tiny-qwen3'));
+    const { store, run } = await measuredCake({ base });
+    const options = { ...small, strength: 0.5 };
+    const [plain] = await steer(store, run, options);
+    const [chat] = await steer(store, run, { ...options, plain: false });
+    renameSync(base, `${base}-moved`);
+    expect(await steer(store, run, options)).toEqual([{ ...plain, reused: true }]);
+    expect(await steer(store, run, { ...options, plain: false })).toEqual([{ ...chat, reused: true }]);
+    await expect(steer(store, run, { ...options, plain: false, seed: 1 })).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+      message: expect.stringContaining(base) as string,
+    });
+  });
+
   test('strength 0 is the unsteered model', async () => {
     const { store, run } = await measuredCake();
     const [steered] = await steer(store, run, { ...small, strength: 0 });
@@ -326,6 +345,36 @@ describe('texts compared with the training corpus', () => {
     expect(new Set(again.similarities.map(({ key }) => key))).toEqual(
       new Set(similarities.map(({ key }) => key)),
     );
+  });
+
+  test('asked again without the encoder, the base, or the probe corpus', async () => {
+    const base = copyOf(bundled('tiny-qwen3'));
+    const corpus = join(temporaryFolder(), 'probe.jsonl');
+    copyFileSync(everyday, corpus);
+    const { store, run } = await measuredCake({ base, corpus });
+    const [steered] = await steer(store, run, { ...small, strength: 0.5 });
+    const options = { maxTexts: 5, maxTokens: 16 };
+    const { similarities } = await compareTexts(store, steered!.experiment, options);
+    renameSync(base, `${base}-moved`);
+    rmSync(corpus);
+    const again = await compareTexts(store, steered!.experiment, options);
+    expect(again.reused).toBe(true);
+    expect(new Set(again.similarities.map(({ key }) => key))).toEqual(
+      new Set(similarities.map(({ key }) => key)),
+    );
+    await expect(compareTexts(store, steered!.experiment, { ...options, maxTexts: 6 })).rejects.toMatchObject(
+      {
+        code: 'FILE_NOT_FOUND',
+      },
+    );
+  });
+
+  test('are not embedded by other files than the base that was registered', async () => {
+    const base = copyOf(bundled('tiny-qwen3'));
+    const { store, run } = await measuredCake({ base });
+    const [steered] = await steer(store, run, { ...small, strength: 0.5 });
+    editJson(join(base, 'config.json'), (config) => (config.note = 'another'));
+    await expect(compareTexts(store, steered!.experiment)).rejects.toMatchObject({ code: 'MODEL_CHANGED' });
   });
 
   test('with any checkpoint as the encoder', async () => {
