@@ -70,6 +70,9 @@ export const dataOption = (): Option =>
 
 export const jsonOption = (): Option => new Option('--json', 'print JSON instead of a table');
 
+export const compatOption = (): Option =>
+  new Option('--compat', 'round where the published implementation does');
+
 export const threadsOption = (): Option =>
   new Option('--threads <n>', 'CPU threads (default: all)').argParser(wholeNumber(1, 4096));
 

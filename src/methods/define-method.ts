@@ -16,6 +16,9 @@ export interface VectorSet extends Record<Variant, Float32Array> {
 /** Whose rounding points a reading follows: our own, or the published implementation's. */
 export type ReadingMode = 'EXACT' | 'COMPAT';
 
+/** The same as the engine's options have it. */
+export const engineMode = (mode: ReadingMode) => (mode === 'COMPAT' ? 'compat' : 'exact');
+
 /** What a method read out of one of them: tokens, strongest first. */
 export interface Projection {
   variant: Variant;

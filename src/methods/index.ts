@@ -4,6 +4,7 @@ import { patchscope } from './patchscope.ts';
 
 export {
   defineMethod,
+  engineMode,
   type Method,
   type Projection,
   type ReadingMode,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineMethod, type Projection, type Variant } from './define-method.ts';
+import { defineMethod, engineMode, type Projection, type Variant } from './define-method.ts';
 
 const variants: readonly Variant[] = ['DIFF', 'BASE', 'FINETUNED'];
 
@@ -21,7 +21,7 @@ export const logitLens = defineMethod({
     const readings = await finetuned.logitLens(vectors, {
       k,
       signal,
-      mode: mode === 'COMPAT' ? 'compat' : 'exact',
+      mode: engineMode(mode),
     });
     return sets.map((_, i) =>
       variants.flatMap((variant, v): Projection[] => {

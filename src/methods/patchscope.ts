@@ -2,8 +2,10 @@ import { z } from 'zod';
 import { identityPrompts, type Model, patchscopeScales, type Token } from '../native/index.ts';
 import {
   defineMethod,
+  engineMode,
   type MethodContext,
   type Projection,
+  type ReadingMode,
   type Sign,
   type Variant,
 } from './define-method.ts';
@@ -115,7 +117,7 @@ interface ReadOptions {
   scales: readonly number[];
   top: number;
   intersection: number;
-  mode: 'EXACT' | 'COMPAT';
+  mode: ReadingMode;
   context: MethodContext;
 }
 
@@ -134,7 +136,7 @@ async function readings(
     intersection: Math.min(intersection, vocabSize),
     // One tokenizer for both models, the base's, which also made the ids of the texts.
     prompts: identityPrompts.map((prompt) => context.base.tokenizer.encode(prompt)),
-    mode: mode === 'COMPAT' ? 'compat' : 'exact',
+    mode: engineMode(mode),
     signal: context.signal,
     onProgress: context.onProgress,
   });

@@ -1,7 +1,7 @@
 import { addon } from './addon.ts';
 import { compute, type ComputeOptions } from './compute.ts';
 import { handleOf, type Model } from './model.ts';
-import { flatten, invalid, type Tokens } from './tokens.ts';
+import { flatten, invalid, type Tokens, whole } from './tokens.ts';
 import { flattenVectors, type Vectors } from './vectors.ts';
 
 /**
@@ -49,9 +49,7 @@ export async function causalEffect(
   const [baseHandle, finetunedHandle] = [handleOf(base, 'base'), handleOf(finetuned, 'finetuned')];
   const { layer, interventions: wanted = interventions, mask } = options;
   const { ids, offsets } = flatten(tokens);
-  if (!Number.isSafeInteger(layer) || layer < 0) {
-    throw invalid(`layer is ${String(layer)}; a whole number from 0 is expected`);
-  }
+  whole('layer', layer, 0);
   if (!Array.isArray(wanted) || wanted.length === 0) throw invalid('interventions must name at least one');
   const unknown = wanted.find((name) => !interventions.includes(name));
   if (unknown !== undefined)

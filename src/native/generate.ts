@@ -2,7 +2,7 @@ import { addon } from './addon.ts';
 import { compute, type ComputeOptions } from './compute.ts';
 import { readConfiguredEos, readGenerationConfig } from './generation-config.ts';
 import { handleOf, type Model } from './model.ts';
-import { flatten, invalid, type Tokens } from './tokens.ts';
+import { flatten, invalid, type Tokens, whole } from './tokens.ts';
 import { streamDecoder } from './stream-decoder.ts';
 
 export interface GenerateOptions extends ComputeOptions {
@@ -223,12 +223,6 @@ function steering(
 
 /** Bytes that may be taken without driving the machine, or the container, out of memory. */
 const freeMemory = (): number => Math.max(1, Math.floor(0.75 * process.availableMemory()));
-
-function whole(name: string, value: unknown, low: number, high: number): number {
-  if (Number.isSafeInteger(value) && (value as number) >= low && (value as number) <= high)
-    return value as number;
-  throw invalid(`${name} is ${String(value)}; a whole number from ${low} to ${high} is expected`);
-}
 
 function number(name: string, value: unknown, low: number, high = Infinity): number {
   if (typeof value === 'number' && Number.isFinite(value) && value >= low && value <= high) return value;

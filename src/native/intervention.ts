@@ -1,6 +1,6 @@
 import type { ModelHandle, NativeInterventionKind } from './addon.ts';
 import { handleOf, type Model } from './model.ts';
-import { invalid } from './tokens.ts';
+import { invalid, whole } from './tokens.ts';
 
 /** A change of the residual stream after block `layer`, at every token. */
 export type Intervention = {
@@ -37,9 +37,7 @@ export function nativeIntervention(intervention: Intervention | undefined): Nati
   if (!['add', 'remove', 'swap'].includes(kind)) {
     throw invalid(`the intervention is ${JSON.stringify(kind)}; "add", "remove" or "swap" is expected`);
   }
-  if (!Number.isSafeInteger(layer) || layer < 0) {
-    throw invalid(`layer is ${String(layer)}; a whole number from 0 is expected`);
-  }
+  whole('layer', layer, 0);
   if (
     typeof (vector as unknown) !== 'object' ||
     !Number.isSafeInteger((vector as { length?: unknown } | null)?.length)

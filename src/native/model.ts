@@ -10,7 +10,7 @@ import { embed, type EmbedOptions } from './embed.ts';
 import { given } from './given.ts';
 import { generate, type GenerateOptions, type Generation } from './generate.ts';
 import { patchscope, type PatchscopeOptions } from './patchscope.ts';
-import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
+import { flatten, invalid, type Tokens, whole, wholeNumbers } from './tokens.ts';
 import { flattenVectors, type Vectors } from './vectors.ts';
 
 export interface OpenOptions {
@@ -107,9 +107,7 @@ export class Model {
     if (!['float32', 'bfloat16'].includes(dtype)) {
       throw invalid(`dtype is ${JSON.stringify(dtype)}; "float32" or "bfloat16" is expected`);
     }
-    if (!Number.isSafeInteger(threads) || threads < 1 || threads > 4096) {
-      throw invalid(`threads is ${String(threads)}; a whole number from 1 to 4096 is expected`);
-    }
+    whole('threads', threads, 1, 4096);
     if (!['auto', 'cpu', 'cuda'].includes(device)) {
       throw invalid(`device is ${JSON.stringify(device)}; "auto", "cpu" or "cuda" is expected`);
     }
@@ -164,9 +162,7 @@ export class Model {
     const { k } = given(options);
     const mode = checkedMode(given(options).mode);
     const { vocabSize, dModel } = this.spec;
-    if (!Number.isSafeInteger(k) || k < 1 || k > vocabSize) {
-      throw invalid(`k is ${String(k)}; a whole number from 1 to ${vocabSize} is expected`);
-    }
+    whole('k', k, 1, vocabSize);
     const given32 = flattenVectors(vectors, dModel);
     const flat = mode === 'compat' ? given32.map(roundToBfloat16) : given32;
     const handle = this._handle();

@@ -1,5 +1,5 @@
 import { addon } from './addon.ts';
-import { invalid } from './tokens.ts';
+import { invalid, whole } from './tokens.ts';
 
 export interface Neighbour {
   /** Which vector, from 0. */
@@ -19,8 +19,7 @@ export function nearest(query: ArrayLike<number>, vectors: Float32Array, k: numb
       `vectors hold ${vectors.length} values in all, not a multiple of the query's ${query.length}`,
     );
   }
-  if (!Number.isSafeInteger(k) || k < 1)
-    throw invalid(`k is ${String(k)}; a whole number from 1 is expected`);
+  whole('k', k, 1);
   const { indices, cosines } = addon().nearest(Float32Array.from(query), vectors, k);
   return Array.from(indices, (index, i) => ({ index, cosine: cosines[i] ?? Number.NaN }));
 }

@@ -2,7 +2,7 @@ import { addon } from './addon.ts';
 import { compute, type ComputeOptions } from './compute.ts';
 import type { Model, Token } from './model.ts';
 import { checkedMode, type Mode } from './mode.ts';
-import { flatten, invalid, type Tokens } from './tokens.ts';
+import { flatten, invalid, type Tokens, whole } from './tokens.ts';
 import { flattenVectors, type Vectors } from './vectors.ts';
 
 /** The scales of arXiv 2510.13900: 0.5 to 2 in tenths, then 3, 4, 5, 10, 20, and 40 to 200 in twenties. */
@@ -54,14 +54,9 @@ export async function patchscope(
   const { layer, scales = patchscopeScales, k = Math.min(20, vocabSize), norm } = options;
   const mode = checkedMode(options.mode);
   const intersection = options.intersection ?? Math.min(defaultIntersection, vocabSize);
-  if (!Number.isSafeInteger(layer) || layer < 0 || layer >= layers) {
-    throw invalid(`layer is ${String(layer)}; a whole number from 0 to ${layers - 1} is expected`);
-  }
-  for (const [name, value] of Object.entries({ k, intersection })) {
-    if (!Number.isSafeInteger(value) || value < 1 || value > vocabSize) {
-      throw invalid(`${name} is ${String(value)}; a whole number from 1 to ${vocabSize} is expected`);
-    }
-  }
+  whole('layer', layer, 0, layers - 1);
+  whole('k', k, 1, vocabSize);
+  whole('intersection', intersection, 1, vocabSize);
   if (!Array.isArray(scales) || scales.length === 0) throw invalid('scales must be a list of numbers');
   const wrong = scales.findIndex((scale) => !Number.isFinite(Math.fround(scale as number)));
   if (wrong >= 0) throw invalid(`scales[${wrong}] is ${String(scales[wrong])}; a finite number is expected`);

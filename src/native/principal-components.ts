@@ -1,7 +1,7 @@
 import { addon } from './addon.ts';
 import { compute, type ComputeOptions } from './compute.ts';
 import { handleOf, type Model } from './model.ts';
-import { flatten, invalid, type Tokens, wholeNumbers } from './tokens.ts';
+import { flatten, type Tokens, whole, wholeNumbers } from './tokens.ts';
 
 export interface ComponentsOptions extends ComputeOptions {
   /** Decoder block, 0-based. */
@@ -40,11 +40,8 @@ export async function principalComponents(
   const [baseHandle, finetunedHandle] = [handleOf(base, 'base'), handleOf(finetuned, 'finetuned')];
   const { layer, positions, components = Math.min(10, base.spec.dModel) } = options;
   const { ids, offsets } = flatten(tokens);
-  for (const [name, value] of Object.entries({ layer, components })) {
-    if (!Number.isSafeInteger(value) || value < 0) {
-      throw invalid(`${name} is ${String(value)}; a whole number from 0 is expected`);
-    }
-  }
+  whole('layer', layer, 0);
+  whole('components', components, 0);
   const found = await compute(options, (job, progress) =>
     addon().principalComponents(
       baseHandle,

@@ -46,4 +46,13 @@ export function wholeNumbers(name: string, values: readonly number[]): Float64Ar
   return Float64Array.from(values);
 }
 
+/** A whole number from `low` on, up to `high` where there is one. @throws NativeError INVALID_ARGUMENT naming it */
+export function whole(name: string, value: unknown, low: number, high?: number): number {
+  const most = high ?? Number.MAX_SAFE_INTEGER;
+  if (Number.isSafeInteger(value) && (value as number) >= low && (value as number) <= most)
+    return value as number;
+  const range = high === undefined ? `from ${low}` : `from ${low} to ${high}`;
+  throw invalid(`${name} is ${String(value)}; a whole number ${range} is expected`);
+}
+
 export const invalid = (message: string): NativeError => new NativeError('INVALID_ARGUMENT', message);

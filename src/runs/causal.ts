@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import {
   type CausalControl,
   type CausalDirection,
@@ -7,18 +6,21 @@ import {
   type CausalSubset,
   causalSubsets,
   type DiffVectorRow,
+  type Mode,
   type NewCausalEffect,
   type RunLayerRow,
   type RunRow,
   type Store,
 } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
+import { corpusNameOf } from '../lib/corpus-name.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
 import { seededRandom } from '../lib/seeded-random.ts';
 import {
   causalEffect,
   type CausalEffect,
   type CausalIntervention,
+  interventions,
   roundToBfloat16,
 } from '../native/index.ts';
 import { corpusDigestOf, selectTexts } from './corpus.ts';
@@ -47,7 +49,7 @@ export interface CausalRunOptions extends WorkOptions {
   /** AFTER_K counts the predictions made from tokens after this one. */
   afterK?: number | undefined;
   /** COMPAT leaves out the column that the published implementation does, p + 1, and rounds directions to bfloat16. */
-  mode?: 'EXACT' | 'COMPAT' | undefined;
+  mode?: Mode | undefined;
 }
 
 /** method.md §9.1, §9.3, §9.4. */
@@ -59,7 +61,6 @@ const directions: Record<CausalIntervention, CausalDirection> = {
   zeroFinetuned: 'ZERO_FINETUNED',
   zeroBase: 'ZERO_BASE',
 };
-const interventions = Object.keys(directions) as CausalIntervention[];
 
 export interface CausalRun {
   layer: RunLayerRow;
@@ -109,8 +110,9 @@ export async function measureCausalEffects(
       signal,
       onProgress,
     });
+    const measured = specsOf(plan, corpusDigest);
     const records = vectors.flatMap((vector, v) =>
-      specsOf(plan, corpusDigest).map((spec) => recordOf(effect, plan, spec, vector, v, vectors.length)),
+      measured.map((spec) => recordOf(effect, plan, spec, vector, v, vectors.length)),
     );
     onPhase?.('save');
     return { layer, effects: store.causalEffects.save(records), reused: false };
@@ -127,7 +129,7 @@ interface Plan {
   randomDifferences: number;
   seed: number;
   afterK: number;
-  mode: 'EXACT' | 'COMPAT';
+  mode: Mode;
 }
 
 function planOf(store: Store, run: RunRow, options: CausalRunOptions): Plan {
@@ -147,7 +149,7 @@ function planOf(store: Store, run: RunRow, options: CausalRunOptions): Plan {
       throw new CodedError('INVALID_ARGUMENT', `${key} is ${value}; a whole number from 0 is expected`);
   }
   const from = corpus ?? {
-    name: basename(trainingCorpus ?? '').replace(/\.jsonl?$/, ''),
+    name: corpusNameOf(trainingCorpus ?? ''),
     file: trainingCorpus ?? '',
     textColumn: 'text',
   };

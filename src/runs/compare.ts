@@ -131,19 +131,17 @@ export async function compareTexts(
             },
           ]
         : [];
-    const records = [
-      ...[...groups, { group: 'TRAINING' as const, embeddings: ofTraining }].flatMap(
-        ({ group, embeddings }) => [
-          ...record(
-            group,
-            'TRAINING',
-            group === 'TRAINING' ? meanCosineWithin(embeddings) : meanCosine(embeddings, ofTraining),
-            embeddings.length,
-          ),
-          ...(ofProbe ? record(group, 'PROBE', meanCosine(embeddings, ofProbe), embeddings.length) : []),
-        ],
-      ),
-    ];
+    const records = [...groups, { group: 'TRAINING' as const, embeddings: ofTraining }].flatMap(
+      ({ group, embeddings }) => [
+        ...record(
+          group,
+          'TRAINING',
+          group === 'TRAINING' ? meanCosineWithin(embeddings) : meanCosine(embeddings, ofTraining),
+          embeddings.length,
+        ),
+        ...(ofProbe ? record(group, 'PROBE', meanCosine(embeddings, ofProbe), embeddings.length) : []),
+      ],
+    );
     if (records.length === 0) {
       throw new CodedError(
         'CORPUS_UNUSABLE',

@@ -1,6 +1,5 @@
-import type { DiffVectorRow, PrincipalComponentsRow, RunLayerRow, RunRow, Store } from '../db/index.ts';
-import { canonicalJson, type JsonObject } from '../lib/canonical-json.ts';
-import { packageVersion } from '../lib/package-root.ts';
+import type { PrincipalComponentsRow, RunLayerRow, RunRow, Store } from '../db/index.ts';
+import type { JsonObject } from '../lib/canonical-json.ts';
 import { principalComponents } from '../native/index.ts';
 import { layerOf, textsOf, vectorsOf, withModelsOf, type WorkOptions } from './stored-run.ts';
 
@@ -26,15 +25,7 @@ export async function measureComponents(
   const vectors = vectorsOf(store, layer, options.positions);
   const components = Math.min(options.components ?? 10, run.dModel);
   const parameters: JsonObject = { components };
-  const stored = (vector: DiffVectorRow) =>
-    store.components.ofDiffVector
-      .page(vector, {}, { first: 1000 })
-      .rows.find(
-        (row) =>
-          row.engineVersion === packageVersion() &&
-          canonicalJson(row.parameters) === canonicalJson(parameters),
-      );
-  const known = vectors.flatMap((vector) => stored(vector) ?? []);
+  const known = vectors.flatMap((vector) => store.components.find(vector, parameters) ?? []);
   if (known.length === vectors.length) return { layer, components: known, reused: true };
   return withModelsOf(store, run, options, async (pair) => {
     const { signal, onPhase, onProgress } = options;

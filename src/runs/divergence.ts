@@ -1,6 +1,5 @@
 import type { DivergenceRow, NewDivergence, RunRow, Store } from '../db/index.ts';
-import { canonicalJson, type JsonObject } from '../lib/canonical-json.ts';
-import { packageVersion } from '../lib/package-root.ts';
+import type { JsonObject } from '../lib/canonical-json.ts';
 import { klDivergence } from '../native/index.ts';
 import { textsOf, withModelsOf, type WorkOptions } from './stored-run.ts';
 
@@ -18,12 +17,9 @@ export async function measureDivergence(
 ): Promise<DivergenceRun> {
   const texts = Math.min(options.maxTexts ?? run.samples, run.samples);
   const parameters: JsonObject = { texts };
-  const known = store.divergences.ofRun
-    .page(run, {}, { first: 100_000 })
-    .rows.filter(
-      (row) =>
-        row.engineVersion === packageVersion() && canonicalJson(row.parameters) === canonicalJson(parameters),
-    );
+  const known = Array.from({ length: run.positions }, (_, position) =>
+    store.divergences.find(run, position, parameters),
+  ).filter((row) => row !== undefined);
   if (known.length === run.positions) return { divergences: known, reused: true };
   return withModelsOf(store, run, options, async (pair) => {
     const { signal, onPhase, onProgress } = options;

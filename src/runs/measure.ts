@@ -11,7 +11,14 @@ import {
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
 import { packageVersion } from '../lib/package-root.ts';
-import { type Method, methods, type Projection, type ReadingMode, type VectorSet } from '../methods/index.ts';
+import {
+  engineMode,
+  type Method,
+  methods,
+  type Projection,
+  type ReadingMode,
+  type VectorSet,
+} from '../methods/index.ts';
 import { type Certificate, diff, type DiffResult, type Progress } from '../native/index.ts';
 import { compareTokenizers, type TokenizerComparison } from '../tokenizer/index.ts';
 import { selectTexts, type Selection } from './corpus.ts';
@@ -131,7 +138,7 @@ async function measurePair(
     layers,
     positions,
     memoryBudget,
-    mode: mode === 'COMPAT' ? 'compat' : 'exact',
+    mode: engineMode(mode),
     signal,
     onProgress,
   });

@@ -3,6 +3,7 @@ import { CodedError } from '../lib/coded-error.ts';
 import { float32Values } from '../lib/float32-bytes.ts';
 import { cosine } from '../lib/vector-math.ts';
 import { nearest as native } from '../native/index.ts';
+import { numbersOf } from './stored-run.ts';
 
 /** A diff vector that points another one's way. */
 export interface Neighbour {
@@ -20,9 +21,6 @@ export type Nearest = (
 
 /** Bytes of vectors that lie in memory together. */
 const chunkBytes = 8 * 2 ** 20;
-
-const numbersOf = (store: Store, vector: DiffVectorRow): Float32Array =>
-  float32Values(store.vectors.read(store.vectors.get(vector, 'DIFF')));
 
 /**
  * The k diffs among the candidates with the largest cosine, largest first, the earlier candidate before. Candidates have the

@@ -1,4 +1,12 @@
-import type { DiffVectorRow, NewProjection, ProjectionRow, RunLayerRow, RunRow, Store } from '../db/index.ts';
+import type {
+  DiffVectorRow,
+  Mode,
+  NewProjection,
+  ProjectionRow,
+  RunLayerRow,
+  RunRow,
+  Store,
+} from '../db/index.ts';
 import { canonicalJson, type JsonObject } from '../lib/canonical-json.ts';
 import { keptOf, patchscope } from '../methods/index.ts';
 import {
@@ -16,7 +24,7 @@ export interface PatchscopeRunOptions extends WorkOptions {
   positions?: readonly number[] | undefined;
   /** Tokens of each list that will be shown; at least 20 are kept. */
   top?: number | undefined;
-  mode?: 'EXACT' | 'COMPAT' | undefined;
+  mode?: Mode | undefined;
 }
 
 export interface PatchscopeRun {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type {
   DiffVectorRow,
+  Mode,
   NewSample,
   RunRow,
   SteeringExperimentRow,
@@ -60,7 +61,7 @@ export interface SteerOptions extends WorkOptions {
   /** Unsteered texts of the probes that the deterministic judge learns from, each. */
   calibrationSamples?: number | undefined;
   /** COMPAT rounds the vector to bfloat16 where the published implementation does. */
-  mode?: 'EXACT' | 'COMPAT' | undefined;
+  mode?: Mode | undefined;
   /** Another judge than the deterministic one. */
   judge?: CoherenceJudge | undefined;
 }

@@ -1,43 +1,26 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Generation, GenerateOptions, Model } from '../../src/index.ts';
+import { readExpected } from '../harness/expected.ts';
 import {
   bundled,
   copyOf,
   editJson,
   expectedCases,
-  expectedOf,
   openModel,
   openPair,
 } from '../harness/models.ts';
 import { refusal } from '../harness/refusal.ts';
-import { floats, readSafetensors } from '../harness/safetensors.ts';
-
-interface ExpectedText {
-  prompt: string;
-  position: number;
-  alpha: number;
-  prompt_ids: number[];
-  new_ids: number[];
-  text: string;
-}
 
 /** What transformers continued, and the vector that it added: unit(mean diff) · mean token norm of the finetune. */
 function expectedTexts(organism: string) {
-  const folder = expectedOf(organism);
-  const { middle_layer: layer, steering } = JSON.parse(
-    readFileSync(join(folder, 'expected.json'), 'utf8'),
-  ) as { middle_layer: number; steering: ExpectedText[] };
-  const tensors = readSafetensors(join(folder, 'expected.safetensors'));
-  const diff = tensors.get('mean_diff')!;
-  const [, positions = 0, dModel = 0] = diff.shape;
-  const length = floats(tensors.get('ft_norm'))[layer]!;
+  const expected = readExpected(organism);
+  const { middle_layer: layer, steering } = expected.facts;
   const vectorOf = (position: number): Float64Array => {
-    const at = (layer * positions + position) * dModel;
-    const vector = Float64Array.from(floats(diff).subarray(at, at + dModel));
+    const vector = Float64Array.from(expected.vector('diff', position));
     const norm = Math.hypot(...vector);
-    return vector.map((value) => (value / norm) * length);
+    return vector.map((value) => (value / norm) * expected.finetunedNorm);
   };
   return { layer, steering, vectorOf };
 }

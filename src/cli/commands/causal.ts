@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
-import { basename } from 'node:path';
 import type { CausalEffectRow, Store } from '../../db/index.ts';
+import { corpusNameOf } from '../../lib/corpus-name.ts';
 import { withStore } from '../data-folder.ts';
 import {
   dataOption,
@@ -92,7 +92,7 @@ export const causalCommand = (): Command =>
               corpus === undefined
                 ? undefined
                 : {
-                    name: corpusName ?? basename(corpus).replace(/\.jsonl?$/, ''),
+                    name: corpusName ?? corpusNameOf(corpus),
                     file: corpus,
                     textColumn,
                   },

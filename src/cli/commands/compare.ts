@@ -99,13 +99,10 @@ async function cosines(store: Store, one: string, other: string, options: Compar
 }
 
 async function nearestOf(store: Store, one: string, options: CompareOptions): Promise<Cosine[]> {
-  const [{ nearestVectors }, { nearest }] = [
-    await import('../../runs/nearest-vectors.ts'),
-    await import('../../native/index.ts'),
-  ];
+  const { nearestVectors } = await import('../../runs/nearest-vectors.ts');
   return (await diffsOf(store, one, options)).flatMap((vector) => {
     const candidates = store.vectors.ofOtherOrganisms(vector, { sameBase: true, sameLayer: true }, 1_000_000);
-    return nearestVectors(store, vector, candidates, options.nearest, nearest).map((found) =>
+    return nearestVectors(store, vector, candidates, options.nearest).map((found) =>
       pair(store, vector, found.diffVector, found.cosine),
     );
   });

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { basename } from 'node:path';
+import { corpusNameOf } from '../../lib/corpus-name.ts';
 import { withStore } from '../data-folder.ts';
 import type { RunRow, Store } from '../../db/index.ts';
 import type { Progress } from '../../native/index.ts';
@@ -9,7 +9,7 @@ import type { WorkOptions } from '../../runs/stored-run.ts';
 import { findOrganism } from '../find-organism.ts';
 import { interruptible } from '../interrupt.ts';
 import { layerChoice, type LayerChoice } from '../layers.ts';
-import { byteCount, dataOption, firstPositions, wholeNumber } from '../options.ts';
+import { compatOption, byteCount, dataOption, firstPositions, wholeNumber } from '../options.ts';
 import { plain, plainJson } from '../plain.ts';
 import { barReporter, lineReporter, type Reporter, silentReporter } from '../reporter.ts';
 
@@ -54,7 +54,7 @@ export const diffCommand = (): Command =>
         .choices(['float32', 'bfloat16'])
         .default('float32'),
     )
-    .option('--compat', 'round where the published implementation does')
+    .addOption(compatOption())
     .option(
       '--memory <size>',
       'memory a measurement may take, like 2GiB (default: 1GiB, or what it needs)',
@@ -88,7 +88,7 @@ export const diffCommand = (): Command =>
         const measured = await interruptible(async (signal) => {
           const found = await measure(store, organism, {
             corpus: {
-              name: options.corpusName ?? basename(options.corpus).replace(/\.jsonl?$/, ''),
+              name: options.corpusName ?? corpusNameOf(options.corpus),
               file: options.corpus,
               textColumn: options.textColumn,
             },

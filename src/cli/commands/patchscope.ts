@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { withStore } from '../data-folder.ts';
 import {
+  compatOption,
   dataOption,
   firstPositions,
   jsonOption,
@@ -42,7 +43,7 @@ export const patchscopeCommand = (): Command =>
         .default('diff'),
     )
     .option('--suppressed', 'print what the vector, turned round, says')
-    .option('--compat', 'round where the published implementation does')
+    .addOption(compatOption())
     .addOption(threadsOption())
     .addOption(dataOption())
     .addOption(jsonOption())

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { SteeringExperimentRow, Store } from '../../db/index.ts';
 import { withStore } from '../data-folder.ts';
 import {
+  compatOption,
   dataOption,
   jsonOption,
   layerOption,
@@ -67,7 +68,7 @@ export const steerCommand = (): Command =>
     .option('--search-tokens <n>', 'tokens of a text in the search at most', wholeNumber(1, 1_000_000), 128)
     .option('--search-temperature <t>', 'of the texts in the search', nonNegative, 1.2)
     .option('--seed <n>', 'of the texts', wholeNumber(0, 2 ** 31), 0)
-    .option('--compat', 'round where the published implementation does')
+    .addOption(compatOption())
     .addOption(threadsOption())
     .addOption(dataOption())
     .addOption(jsonOption())
