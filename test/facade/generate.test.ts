@@ -3,14 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Generation, GenerateOptions, Model } from '../../src/index.ts';
 import { readExpected } from '../harness/expected.ts';
-import {
-  bundled,
-  copyOf,
-  editJson,
-  expectedCases,
-  openModel,
-  openPair,
-} from '../harness/models.ts';
+import { bundled, copyOf, editJson, expectedCases, openModel, openPair } from '../harness/models.ts';
 import { refusal } from '../harness/refusal.ts';
 
 /** What transformers continued, and the vector that it added: unit(mean diff) · mean token norm of the finetune. */
