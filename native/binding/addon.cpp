@@ -227,12 +227,7 @@ class Addon : public Napi::Addon<Addon> {
       const ModelHandle handle = a.model(0);
       const ModelSpec& spec = handle.model->spec();
       const int64_t k = a.integer(2, 1, spec.vocab_size);
-      std::vector<float> vectors = a.floats(1);
-      if (vectors.size() % static_cast<size_t>(spec.d_model) != 0) {
-        throw Error(Code::invalid_argument, "vectors of " + std::to_string(spec.d_model) +
-                                                " values are expected, found " +
-                                                std::to_string(vectors.size()) + " values in all");
-      }
+      std::vector<float> vectors = read_vectors(a, 1, spec.d_model);
       const auto rows = static_cast<int64_t>(vectors.size()) / spec.d_model;
       require_array("the readings", static_cast<uint64_t>(rows), static_cast<uint64_t>(k), sizeof(double));
       return queue_.submit(
@@ -332,12 +327,6 @@ class Addon : public Napi::Addon<Addon> {
     result.Set("finetunedWeightsNotFinite", number(r.finetuned_weights_not_finite));
     result.Set("notFinite", number(r.not_finite));
     result.Set("sharedWeights", Napi::Boolean::New(env, r.shared_weights));
-    return result;
-  }
-
-  static Napi::Value take_all(Napi::Env env, std::vector<std::vector<float>> rows) {
-    Napi::Array result = Napi::Array::New(env, rows.size());
-    for (uint32_t i = 0; i < rows.size(); ++i) result.Set(i, take(env, std::move(rows[i])));
     return result;
   }
 

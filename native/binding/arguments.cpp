@@ -116,6 +116,15 @@ OwnedTokens read_tokens(const Arguments& arguments, size_t ids, size_t offsets) 
   return tokens;
 }
 
+std::vector<float> read_vectors(const Arguments& arguments, size_t index, int64_t d_model) {
+  std::vector<float> vectors = arguments.floats(index);
+  if (vectors.size() % static_cast<size_t>(d_model) != 0) {
+    throw Error(Code::invalid_argument, "vectors of " + std::to_string(d_model) + " values are expected, found " +
+                                            std::to_string(vectors.size()) + " values in all");
+  }
+  return vectors;
+}
+
 uint64_t longest_sequence(const OwnedTokens& tokens) {
   int64_t longest = 0;
   for (size_t i = 1; i < tokens.offsets.size(); ++i)

@@ -30,7 +30,6 @@ class Arguments {
   /// Finite.
   double number(size_t index) const;
   bool boolean(size_t index) const;
-  bool is_null(size_t index) const { return at(index).IsNull() || at(index).IsUndefined(); }
   std::vector<int64_t> integers(size_t index) const;
   std::vector<int32_t> ids(size_t index) const;
   std::vector<float> floats(size_t index) const;
@@ -55,6 +54,9 @@ struct OwnedTokens {
 OwnedTokens read_tokens(const Arguments& arguments, size_t ids, size_t offsets);
 uint64_t longest_sequence(const OwnedTokens& tokens);
 
+/// [vectors, d_model] float32, copied in. Throws INVALID_ARGUMENT for any other number of values.
+std::vector<float> read_vectors(const Arguments& arguments, size_t index, int64_t d_model);
+
 /// Refuses a result before it is computed: throws INVALID_ARGUMENT when one array of rows · columns values
 /// would take more than 4 GiB.
 void require_array(const char* what, uint64_t rows, uint64_t columns, uint64_t value_bytes);
@@ -65,6 +67,14 @@ void require_array(const char* what, uint64_t rows, uint64_t columns, uint64_t v
 Napi::Value take(Napi::Env env, std::vector<float> values);
 Napi::Value take(Napi::Env env, std::vector<double> values);
 Napi::Value take(Napi::Env env, std::vector<int32_t> values);
+
+/// The same for each row.
+template <typename T>
+Napi::Value take_all(Napi::Env env, std::vector<std::vector<T>> rows) {
+  Napi::Array result = Napi::Array::New(env, rows.size());
+  for (uint32_t i = 0; i < rows.size(); ++i) result.Set(i, take(env, std::move(rows[i])));
+  return result;
+}
 
 Napi::Value wrap(Napi::Env env, std::unique_ptr<ModelHandle> handle);
 Napi::Value wrap(Napi::Env env, std::shared_ptr<Job> job);

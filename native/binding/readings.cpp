@@ -16,13 +16,6 @@ namespace {
 
 Napi::Number number(Napi::Env env, int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
 
-template <typename T>
-Napi::Value take_all(Napi::Env env, std::vector<std::vector<T>> rows) {
-  Napi::Array result = Napi::Array::New(env, rows.size());
-  for (uint32_t i = 0; i < rows.size(); ++i) result.Set(i, take(env, std::move(rows[i])));
-  return result;
-}
-
 /// An intervention and what keeps its source alive.
 struct OwnedIntervention {
   Intervention intervention;
@@ -49,11 +42,7 @@ Napi::Value patchscope_call(JobQueue& queue, const Napi::CallbackInfo& info) {
   return guarded(info, [&](const Arguments& a) {
     const ModelHandle handle = a.model(0);
     const int64_t d = handle.model->spec().d_model;
-    std::vector<float> vectors = a.floats(1), scales = a.floats(5);
-    if (vectors.size() % static_cast<size_t>(d) != 0) {
-      throw Error(Code::invalid_argument, "vectors of " + std::to_string(d) + " values are expected, found " +
-                                              std::to_string(vectors.size()) + " values in all");
-    }
+    std::vector<float> vectors = read_vectors(a, 1, d), scales = a.floats(5);
     PatchscopeRequest request;
     request.layer = a.integer(4, 0, int64_t{1} << 31);
     request.k = a.integer(6, 0, int64_t{1} << 31);

@@ -31,26 +31,6 @@ void require_pair(const ModelSpec& base, const ModelSpec& finetuned) {
   check("d_model", base.d_model, finetuned.d_model);
 }
 
-/// The tokens that matter: every sequence cut after the last position asked for. One beyond the context stays whole,
-/// since its activations depend on its length.
-struct CutBatch {
-  std::vector<int32_t> ids;
-  std::vector<int64_t> offsets = {0};
-  TokenBatch view() const { return {ids, offsets}; }
-};
-
-CutBatch cut(const TokenBatch& tokens, int64_t length, int64_t context) {
-  CutBatch batch;
-  for (int64_t i = 0; i < tokens.sequences(); ++i) {
-    const auto sequence = tokens.sequence(i);
-    const auto all = static_cast<int64_t>(sequence.size());
-    const auto keep = all > context ? all : std::min(all, length);
-    batch.ids.insert(batch.ids.end(), sequence.begin(), sequence.begin() + keep);
-    batch.offsets.push_back(static_cast<int64_t>(batch.ids.size()));
-  }
-  return batch;
-}
-
 /// How many samples, and how many with an even index, go through each node.
 struct Multiplicity {
   std::vector<int64_t> count, even;
@@ -158,7 +138,7 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
              P = static_cast<int64_t>(request.positions.size());
   const int64_t last = *std::max_element(request.positions.begin(), request.positions.end());
   const int64_t context = std::min(base.spec().prefix_context(), finetuned.spec().prefix_context());
-  const CutBatch batch = cut(tokens, last + 1, context);
+  const OwnedBatch batch = cut(tokens, last + 1, context);
   require_positions(base, batch.view());
   require_positions(finetuned, batch.view());
   int64_t longest = 0;

@@ -34,6 +34,18 @@ size_t shared_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
 
 }  // namespace
 
+OwnedBatch cut(const TokenBatch& tokens, int64_t length, int64_t context) {
+  OwnedBatch batch;
+  for (int64_t i = 0; i < tokens.sequences(); ++i) {
+    const auto sequence = tokens.sequence(i);
+    const auto all = static_cast<int64_t>(sequence.size());
+    const auto keep = all > context ? all : std::min(all, length);
+    batch.ids.insert(batch.ids.end(), sequence.begin(), sequence.begin() + keep);
+    batch.offsets.push_back(static_cast<int64_t>(batch.ids.size()));
+  }
+  return batch;
+}
+
 std::vector<int32_t> PrefixTree::path(size_t i) const {
   std::vector<int32_t> nodes;
   for (int32_t node = leaf[i]; node >= 0; node = parent[static_cast<size_t>(node)]) nodes.push_back(node);

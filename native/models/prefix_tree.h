@@ -21,6 +21,16 @@ struct TokenBatch {
   }
 };
 
+/// A batch of its own.
+struct OwnedBatch {
+  std::vector<int32_t> ids;
+  std::vector<int64_t> offsets = {0};
+  TokenBatch view() const { return {ids, offsets}; }
+};
+
+/// Every sequence cut after `length` tokens. One beyond the context stays whole, since its activations depend on its length.
+OwnedBatch cut(const TokenBatch& tokens, int64_t length, int64_t context);
+
 /// The distinct prefixes of some sequences. A causal model's activation depends on the prefix alone, so each
 /// is computed once. Nodes are in depth-first order: a parent comes before its children, and a node's number
 /// plus the paths say all that attention needs.

@@ -6,7 +6,6 @@
 #include "core/errors.h"
 #include "core/exact_sum.h"
 #include "models/activations.h"
-#include "models/forward.h"
 #include "readings/intervention.h"
 #include "readings/next_token_loss.h"
 #include "readings/pair.h"
@@ -132,18 +131,8 @@ CausalResult causal_effect(const Model& base, const Model& finetuned, const Toke
 
   for (const PrefixTree& tree : trees) {
     const auto size = static_cast<size_t>(tree.nodes() * d);
-    std::vector<float> base_rows(size), finetuned_rows(size);
-    {
-      Forward forward({&base, &finetuned});
-      const std::vector<int64_t> wanted = {request.layer};
-      forward.run(
-          tree, wanted,
-          [&](int64_t, std::span<const float* const> streams) {
-            std::copy_n(streams[0], size, base_rows.data());
-            std::copy_n(streams[1], size, finetuned_rows.data());
-          },
-          job);
-    }
+    const auto rows_of = residuals_after({&base, &finetuned}, tree, request.layer, job);
+    const std::vector<float>&base_rows = rows_of[0], &finetuned_rows = rows_of[1];
     const auto counts = prediction_counts(tree, tokens, request.mask);
     for (size_t node = 0; node < counts.size(); ++node) {
       if (counts[node] > 0) result.counts[static_cast<size_t>(tree.position[node]) - 1] += counts[node];

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "core/errors.h"
-#include "models/forward.h"
 #include "readings/pair.h"
 
 namespace deltascope {
@@ -66,46 +65,39 @@ void intervene(const Intervention& what, float* rows, const float* source, int64
   }
 }
 
-std::vector<float> finish(const Model& model, const PrefixTree& tree, std::vector<float> residuals, int64_t layer, Job& job,
-                          const std::function<void(int64_t nodes)>& on_nodes_done) {
+std::vector<std::vector<float>> residuals_after(const std::vector<const Model*>& models, const PrefixTree& tree,
+                                                int64_t layer, Job& job, const Pass& pass) {
+  std::vector<std::vector<float>> result(models.size());
+  Forward forward(models);
+  const std::vector<int64_t> wanted = {layer};
+  forward.run(
+      tree, wanted,
+      [&](int64_t, std::span<const float* const> streams) {
+        for (size_t m = 0; m < models.size(); ++m)
+          result[m].assign(streams[m], streams[m] + tree.nodes() * models[m]->spec().d_model);
+      },
+      job, pass);
+  return result;
+}
+
+std::vector<float> finish(const Model& model, const PrefixTree& tree, std::vector<float> residuals, int64_t layer, Job& job) {
   const int64_t last = model.spec().layers - 1;
   if (layer == last) return residuals;
-  Forward forward({&model});
   Pass pass;
   pass.first_layer = layer + 1;
   pass.residuals = {residuals.data()};
-  pass.on_nodes_done = on_nodes_done;
-  const std::vector<int64_t> wanted = {last};
-  forward.run(
-      tree, wanted,
-      [&](int64_t, std::span<const float* const> rows) {
-        std::copy_n(rows[0], residuals.size(), residuals.data());
-      },
-      job, pass);
-  return residuals;
+  return std::move(residuals_after({&model}, tree, last, job, pass).front());
 }
 
-std::vector<float> final_residuals(const Model& model, const PrefixTree& tree, const Intervention& what, Job& job,
-                                   const std::function<void(int64_t nodes)>& on_nodes_done) {
+std::vector<float> final_residuals(const Model& model, const PrefixTree& tree, const Intervention& what, Job& job) {
   const bool swap = what.kind == Intervention::Kind::swap, none = what.kind == Intervention::Kind::none;
   const int64_t layer = none ? model.spec().layers - 1 : what.layer;
-  const auto size = static_cast<size_t>(tree.nodes() * model.spec().d_model);
-  std::vector<float> rows(size), source(swap ? size : 0);
-  {
-    Forward forward(swap ? std::vector<const Model*>{&model, what.source} : std::vector<const Model*>{&model});
-    Pass pass;
-    pass.on_nodes_done = on_nodes_done;
-    const std::vector<int64_t> wanted = {layer};
-    forward.run(
-        tree, wanted,
-        [&](int64_t, std::span<const float* const> streams) {
-          std::copy_n(streams[0], size, rows.data());
-          if (swap) std::copy_n(streams[1], size, source.data());
-        },
-        job, pass);
-  }
-  intervene(what, rows.data(), source.data(), tree.nodes(), model.spec().d_model);
-  return finish(model, tree, std::move(rows), layer, job, on_nodes_done);
+  std::vector<const Model*> models = {&model};
+  if (swap) models.push_back(what.source);
+  std::vector<std::vector<float>> rows = residuals_after(models, tree, layer, job);
+  intervene(what, rows[0].data(), swap ? rows[1].data() : nullptr, tree.nodes(), model.spec().d_model);
+  rows.resize(1);  // the source's are not needed any more
+  return finish(model, tree, std::move(rows[0]), layer, job);
 }
 
 }  // namespace deltascope

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <span>
+#include <utility>
 #include <string>
 
 #include "core/dtype.h"
 #include "core/errors.h"
 #include "core/parallel_error.h"
 #include "models/activations.h"
-#include "models/forward.h"
 #include "models/head.h"
 #include "ops/activation.h"
 #include "ops/log_sum.h"
@@ -185,16 +184,11 @@ Prefixes compute_prefixes(const Model& model, const PatchscopeRequest& request, 
   result.tree = plan_trees({ids, offsets}, INT32_MAX).front();
   for (size_t i = 0; i < result.tree.sequence.size(); ++i)
     result.end[static_cast<size_t>(result.tree.sequence[i])] = result.tree.leaf[i];
-  result.residuals.resize(static_cast<size_t>(result.tree.nodes() * model.spec().d_model));
-  if (request.layer == model.spec().layers - 1) return result;  // nothing attends to them any more
-  Forward forward({&model});
-  const std::vector<int64_t> wanted = {request.layer};
-  forward.run(
-      result.tree, wanted,
-      [&](int64_t, std::span<const float* const> rows) {
-        std::copy_n(rows[0], result.residuals.size(), result.residuals.data());
-      },
-      job);
+  if (request.layer == model.spec().layers - 1) {  // nothing attends to them any more
+    result.residuals.resize(static_cast<size_t>(result.tree.nodes() * model.spec().d_model));
+  } else {
+    result.residuals = std::move(residuals_after({&model}, result.tree, request.layer, job).front());
+  }
   return result;
 }
 
@@ -259,13 +253,7 @@ std::vector<std::vector<PatchscopeToken>> patchscope_reference(const Model& mode
         tree.position.push_back(static_cast<int32_t>(t));
       }
     }
-    std::vector<float> residuals(static_cast<size_t>(tree.nodes() * d));
-    Forward forward({&model});
-    const std::vector<int64_t> wanted = {request.layer};
-    forward.run(
-        tree, wanted,
-        [&](int64_t, std::span<const float* const> streams) { std::copy_n(streams[0], residuals.size(), residuals.data()); },
-        job);
+    std::vector<float> residuals = std::move(residuals_after({&model}, tree, request.layer, job).front());
     for (int64_t i = 0; i < lists; ++i)
       std::copy_n(patched.data() + i * d, d, residuals.data() + ((i + 1) * length - 1) * d);
     residuals = finish(model, tree, std::move(residuals), request.layer, job);

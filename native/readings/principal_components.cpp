@@ -36,24 +36,6 @@ Eigen::MatrixXd gram(const std::vector<double>& x, int64_t rows, int64_t width, 
   return result;
 }
 
-/// The different prefixes of the texts, cut after `length` tokens.
-struct Cut {
-  std::vector<int32_t> ids;
-  std::vector<int64_t> offsets = {0};
-};
-
-Cut cut_after(const TokenBatch& tokens, int64_t length, int64_t context) {
-  Cut cut;
-  for (int64_t i = 0; i < tokens.sequences(); ++i) {
-    const auto text = tokens.sequence(i);
-    const auto all = static_cast<int64_t>(text.size());
-    const int64_t keep = all > context ? all : std::min(all, length);
-    cut.ids.insert(cut.ids.end(), text.begin(), text.begin() + keep);
-    cut.offsets.push_back(static_cast<int64_t>(cut.ids.size()));
-  }
-  return cut;
-}
-
 }  // namespace
 
 Components components_of(const std::vector<float>& rows, const std::vector<int64_t>& counts, int64_t d, int64_t components,
@@ -144,8 +126,8 @@ std::vector<Components> principal_components(const Model& base, const Model& fin
   }
   const int64_t context = std::min(base.spec().prefix_context(), finetuned.spec().prefix_context());
   const int64_t last = *std::max_element(request.positions.begin(), request.positions.end());
-  const Cut cut = cut_after(tokens, last + 1, context);
-  const TokenBatch batch{cut.ids, cut.offsets};
+  const OwnedBatch owned = cut(tokens, last + 1, context);
+  const TokenBatch batch = owned.view();
   for (const Model* model : {&base, &finetuned}) {
     require_known_tokens(*model, batch);
     require_positions(*model, batch);
