@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "core/parallel_error.h"
+#include "core/team.h"
 #include "decode/philox.h"
 #include "models/activations.h"
 
@@ -161,6 +161,7 @@ std::vector<GeneratedText> generate(const Model& model, const GenerateRequest& r
   int64_t weights_budget = 0;
   const std::vector<int64_t> waves = plan_waves(model, request, weights_budget);
   Decoder decoder(model, request.steering, weights_budget);
+  Team team(omp_get_max_threads());
   const int64_t work = static_cast<int64_t>(request.prompts.ids.size()) + texts * request.max_new_tokens;
   int64_t done = 0;
   const auto report = [&](int64_t now) {
@@ -193,25 +194,20 @@ std::vector<GeneratedText> generate(const Model& model, const GenerateRequest& r
     decoder.begin(prompts, strengths, logits, job, read, expected);
     done += prompt_tokens;
 
+    const Team::Use awake(team);
     std::vector<int64_t> live(static_cast<size_t>(count));
     std::iota(live.begin(), live.end(), int64_t{0});
     for (int64_t step = 0; !live.empty(); ++step) {
       std::vector<int32_t> ids(live.size());
-      ParallelError error;
-#pragma omp parallel
-      {
+      parallel_ranges(static_cast<int64_t>(live.size()), 0, [&](int64_t begin, int64_t end) {
         SamplingScratch scratch;
-#pragma omp for schedule(static)
-        for (int64_t i = 0; i < static_cast<int64_t>(live.size()); ++i) {
-          error.guard([&] {
-            const Text& text = wave[static_cast<size_t>(live[static_cast<size_t>(i)])];
-            const std::span row(logits.data() + i * vocabulary, static_cast<size_t>(vocabulary));
-            ids[static_cast<size_t>(i)] =
-                choose_token(row, request.sampling, text.seen, text.random.uniform(step), scratch);
-          });
+        for (int64_t i = begin; i < end; ++i) {
+          const Text& text = wave[static_cast<size_t>(live[static_cast<size_t>(i)])];
+          const std::span row(logits.data() + i * vocabulary, static_cast<size_t>(vocabulary));
+          ids[static_cast<size_t>(i)] =
+              choose_token(row, request.sampling, text.seen, text.random.uniform(step), scratch);
         }
-      }
-      error.rethrow();
+      });
       std::vector<int64_t> going;
       std::vector<int32_t> going_ids;
       for (size_t i = 0; i < live.size(); ++i) {

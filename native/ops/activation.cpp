@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/simd.h"
+#include "core/team.h"
 #include "ops/vector_math.h"
 
 namespace deltascope {
@@ -41,10 +42,9 @@ void silu_gate(float* gate, const float* up, int64_t count) {
 }
 
 void gelu_tanh_gate(float* gate, const float* up, int64_t count) {
-#pragma omp parallel for schedule(static) if (count > kPiece)
-  for (int64_t begin = 0; begin < count; begin += kPiece) {
-    gelu_tanh_gate_here(gate + begin, up + begin, std::min(kPiece, count - begin));
-  }
+  parallel_ranges(count, kPiece, [=](int64_t begin, int64_t end) {
+    gelu_tanh_gate_here(gate + begin, up + begin, end - begin);
+  });
 }
 
 void gelu_tanh(float* x, int64_t count) {
@@ -54,8 +54,7 @@ void gelu_tanh(float* x, int64_t count) {
 }
 
 void soft_cap(float* x, int64_t count, float cap) {
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < count; ++i) x[i] = cap * std::tanh(x[i] / cap);
+  parallel_for(count, [=](int64_t i) { x[i] = cap * std::tanh(x[i] / cap); });
 }
 
 }  // namespace deltascope

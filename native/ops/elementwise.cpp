@@ -1,13 +1,14 @@
 #include "ops/elementwise.h"
 
+#include "core/team.h"
+
 namespace deltascope {
 
 void add(float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t width) {
-#pragma omp parallel for schedule(static) if (rows > 1)
-  for (int64_t i = 0; i < rows; ++i) {
+  parallel_for(rows, [=](int64_t i) {
 #pragma omp simd
     for (int64_t j = 0; j < width; ++j) x[i * x_stride + j] += y[i * y_stride + j];
-  }
+  });
 }
 
 void add_bias(float* x, int64_t x_stride, const float* bias, int64_t rows, int64_t width) {
@@ -16,11 +17,10 @@ void add_bias(float* x, int64_t x_stride, const float* bias, int64_t rows, int64
 
 void add_scaled(float* x, int64_t x_stride, const float* y, int64_t y_stride, float scale, int64_t rows,
                 int64_t width) {
-#pragma omp parallel for schedule(static) if (rows > 1)
-  for (int64_t i = 0; i < rows; ++i) {
+  parallel_for(rows, [=](int64_t i) {
 #pragma omp simd
     for (int64_t j = 0; j < width; ++j) x[i * x_stride + j] += scale * y[i * y_stride + j];
-  }
+  });
 }
 
 }  // namespace deltascope

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/simd.h"
+#include "core/team.h"
 
 namespace deltascope {
 namespace {
@@ -25,8 +26,7 @@ DELTASCOPE_SIMD void norm_row(const float* x, const float* gamma, const float* b
 
 void layer_norm(const float* x, int64_t x_stride, const float* gamma, const float* beta, float eps, float* y,
                 int64_t y_stride, int64_t rows, int64_t width) {
-#pragma omp parallel for schedule(static) if (rows > 1)
-  for (int64_t i = 0; i < rows; ++i) norm_row(x + i * x_stride, gamma, beta, eps, y + i * y_stride, width);
+  parallel_for(rows, [=](int64_t i) { norm_row(x + i * x_stride, gamma, beta, eps, y + i * y_stride, width); });
 }
 
 }  // namespace deltascope

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/simd.h"
+#include "core/team.h"
 
 namespace deltascope {
 namespace {
@@ -21,8 +22,7 @@ DELTASCOPE_SIMD void norm_row(const float* x, const float* gamma, float eps, flo
 
 void rms_norm(const float* x, int64_t x_stride, const float* gamma, float eps, float* y, int64_t y_stride,
               int64_t rows, int64_t width) {
-#pragma omp parallel for schedule(static) if (rows > 1)
-  for (int64_t i = 0; i < rows; ++i) norm_row(x + i * x_stride, gamma, eps, y + i * y_stride, width);
+  parallel_for(rows, [=](int64_t i) { norm_row(x + i * x_stride, gamma, eps, y + i * y_stride, width); });
 }
 
 }  // namespace deltascope

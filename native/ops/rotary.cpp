@@ -1,11 +1,10 @@
 #include "ops/rotary.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "core/simd.h"
+#include "core/team.h"
 
 namespace deltascope {
 namespace {
@@ -49,16 +48,16 @@ const float* RotaryAngles::at(int32_t position, float* scratch) const {
 void apply_rotary(float* x, int64_t stride, std::span<const int32_t> positions, int64_t heads,
                   int64_t head_dim, const RotaryAngles& angles) {
   const int64_t half = angles.half();
-  std::vector<float> scratch(static_cast<size_t>(omp_get_max_threads() * 2 * half));
-#pragma omp parallel for schedule(static) if (positions.size() > 1)
-  for (int64_t row = 0; row < static_cast<int64_t>(positions.size()); ++row) {
-    const float* cosine =
-        angles.at(positions[static_cast<size_t>(row)], scratch.data() + omp_get_thread_num() * 2 * half);
-    for (int64_t head = 0; head < heads; ++head) {
-      float* a = x + row * stride + head * head_dim;
-      rotate(a, a + half, cosine, cosine + half, half);
+  parallel_ranges(static_cast<int64_t>(positions.size()), 0, [&](int64_t begin, int64_t end) {
+    std::vector<float> scratch(static_cast<size_t>(2 * half));
+    for (int64_t row = begin; row < end; ++row) {
+      const float* cosine = angles.at(positions[static_cast<size_t>(row)], scratch.data());
+      for (int64_t head = 0; head < heads; ++head) {
+        float* a = x + row * stride + head * head_dim;
+        rotate(a, a + half, cosine, cosine + half, half);
+      }
     }
-  }
+  });
 }
 
 }  // namespace deltascope

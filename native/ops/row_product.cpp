@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/simd.h"
+#include "core/team.h"
 
 namespace deltascope {
 namespace {
@@ -214,23 +215,20 @@ bool has_many_registers() {
 void row_product(const RowMatrix& w, const float* x, int64_t x_stride, float* y, int64_t y_stride,
                  int64_t rows, const Job& job) {
   if (rows == 0) return;
-  constexpr int64_t kPanel = 32;
+  // Long panels: what is fetched ahead at the end of one may belong to another thread.
+  const int64_t panel = std::clamp<int64_t>(w.out() / (4 * parallel_threads()) / 4 * 4, 32, 256);
   const Dealt dealt(x, x_stride, rows, w.in(), w.dtype() != DType::f32, has_many_registers() ? 4 : 2);
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t first = 0; first < w.out(); first += kPanel) {
-    if (job.cancelled.load(std::memory_order_relaxed)) continue;
-    const int64_t count = std::min(kPanel, w.out() - first);
+  parallel_ranges(w.out(), panel, [&](int64_t first, int64_t end) {
+    if (job.cancelled.load(std::memory_order_relaxed)) return;
     switch (w.dtype()) {
       case DType::bf16:
-        panel_bf16(w.row(first), w.in(), count, dealt, y + first, y_stride);
-        break;
+        return panel_bf16(w.row(first), w.in(), end - first, dealt, y + first, y_stride);
       case DType::f16:
-        panel_f16(w.row(first), w.in(), count, dealt, y + first, y_stride);
-        break;
+        return panel_f16(w.row(first), w.in(), end - first, dealt, y + first, y_stride);
       default:
-        panel_f32(w.row(first), w.in(), count, dealt, y + first, y_stride);
+        return panel_f32(w.row(first), w.in(), end - first, dealt, y + first, y_stride);
     }
-  }
+  });
   job.throw_if_cancelled();
 }
 

@@ -1,13 +1,11 @@
 #include "ops/tree_attention.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "core/parallel_error.h"
 #include "core/simd.h"
+#include "core/team.h"
 #include "ops/vector_math.h"
 
 namespace deltascope {
@@ -48,37 +46,31 @@ void tree_attention(const float* q, const float* k, const float* v, float* out,
   const int64_t width = shape.heads * shape.head_dim, kv_width = shape.kv_heads * shape.head_dim;
   const int64_t group = shape.heads / shape.kv_heads;
   // Few rows are shared out by their heads.
-  const int64_t parts = std::min(shape.heads, std::max<int64_t>(1, omp_get_max_threads() / std::max<int64_t>(rows, 1)));
-  ParallelError error;
-#pragma omp parallel
-  {
+  const int64_t parts =
+      std::min(shape.heads, std::max<int64_t>(1, parallel_threads() / std::max<int64_t>(rows, 1)));
+  parallel_ranges(rows * parts, 0, [&](int64_t begin, int64_t end) {
     std::vector<int32_t> path;
-    std::vector<float> scores, result;
-#pragma omp for schedule(static)
-    for (int64_t task = 0; task < rows * parts; ++task) {
-      if (job.cancelled.load(std::memory_order_relaxed)) continue;
+    std::vector<float> scores, result(static_cast<size_t>(shape.head_dim));
+    for (int64_t task = begin; task < end; ++task) {
+      if (job.cancelled.load(std::memory_order_relaxed)) return;
       const int64_t row = task / parts, part = task % parts;
-      error.guard([&] {
-        path.clear();
-        for (auto node = static_cast<int32_t>(first + row); node >= 0;
-             node = parents[static_cast<size_t>(node)]) {
-          path.push_back(node);
-          if (shape.window > 0 && static_cast<int64_t>(path.size()) == shape.window) break;
-        }
-        std::reverse(path.begin(), path.end());
-        scores.resize(path.size());
-        result.resize(static_cast<size_t>(shape.head_dim));
-        for (int64_t head = shape.heads * part / parts; head < shape.heads * (part + 1) / parts; ++head) {
-          const int64_t kv = head / group * shape.head_dim;
-          const int64_t at = row * width + head * shape.head_dim;
-          attend(q + at, k + kv, v + kv, result.data(), path.data(), static_cast<int64_t>(path.size()),
-                 kv_width, shape.head_dim, shape.scale, shape.softcap, scores.data());
-          std::copy(result.begin(), result.end(), out + at);
-        }
-      });
+      path.clear();
+      for (auto node = static_cast<int32_t>(first + row); node >= 0;
+           node = parents[static_cast<size_t>(node)]) {
+        path.push_back(node);
+        if (shape.window > 0 && static_cast<int64_t>(path.size()) == shape.window) break;
+      }
+      std::reverse(path.begin(), path.end());
+      scores.resize(path.size());
+      for (int64_t head = shape.heads * part / parts; head < shape.heads * (part + 1) / parts; ++head) {
+        const int64_t kv = head / group * shape.head_dim;
+        const int64_t at = row * width + head * shape.head_dim;
+        attend(q + at, k + kv, v + kv, result.data(), path.data(), static_cast<int64_t>(path.size()),
+               kv_width, shape.head_dim, shape.scale, shape.softcap, scores.data());
+        std::copy(result.begin(), result.end(), out + at);
+      }
     }
-  }
-  error.rethrow();
+  });
   job.throw_if_cancelled();
 }
 
