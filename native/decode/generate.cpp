@@ -49,7 +49,8 @@ void require_fitting(const Model& model, const GenerateRequest& request) {
     refuse("prompts",
            which + " has " + std::to_string(length) + " tokens and " + std::to_string(new_tokens) +
                " may follow; " + spec.architecture + " takes " + std::to_string(longest) + " (" + why + ")",
-           std::to_string(longest), std::to_string(length + new_tokens));
+           std::to_string(longest),
+           std::to_string(static_cast<uint64_t>(length) + static_cast<uint64_t>(new_tokens)));
   }
   require_known_tokens(model, request.prompts);
   for (const int32_t id : request.stop) {
