@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { getTableColumns, getTableName, type InferInsertModel, type InferSelectModel } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 import { ConflictError, NotFoundError } from './errors.ts';
+import { listed, visible, type Viewer } from './visible.ts';
 import { finder, inserter, updater } from './table-sql.ts';
 
 /** What the caller gives for a named thing; the store adds the key and the time. */
@@ -13,12 +14,14 @@ export type Given<T extends SQLiteTable> = Omit<InferInsertModel<T>, 'id' | 'cre
  */
 export function named<T extends SQLiteTable, Row extends { id: number; key: string }>(
   sqlite: Database,
+  viewer: Viewer,
   noun: string,
   table: T,
   toRow: (columns: InferSelectModel<T>) => Row,
 ) {
-  const byName = finder(sqlite, table, 'name = ?');
-  const byId = finder(sqlite, table, 'id = ?');
+  const sees = visible(viewer, getTableName(table));
+  const byName = finder(sqlite, table, `name = ? and ${sees}`);
+  const byId = finder(sqlite, table, `id = ? and ${sees}`);
   const insert = inserter(sqlite, table);
   const update = updater(sqlite, table);
   const given = Object.keys(getTableColumns(table)).filter((name) => name !== 'id' && name !== 'createdAt');
@@ -72,7 +75,9 @@ export function named<T extends SQLiteTable, Row extends { id: number; key: stri
     list: (): Row[] =>
       (
         sqlite
-          .prepare(`select name from "${getTableName(table)}" order by name`)
+          .prepare(
+            `select name from "${getTableName(table)}" where ${listed(viewer, getTableName(table))} order by name`,
+          )
           .pluck()
           .all() as string[]
       ).map(get),

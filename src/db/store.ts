@@ -1,3 +1,4 @@
+import type { Database } from 'better-sqlite3';
 import { openDatabase } from './client.ts';
 import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
@@ -14,6 +15,7 @@ import { sampleStore } from './stores/samples.ts';
 import { similarityStore } from './stores/similarities.ts';
 import { steeringExperimentStore } from './stores/steering-experiments.ts';
 import { vectorStore } from './stores/vectors.ts';
+import { owner, type Viewer } from './visible.ts';
 
 /** Everything measured, in one SQLite file. All calls are synchronous. */
 export type Store = ReturnType<typeof openStore>;
@@ -25,9 +27,21 @@ export type Store = ReturnType<typeof openStore>;
  */
 export function openStore(file: string, options: { readonly?: boolean } = {}) {
   const sqlite = openDatabase(file, options);
-  const models = modelStore(sqlite);
-  const organisms = organismStore(sqlite);
-  const runs = runStore(sqlite, organisms, models);
+  return {
+    ...storesFor(sqlite, owner),
+    /** What this viewer may see of the store, by the same calls. Keep it: its statements are prepared once. */
+    as: (viewer: Viewer): Stores => storesFor(sqlite, viewer),
+    close: () => void sqlite.close(),
+  };
+}
+
+/** Everything that one viewer can reach. */
+export type Stores = ReturnType<typeof storesFor>;
+
+function storesFor(sqlite: Database, viewer: Viewer) {
+  const models = modelStore(sqlite, viewer);
+  const organisms = organismStore(sqlite, viewer);
+  const runs = runStore(sqlite, viewer, organisms, models);
   const layers = runLayerStore(sqlite, runs);
   const diffVectors = diffVectorStore(sqlite, layers);
   const projections = projectionStore(sqlite, diffVectors);
@@ -35,11 +49,11 @@ export function openStore(file: string, options: { readonly?: boolean } = {}) {
   return {
     models,
     organisms,
-    corpora: corpusStore(sqlite),
+    corpora: corpusStore(sqlite, viewer),
     runs,
     layers,
     diffVectors,
-    vectors: vectorStore(sqlite, diffVectors),
+    vectors: vectorStore(sqlite, viewer, diffVectors),
     projections,
     tokens: projectionTokenStore(sqlite, projections),
     steering,
@@ -50,6 +64,5 @@ export function openStore(file: string, options: { readonly?: boolean } = {}) {
     components: principalComponentsStore(sqlite, diffVectors),
     /** Runs synchronous work whose writes all happen, or none. */
     transaction: <T>(work: () => T): T => sqlite.transaction(work).immediate(),
-    close: () => void sqlite.close(),
   };
 }

@@ -3,6 +3,7 @@ import { isOneOf, listing, oneOf } from '../listing.ts';
 import { named, type Given } from '../named.ts';
 import { organisms, type OrganismForm } from '../tables/organisms.ts';
 import type { ModelRow } from './models.ts';
+import { listed, type Viewer } from '../visible.ts';
 
 export type NewOrganism = Given<typeof organisms>;
 export type OrganismRow = typeof organisms.$inferSelect & { key: string };
@@ -14,15 +15,15 @@ export interface OrganismFilters {
 
 const toRow = (columns: typeof organisms.$inferSelect): OrganismRow => ({ ...columns, key: columns.name });
 
-export function organismStore(sqlite: Database) {
+export function organismStore(sqlite: Database, viewer: Viewer) {
   const filter = `${isOneOf('kind', 'kinds')} and ${isOneOf('form', 'forms')}`;
   const bind = ({ kinds, forms }: OrganismFilters) => ({ kinds: oneOf(kinds), forms: oneOf(forms) });
   return {
-    ...named(sqlite, 'organism', organisms, toRow),
+    ...named(sqlite, viewer, 'organism', organisms, toRow),
     all: listing(sqlite, {
       name: 'organisms',
       table: organisms,
-      where: filter,
+      where: `${listed(viewer, 'organisms')} and ${filter}`,
       parameters: (_: null, filters: OrganismFilters) => bind(filters),
       order: ['name'],
       row: toRow,
@@ -30,7 +31,7 @@ export function organismStore(sqlite: Database) {
     ofBaseModel: listing(sqlite, {
       name: 'baseModel.organisms',
       table: organisms,
-      where: `base_model_id = @baseModelId and ${filter}`,
+      where: `base_model_id = @baseModelId and ${listed(viewer, 'organisms')} and ${filter}`,
       parameters: (model: ModelRow, filters: OrganismFilters) => ({
         baseModelId: model.id,
         ...bind(filters),

@@ -13,6 +13,7 @@ import { runLayers } from '../tables/run-layers.ts';
 import { runs } from '../tables/runs.ts';
 import { vectorData } from '../tables/vector-data.ts';
 import { NotFoundError } from '../errors.ts';
+import { listed, visible, type Viewer } from '../visible.ts';
 import type { CorpusRow } from './corpora.ts';
 import type { ModelRow } from './models.ts';
 import type { OrganismRow } from './organisms.ts';
@@ -31,11 +32,22 @@ export interface RunFilters {
 
 export function runStore(
   sqlite: Database,
+  viewer: Viewer,
   organisms: { getById(id: number): OrganismRow },
   models: { getById(id: number): ModelRow },
 ) {
-  const findByKey = finder(sqlite, runs, 'key = ?');
-  const newest = finder(sqlite, runs, 'organism_id = ? order by created_at desc, key desc limit 1');
+  /** Runs are seen and listed as their organism is. */
+  const ofOrganism = (rule: typeof visible) =>
+    viewer.all
+      ? 'true'
+      : `exists (select 1 from organisms where organisms.id = organism_id and ${rule(viewer, 'organisms')})`;
+  const [sees, lists] = [ofOrganism(visible), ofOrganism(listed)];
+  const findByKey = finder(sqlite, runs, `key = ? and ${sees}`);
+  const newest = finder(
+    sqlite,
+    runs,
+    `organism_id = ? and ${sees} order by created_at desc, key desc limit 1`,
+  );
   const anyOfBase = finder(sqlite, runs, 'base_model_id = ? limit 1');
   const insert = {
     run: inserter(sqlite, runs),
@@ -123,7 +135,7 @@ export function runStore(
     all: listing(sqlite, {
       name: 'runs',
       table: runs,
-      where: methodFilter,
+      where: `${lists} and ${methodFilter}`,
       parameters: (_: null, { methods }: RunFilters) => ({ methods: oneOf(methods) }),
       order: ['createdAt', 'key'],
       descending: true,
@@ -132,7 +144,7 @@ export function runStore(
     ofOrganism: listing(sqlite, {
       name: 'organism.runs',
       table: runs,
-      where: `organism_id = @organismId and ${methodFilter}`,
+      where: `organism_id = @organismId and ${sees} and ${methodFilter}`,
       parameters: (organism: OrganismRow, { methods }: RunFilters) => ({
         organismId: organism.id,
         methods: oneOf(methods),
@@ -144,7 +156,7 @@ export function runStore(
     ofCorpus: listing(sqlite, {
       name: 'corpus.runs',
       table: runs,
-      where: `corpus_id = @corpusId and ${methodFilter}`,
+      where: `corpus_id = @corpusId and ${lists} and ${methodFilter}`,
       parameters: (corpus: CorpusRow, { methods }: RunFilters) => ({
         corpusId: corpus.id,
         methods: oneOf(methods),

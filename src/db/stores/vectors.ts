@@ -4,6 +4,7 @@ import { NotFoundError, StoreError } from '../errors.ts';
 import { slug, splitVectorKey } from '../keys.ts';
 import type { VectorKind } from '../tables/vector-data.ts';
 import type { DiffVectorRow } from './diff-vectors.ts';
+import { listed, type Viewer } from '../visible.ts';
 
 /** One vector of numbers, without the numbers. */
 export interface VectorRow {
@@ -33,6 +34,7 @@ export interface NeighbourFilters {
 
 export function vectorStore(
   sqlite: Database,
+  viewer: Viewer,
   diffVectors: { findByKey(key: string): DiffVectorRow | undefined },
 ) {
   const head = sqlite.prepare(
@@ -42,14 +44,14 @@ export function vectorStore(
   const ofOthers = (base: string, layer: string) =>
     sqlite.prepare(
       `select runs.key || '.L' || layer || '.P' || position as place, data.id as dataId, data.sha256 as sha256
-       from runs join run_layers on run_layers.run_id = runs.id join diff_vectors on layer_id = run_layers.id
+       from runs join organisms on organisms.id = organism_id join run_layers on run_layers.run_id = runs.id join diff_vectors on layer_id = run_layers.id
          join vector_data as data on vector_id = diff_vectors.id and data.kind = 'DIFF'
-       where d_model = @width and organism_id <> @organismId ${base} ${layer}
+       where d_model = @width and ${listed(viewer, 'organisms')} and organism_id <> @organismId ${base} ${layer}
        order by runs.key, layer, position limit @most`,
     );
   const others = [false, true].map((sameBase) =>
     [false, true].map((sameLayer) =>
-      ofOthers(sameBase ? 'and base_model_id = @baseModelId' : '', sameLayer ? 'and layer = @layer' : ''),
+      ofOthers(sameBase ? 'and runs.base_model_id = @baseModelId' : '', sameLayer ? 'and layer = @layer' : ''),
     ),
   );
   const find = (diffVector: DiffVectorRow, kind: VectorKind): VectorRow | undefined => {
