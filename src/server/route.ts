@@ -8,10 +8,14 @@ export interface Services {
   graphiql: boolean;
   /** Takes one line per failure of ours. */
   log: (line: string) => void;
+  /** false: every request to /graphql takes yoga's way. For tests that compare the two. */
+  plainPost?: boolean;
 }
 
 /** One request on its way through a route. */
 export interface Call {
+  /** Names this request in answers and in the log. */
+  id: string;
   request: IncomingMessage;
   response: ServerResponse;
   /** What the groups of the route's path matched, in order; undefined for one that took no part. */

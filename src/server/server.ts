@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   createServer as createHttpServer,
   type IncomingMessage,
@@ -10,7 +11,7 @@ import { refuse } from './respond.ts';
 import type { Services } from './route.ts';
 import { routes } from './routes/index.ts';
 
-export interface ServerOptions extends Pick<Services, 'store' | 'graphiql'> {
+export interface ServerOptions extends Pick<Services, 'store' | 'graphiql' | 'plainPost'> {
   /** Takes one line per failure of ours; standard error when not given. */
   log?: (line: string) => void;
 }
@@ -40,7 +41,7 @@ export function createServer({ log = toStandardError, ...options }: ServerOption
         response.setHeader('Allow', route.methods.join(', '));
         return refuse(response, 405, 'METHOD_NOT_ALLOWED', `use ${route.methods.join(' or ')} here`);
       }
-      return route.handle({ request, response, parts, origin, path, search });
+      return route.handle({ id: randomUUID(), request, response, parts, origin, path, search });
     }
     refuse(response, 404, 'NOT_FOUND', 'nothing here; the graph is at /graphql');
   }
