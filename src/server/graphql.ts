@@ -9,9 +9,16 @@ import { maskError, maskResult } from './graph/mask-errors.ts';
 import type { Call, Services } from './route.ts';
 
 /** What both ways to the graph share: documents judged once, one context, one executor, one way to report errors. */
-export function createGraph({ store, log }: Pick<Services, 'store' | 'log'>) {
+export function createGraph({ log, signer }: Pick<Services, 'log' | 'signer'>) {
   const documents = new Documents(schema, maxDocumentBytes);
-  const contextOf = (call: Call): GraphContext => graphContext(store, call.origin);
+  const contextOf = ({ store, origin, tokenId }: Call): GraphContext =>
+    graphContext(
+      store,
+      origin,
+      signer && tokenId !== undefined
+        ? (path, expiresIn) => signer.sign(path, tokenId, expiresIn)
+        : undefined,
+    );
   const answer = async (request: Request, id: string) =>
     maskResult(await execute(schema, documents, request), log, id);
   return { documents, contextOf, execute: answer };

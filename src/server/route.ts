@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Store } from '../db/index.ts';
+import type { Store, Stores } from '../db/index.ts';
+import type { Access } from './access.ts';
+import type { UrlSigner } from './url-signer.ts';
 
 /** What routes may use; one for each server. */
 export interface Services {
@@ -8,6 +10,10 @@ export interface Services {
   graphiql: boolean;
   /** Takes one line per failure of ours. */
   log: (line: string) => void;
+  /** Absent where the server has no tokens. */
+  access?: Access | undefined;
+  /** Signs and checks URLs; there where there are tokens. */
+  signer?: UrlSigner | undefined;
   /** false: every request to /graphql takes yoga's way. For tests that compare the two. */
   plainPost?: boolean;
 }
@@ -16,6 +22,10 @@ export interface Services {
 export interface Call {
   /** Names this request in answers and in the log. */
   id: string;
+  /** Whose call it is, on a server with tokens. */
+  tokenId?: string | undefined;
+  /** What the client may see. */
+  store: Stores;
   request: IncomingMessage;
   response: ServerResponse;
   /** What the groups of the route's path matched, in order; undefined for one that took no part. */
@@ -33,6 +43,8 @@ export interface Route {
   /** Matches whole paths. */
   path: RegExp;
   methods: readonly ('GET' | 'HEAD' | 'POST')[];
+  /** Who may come in, on a server with tokens: everybody, who has a token, or also who has a URL signed for one. */
+  access: 'OPEN' | 'TOKEN' | 'SIGNED';
   /** Answers, at once or later. What it throws becomes a 500, and a line in the log. */
   handle(call: Call): unknown;
 }

@@ -5,20 +5,26 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { admit } from './access.ts';
 import { safeHeaders } from './headers.ts';
 import { isLoopbackHost } from './loopback.ts';
 import { refuse } from './respond.ts';
-import type { Services } from './route.ts';
+import type { Call, Services } from './route.ts';
 import { routes } from './routes/index.ts';
+import { urlKeyBeside } from './url-key.ts';
+import { urlSigner } from './url-signer.ts';
 
-export interface ServerOptions extends Pick<Services, 'store' | 'graphiql' | 'plainPost'> {
+export interface ServerOptions extends Pick<Services, 'store' | 'graphiql' | 'plainPost' | 'access'> {
   /** Takes one line per failure of ours; standard error when not given. */
   log?: (line: string) => void;
 }
 
 /** Every route of routes/, under the headers and limits that all share. Not listening yet. */
 export function createServer({ log = toStandardError, ...options }: ServerOptions): Server {
-  const table = routes({ ...options, log });
+  const { store, access } = options;
+  const signer = access && urlSigner(urlKeyBeside(store.file));
+  const services: Services = { ...options, log, signer };
+  const table = routes(services);
 
   function dispatch(request: IncomingMessage, response: ServerResponse): unknown {
     for (const [name, value] of Object.entries(safeHeaders)) response.setHeader(name, value);
@@ -41,7 +47,8 @@ export function createServer({ log = toStandardError, ...options }: ServerOption
         response.setHeader('Allow', route.methods.join(', '));
         return refuse(response, 405, 'METHOD_NOT_ALLOWED', `use ${route.methods.join(' or ')} here`);
       }
-      return route.handle({ id: randomUUID(), request, response, parts, origin, path, search });
+      const call: Call = { id: randomUUID(), store, request, response, parts, origin, path, search };
+      return admit(services, route, call) && route.handle(call);
     }
     refuse(response, 404, 'NOT_FOUND', 'nothing here; the graph is at /graphql');
   }
@@ -52,7 +59,9 @@ export function createServer({ log = toStandardError, ...options }: ServerOption
       try {
         await dispatch(request, response);
       } catch (error) {
-        log(`${request.method} ${request.url}: ${error instanceof Error ? error.stack : String(error)}`);
+        log(
+          `${request.method} ${request.url?.split('?')[0]}: ${error instanceof Error ? error.stack : String(error)}`,
+        );
         if (response.headersSent) response.destroy();
         else refuse(response, 500, 'INTERNAL', 'something went wrong on our side; the log has the details');
       }

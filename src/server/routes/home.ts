@@ -5,5 +5,6 @@ export const homeRoute = (): Route => ({
   name: '/',
   path: /^\/$/,
   methods: ['GET', 'HEAD'],
+  access: 'OPEN',
   handle: ({ response }) => response.writeHead(302, { Location: '/graphql' }).end(),
 });
