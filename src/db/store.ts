@@ -35,6 +35,8 @@ export function openStore(file: string, options: { readonly?: boolean } = {}) {
     file: resolve(file),
     /** What this viewer may see of the store, by the same calls. Keep it: its statements are prepared once. */
     as: (viewer: Viewer): Stores => storesFor(sqlite, viewer),
+    /** Reads a little. @throws whatever reading throws */
+    check: () => void sqlite.prepare('select 1 from runs limit 1').get(),
     close: () => void sqlite.close(),
   };
 }

@@ -1,4 +1,12 @@
-import type { DiffVectorRow, OrganismRow, RunLayerRow, RunRow, Store, Stores, VectorKind } from '../db/index.ts';
+import type {
+  DiffVectorRow,
+  OrganismRow,
+  RunLayerRow,
+  RunRow,
+  Store,
+  Stores,
+  VectorKind,
+} from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { float32Values } from '../lib/float32-bytes.ts';
 import type { Progress } from '../native/index.ts';

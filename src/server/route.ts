@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Store, Stores } from '../db/index.ts';
 import type { Access } from './access.ts';
+import type { Graph } from './graphql.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import type { UrlSigner } from './url-signer.ts';
 
 /** What routes may use; one for each server. */
@@ -8,8 +11,13 @@ export interface Services {
   store: Store;
   /** Whether browsers are shown GraphiQL. */
   graphiql: boolean;
-  /** Takes one line per failure of ours. */
-  log: (line: string) => void;
+  log: Log;
+  metrics: Metrics;
+  graph: Graph;
+  /** How the engine is; absent where the server has none. */
+  engine?: (() => 'ok' | 'degraded') | undefined;
+  /** Whether the server takes no new connections any more. */
+  stopping: () => boolean;
   /** Absent where the server has no tokens. */
   access?: Access | undefined;
   /** Signs and checks URLs; there where there are tokens. */

@@ -2,6 +2,8 @@ import type { Route, Services } from '../route.ts';
 import { graphqlRoute } from './graphql.ts';
 import { healthRoute } from './health.ts';
 import { homeRoute } from './home.ts';
+import { metricsRoute } from './metrics.ts';
+import { readyRoute } from './ready.ts';
 import { runRoute } from './runs.ts';
 import { vectorBatchRoute } from './vector-batch.ts';
 import { vectorRoute } from './vectors.ts';
@@ -13,5 +15,7 @@ export const routes = (services: Services): Route[] => [
   vectorBatchRoute(),
   runRoute(),
   healthRoute(),
+  readyRoute(services),
+  metricsRoute(services),
   ...(services.graphiql ? [homeRoute()] : []),
 ];
