@@ -1,23 +1,34 @@
 import SchemaBuilder from '@pothos/core';
 import RelayPlugin from '@pothos/plugin-relay';
-import type { Store } from '../src/db/index.ts';
+import type { Stores } from '../src/db/index.ts';
 import type { JsonValue } from '../src/lib/canonical-json.ts';
-import { defaultPageSize, maxPageSize, maxRows } from './limits.ts';
+import { defaultPageSize, maxBase64BytesPerAnswer, maxPageSize, maxRows } from './limits.ts';
 
 /** What a resolver may use. */
 export interface GraphContext {
-  store: Store;
+  /** What the viewer of this request may see. */
+  store: Stores;
   /** Scheme, host and port the client used, without a slash at the end; download URLs start with it. */
   origin: string;
   /** Rows that lists may still read in this request, with texts and vectors counted as rows; counts down. */
   rowsLeft: number;
+  /** Bytes that `dataBase64` may still carry in this answer; counts down. */
+  base64BytesLeft: number;
+  /** On a server with tokens: the query that opens this path for so many seconds, on behalf of the viewer's token. */
+  signUrl?: ((path: string, expiresIn: number) => string) | undefined;
 }
 
 /** A context for one request. */
-export const graphContext = (store: Store, origin: string): GraphContext => ({
+export const graphContext = (
+  store: Stores,
+  origin: string,
+  signUrl?: GraphContext['signUrl'],
+): GraphContext => ({
   store,
   origin,
   rowsLeft: maxRows,
+  base64BytesLeft: maxBase64BytesPerAnswer,
+  signUrl,
 });
 
 export const builder = new SchemaBuilder<{

@@ -5,6 +5,7 @@ import { CertificateRef, certificateOf } from './certificate.ts';
 import { connection, connectionType } from './connection.ts';
 import { CorpusRef } from './corpus.ts';
 import { DivergenceConnection, DivergenceRef } from './divergence.ts';
+import { downloadUrl, urlArguments } from './download-url.ts';
 import { ModeEnum } from './enums.ts';
 import { OrganismRef } from './organism.ts';
 import { RunLayerConnection, RunLayerRef } from './run-layer.ts';
@@ -85,6 +86,13 @@ builder.node(RunRef, {
       description: 'How long the measurement took, in milliseconds.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was saved here.' }),
+    safetensorsUrl: t.string({
+      description:
+        'Where all vectors of the run are as one safetensors file: diff, base_mean and finetuned_mean as [layers, positions, d_model] F32; layers, positions and count (texts averaged) as I64.',
+      args: urlArguments,
+      resolve: (run, { expiresIn }, context) =>
+        downloadUrl(context, `/v1/runs/${run.key}.safetensors`, `digest=${run.digest}`, expiresIn),
+    }),
     organism: t.field({
       type: OrganismRef,
       description: 'The organism measured, as it is registered now; finetunedDigest says what was measured.',

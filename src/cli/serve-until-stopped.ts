@@ -10,10 +10,15 @@ const firstQuery = `{ organisms(first: 3) { edges { node { name latestRun { laye
 /** Listens, prints where, and returns when the process is asked to stop. */
 export async function serveUntilStopped(
   store: Store,
-  { host = '127.0.0.1', port, graphiql = true }: { host?: string; port: number; graphiql?: boolean },
+  {
+    host = '127.0.0.1',
+    port,
+    graphiql = true,
+    logRequests = false,
+  }: { host?: string; port: number; graphiql?: boolean; logRequests?: boolean },
 ): Promise<void> {
   const { createServer, listen } = await import('../server/index.ts');
-  const listening = await listen(createServer({ store, graphiql }), { host, port });
+  const listening = await listen(createServer({ store, graphiql, logRequests }), { host, port });
   process.stdout.write(
     `\nserving ${listening.url}/graphql${graphiql ? ' (open it in a browser for GraphiQL)' : ''}; Ctrl-C stops\n\nA query to paste:\n\n${firstQuery}\n`,
   );

@@ -16,6 +16,7 @@ export type { NewPrincipalComponents, PrincipalComponentsRow } from './stores/pr
 export type { ProjectionTokenRow } from './stores/projection-tokens.ts';
 export type { NewProjection, ProjectionRow, ProjectionSpec } from './stores/projections.ts';
 export type { RunLayerRow } from './stores/run-layers.ts';
+export type { RunPlace } from './stores/run-vectors.ts';
 export type { RunRow } from './stores/runs.ts';
 export type { SampleRow } from './stores/samples.ts';
 export type { NewSimilarity, SimilarityRow } from './stores/similarities.ts';

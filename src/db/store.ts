@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import { resolve } from 'node:path';
 import { openDatabase } from './client.ts';
 import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
@@ -11,6 +12,7 @@ import { projectionTokenStore } from './stores/projection-tokens.ts';
 import { projectionStore } from './stores/projections.ts';
 import { runLayerStore } from './stores/run-layers.ts';
 import { runStore } from './stores/runs.ts';
+import { runVectorStore } from './stores/run-vectors.ts';
 import { sampleStore } from './stores/samples.ts';
 import { similarityStore } from './stores/similarities.ts';
 import { steeringExperimentStore } from './stores/steering-experiments.ts';
@@ -29,8 +31,12 @@ export function openStore(file: string, options: { readonly?: boolean } = {}) {
   const sqlite = openDatabase(file, options);
   return {
     ...storesFor(sqlite, owner),
+    /** Whole path of the file. */
+    file: resolve(file),
     /** What this viewer may see of the store, by the same calls. Keep it: its statements are prepared once. */
     as: (viewer: Viewer): Stores => storesFor(sqlite, viewer),
+    /** Reads a little. @throws whatever reading throws */
+    check: () => void sqlite.prepare('select 1 from runs limit 1').get(),
     close: () => void sqlite.close(),
   };
 }
@@ -53,6 +59,7 @@ function storesFor(sqlite: Database, viewer: Viewer) {
     runs,
     layers,
     diffVectors,
+    runVectors: runVectorStore(sqlite),
     vectors: vectorStore(sqlite, viewer, diffVectors),
     projections,
     tokens: projectionTokenStore(sqlite, projections),

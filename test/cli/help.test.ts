@@ -407,6 +407,7 @@ test('serve', async () =>
     --port <n>        port; 0 takes any free one (default: 4680)
     --host <address>  loopback address to listen on (default: "127.0.0.1")
     --no-graphiql     no page at /graphql for browsers
+    --log-requests    one line of JSON on standard error for each request
     --data <folder>   folder that holds the store (default: "deltascope-data",
                       env: DELTASCOPE_DATA)
     -h, --help        display help for command

@@ -12,7 +12,8 @@ export const serveCommand = (): Command =>
     .option('--port <n>', 'port; 0 takes any free one', wholeNumber(0, 65535), defaultPort)
     .option('--host <address>', 'loopback address to listen on', '127.0.0.1')
     .option('--no-graphiql', 'no page at /graphql for browsers')
+    .option('--log-requests', 'one line of JSON on standard error for each request')
     .addOption(dataOption())
-    .action((options: { data: string; port: number; host: string; graphiql: boolean }) =>
+    .action((options: { data: string; port: number; host: string; graphiql: boolean; logRequests?: true }) =>
       withStoreToRead(options.data, (store) => serveUntilStopped(store, options)),
     );

@@ -1,0 +1,10 @@
+import type { Route } from '../route.ts';
+
+/** /: on to GraphiQL. */
+export const homeRoute = (): Route => ({
+  name: '/',
+  path: /^\/$/,
+  methods: ['GET', 'HEAD'],
+  access: 'OPEN',
+  handle: ({ response }) => response.writeHead(302, { Location: '/graphql' }).end(),
+});
