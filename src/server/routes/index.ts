@@ -1,7 +1,7 @@
 import type { Route, Services } from '../route.ts';
+import { explorerRoute } from './explorer.ts';
 import { graphqlRoute } from './graphql.ts';
 import { healthRoute } from './health.ts';
-import { homeRoute } from './home.ts';
 import { vectorRoute } from './vectors.ts';
 
 /** Every way in, the first that matches a path wins. */
@@ -9,5 +9,5 @@ export const routes = (services: Services): Route[] => [
   graphqlRoute(services),
   vectorRoute(services),
   healthRoute(),
-  ...(services.graphiql ? [homeRoute()] : []),
+  ...(services.graphiql ? [explorerRoute()] : []),
 ];
