@@ -13,6 +13,14 @@ export default ts.config(
       '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_+$' }],
     },
   },
+  {
+    files: ['explorer/**'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['document', 'fetch', 'HTMLElement', 'location', 'Node', 'window'].map((name) => [name, 'readonly']),
+      ),
+    },
+  },
   // A test that dereferences nothing fails, which is what it is for.
   { files: ['test/**'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
 );

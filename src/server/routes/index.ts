@@ -1,7 +1,7 @@
 import type { Route, Services } from '../route.ts';
+import { explorerRoute } from './explorer.ts';
 import { graphqlRoute } from './graphql.ts';
 import { healthRoute } from './health.ts';
-import { homeRoute } from './home.ts';
 import { metricsRoute } from './metrics.ts';
 import { readyRoute } from './ready.ts';
 import { runRoute } from './runs.ts';
@@ -17,5 +17,5 @@ export const routes = (services: Services): Route[] => [
   healthRoute(),
   readyRoute(services),
   metricsRoute(services),
-  ...(services.graphiql ? [homeRoute()] : []),
+  ...(services.graphiql ? [explorerRoute()] : []),
 ];
