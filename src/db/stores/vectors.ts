@@ -51,7 +51,10 @@ export function vectorStore(
     );
   const others = [false, true].map((sameBase) =>
     [false, true].map((sameLayer) =>
-      ofOthers(sameBase ? 'and runs.base_model_id = @baseModelId' : '', sameLayer ? 'and layer = @layer' : ''),
+      ofOthers(
+        sameBase ? 'and runs.base_model_id = @baseModelId' : '',
+        sameLayer ? 'and layer = @layer' : '',
+      ),
     ),
   );
   const find = (diffVector: DiffVectorRow, kind: VectorKind): VectorRow | undefined => {
