@@ -1,3 +1,4 @@
 export { ListenError } from './errors.ts';
 export { exampleQuery } from './example-query.ts';
-export { createServer, listen, type Listening, type ServerOptions } from './server.ts';
+export { listen, type Listening } from './listen.ts';
+export { createServer, type ServerOptions } from './server.ts';

@@ -1,23 +1,42 @@
 import { graphql, type ExecutionResult } from 'graphql';
 import { graphContext, schema } from '../../schema/index.ts';
 import type { Store } from '../../src/db/index.ts';
+import { Documents } from '../../src/server/graph/documents.ts';
+import { execute as executePrepared } from '../../src/server/graph/execute.ts';
 
 /** What came back: tests say by their expectations what is in it. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Answer = Record<string, any>;
 
-/** Executes a query on this store, as the server does but without HTTP. */
-export const execute = (
+const documents = new Documents(schema, 64 * 2 ** 20);
+
+/**
+ * Executes a query on this store, as the server does but without HTTP: by graphql-js, and as a compiled function, which may not
+ * show in the answer.
+ */
+export async function execute(
   store: Store,
   source: string,
-  variableValues: Record<string, unknown> = {},
-): Promise<ExecutionResult<Answer>> =>
-  graphql({
-    schema,
-    source,
-    variableValues,
-    contextValue: graphContext(store, 'http://127.0.0.1:4000'),
-  }) as never;
+  variables: Record<string, unknown> = {},
+): Promise<ExecutionResult<Answer>> {
+  const context = () => graphContext(store, 'http://127.0.0.1:4000');
+  const judged = await graphql({ schema, source, variableValues: variables, contextValue: context() });
+  const prepared = documents.prepare(source);
+  const operation = documents.operation(prepared, null);
+  if (prepared.errors.length > 0 || operation?.definition.operation !== 'query') return judged as never;
+
+  const same = (answer: unknown) => {
+    if (JSON.stringify(answer) !== JSON.stringify(judged))
+      throw new Error(
+        `the executors differ: ${JSON.stringify(answer)} where graphql-js has ${JSON.stringify(judged)}`,
+      );
+  };
+  for (const _ of ['interpreted', 'compiled'])
+    same(await executePrepared(schema, documents, { prepared, variables, context: context() }));
+  // The same function once more without graphql-js to fall back on: it must be what answers.
+  if (!judged.errors) same(await operation.compiled?.(undefined, context(), variables));
+  return judged as ExecutionResult<Answer>;
+}
 
 /** The data of a query that must not fail. */
 export async function ask(store: Store, source: string, variables?: Record<string, unknown>) {

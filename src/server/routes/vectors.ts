@@ -1,19 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Store, VectorRow } from '../db/index.ts';
-import { byteRange } from '../lib/byte-range.ts';
-import { npyHeader } from '../lib/npy.ts';
-import { refuse } from './respond.ts';
+import type { Store, VectorRow } from '../../db/index.ts';
+import { byteRange } from '../../lib/byte-range.ts';
+import { npyHeader } from '../../lib/npy.ts';
+import { refuse } from '../respond.ts';
+import type { Route, Services } from '../route.ts';
 
 const bytesPerNumber = 4;
 
-/** `/v1/vectors/<key>`, raw little-endian float32, or `/v1/vectors/<key>.npy`; undefined for another path. */
-export function vectorPath(path: string): { key: string; npy: boolean } | undefined {
-  const [, key, suffix] = /^\/v1\/vectors\/(.+?)(\.npy)?$/.exec(path) ?? [];
-  return key === undefined ? undefined : { key, npy: suffix !== undefined };
-}
+/** /v1/vectors/{key}: raw little-endian float32, or a .npy file. */
+export const vectorRoute = ({ store }: Services): Route => ({
+  name: '/v1/vectors/{key}',
+  path: /^\/v1\/vectors\/(.+?)(\.npy)?$/,
+  methods: ['GET', 'HEAD'],
+  handle: ({ parts: [key = '', suffix], search, request, response }) =>
+    serveVector(store, { key, npy: suffix !== undefined }, search.get('sha256'), request, response),
+});
 
 /** GET or HEAD of one vector. With `?sha256=` only that content is served, and caches may keep it for good. */
-export function serveVector(
+function serveVector(
   store: Store,
   { key, npy }: { key: string; npy: boolean },
   pinned: string | null,

@@ -1,0 +1,147 @@
+import {
+  getOperationAST,
+  GraphQLError,
+  parse,
+  specifiedRules,
+  validate,
+  type DocumentNode,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+} from 'graphql';
+import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
+import { ByteLru } from '../../lib/byte-lru.ts';
+import { selectionLimits as selectionLimitsRule } from '../selection-limits.ts';
+import { maxErrors, maxTokens, selectionLimits } from './limits.ts';
+
+/** Measured on documents at our limits: what a parsed token holds on the heap, and a token once more when it is compiled. */
+const bytesPerToken = 600;
+const compiledBytesPerToken = 1_500;
+
+const bytesPerDocument = 2_048;
+
+/** A document as it was sent, judged once. */
+export interface Prepared {
+  source: string;
+  /** Undefined where it could not be parsed: then `errors` has the reason. */
+  document?: DocumentNode;
+  /** Why it is refused; empty for a document that may be executed. */
+  errors: readonly GraphQLError[];
+  operations: Map<string | null, Operation>;
+}
+
+export interface Operation {
+  definition: OperationDefinitionNode;
+  uses: number;
+  /** Made at its second use; null where graphql-jit could not. */
+  compiled?: CompiledQuery['query'] | null;
+}
+
+/**
+ * Documents parsed, judged by the rules of GraphQL and our limits, and compiled from their second use on (compiling costs a
+ * hundred executions of a small query). Refusals are remembered too. All of it together is bounded in bytes.
+ */
+export class Documents {
+  readonly #schema: GraphQLSchema;
+  readonly #rules = [...specifiedRules, selectionLimitsRule(selectionLimits)];
+  readonly #kept: ByteLru<Prepared>;
+  readonly #byDocument = new WeakMap<DocumentNode, Prepared>();
+
+  constructor(schema: GraphQLSchema, maxBytes: number) {
+    this.#schema = schema;
+    this.#kept = new ByteLru(maxBytes);
+  }
+
+  /** Bytes and entries kept. */
+  get kept(): { bytes: number; entries: number } {
+    return { bytes: this.#kept.bytes, entries: this.#kept.size };
+  }
+
+  prepare(source: string): Prepared {
+    const known = this.#kept.get(source);
+    if (known) return known;
+    const prepared = this.#judge(source);
+    this.#keep(prepared);
+    return prepared;
+  }
+
+  /** What was prepared as this document. */
+  of(document: DocumentNode): Prepared | undefined {
+    return this.#byDocument.get(document);
+  }
+
+  /** The operation that is to be executed; undefined where the request does not name one that is there. */
+  operation(prepared: Prepared, name: string | null | undefined): Operation | undefined {
+    const key = name ?? null;
+    const known = prepared.operations.get(key);
+    if (known) return known;
+    const definition = prepared.document && getOperationAST(prepared.document, name);
+    if (!definition) return undefined;
+    const operation = { definition, uses: 0 };
+    prepared.operations.set(key, operation);
+    return operation;
+  }
+
+  /** Counts a use; from the second on, the operation as a function, or undefined where there is none. */
+  compiled(prepared: Prepared, operation: Operation): CompiledQuery['query'] | undefined {
+    if (operation.uses++ === 0 || !prepared.document) return undefined;
+    if (operation.compiled === undefined) {
+      operation.compiled = compile(this.#schema, prepared.document, operation.definition);
+      this.#keep(prepared);
+    }
+    return operation.compiled ?? undefined;
+  }
+
+  #judge(source: string): Prepared {
+    const operations: Prepared['operations'] = new Map();
+    let document: DocumentNode;
+    try {
+      document = parse(source, { maxTokens });
+    } catch (error) {
+      if (!(error instanceof GraphQLError)) throw error;
+      return { source, errors: [refusal(error, 'GRAPHQL_PARSE_FAILED')], operations };
+    }
+    const errors = validate(this.#schema, document, this.#rules, { maxErrors }).map((error) =>
+      refusal(error, 'GRAPHQL_VALIDATION_FAILED'),
+    );
+    const prepared = { source, document, errors, operations };
+    this.#byDocument.set(document, prepared);
+    return prepared;
+  }
+
+  #keep(prepared: Prepared): void {
+    const tokens = prepared.document ? tokensOf(prepared.document) : 0;
+    const functions = [...prepared.operations.values()].filter(({ compiled }) => compiled).length;
+    const bytes =
+      bytesPerDocument +
+      2 * prepared.source.length +
+      tokens * (bytesPerToken + functions * compiledBytesPerToken);
+    this.#kept.set(prepared.source, prepared, bytes);
+  }
+}
+
+/** `http` is for yoga: the request is at fault, unless the client knows only 200 (application/json). */
+function refusal(error: GraphQLError, code: string): GraphQLError {
+  error.extensions['code'] ??= code;
+  error.extensions['http'] = { spec: true, status: 400 };
+  return error;
+}
+
+/** graphql-js counts them while it parses, and leaves the number at the document. */
+const tokensOf = (document: DocumentNode): number =>
+  (document as { tokenCount?: number }).tokenCount ?? maxTokens;
+
+function compile(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  { name }: OperationDefinitionNode,
+): CompiledQuery['query'] | null {
+  try {
+    const compiled = compileQuery(schema, document, name?.value ?? '', {
+      // Its errors are not shown: see execute.
+      disablingCapturingStackErrors: true,
+    });
+    return isCompiledQuery(compiled) ? compiled.query : null;
+  } catch {
+    return null; // graphql-js executes everything
+  }
+}

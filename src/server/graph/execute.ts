@@ -1,0 +1,52 @@
+import {
+  execute as interpret,
+  getVariableValues,
+  OperationTypeNode,
+  type ExecutionResult,
+  type GraphQLSchema,
+} from 'graphql';
+import type { GraphContext } from '../../../schema/index.ts';
+import type { Documents, Prepared } from './documents.ts';
+
+export interface Request {
+  prepared: Prepared;
+  operationName?: string | null | undefined;
+  variables?: Record<string, unknown> | null | undefined;
+  context: GraphContext;
+}
+
+/**
+ * Executes a document that was judged good. Queries seen before run as compiled functions. graphql-js is the judge: it coerces
+ * the variables, executes mutations, and whatever fails as a function is executed again by it, so that no error depends on which
+ * of the two ran. The function gets a copy of the context: what it spent is not spent.
+ */
+export function execute(
+  schema: GraphQLSchema,
+  documents: Documents,
+  { prepared, operationName, variables, context }: Request,
+): ExecutionResult | Promise<ExecutionResult> {
+  const { document } = prepared;
+  if (!document) throw new Error('a document that was not parsed cannot be executed');
+  const byInterpreter = () =>
+    interpret({
+      schema,
+      document,
+      contextValue: context,
+      variableValues: variables,
+      operationName,
+    }) as ExecutionResult | Promise<ExecutionResult>;
+
+  const operation = documents.operation(prepared, operationName);
+  if (operation?.definition.operation !== OperationTypeNode.QUERY) return byInterpreter();
+  const compiled = documents.compiled(prepared, operation);
+  if (!compiled) return byInterpreter();
+  const { variableDefinitions = [] } = operation.definition;
+  if (
+    variableDefinitions.length > 0 &&
+    getVariableValues(schema, variableDefinitions, variables ?? {}).errors
+  )
+    return byInterpreter();
+  const judge = (result: ExecutionResult) => (result.errors ? byInterpreter() : result);
+  const result = compiled(undefined, { ...context }, variables) as ExecutionResult | Promise<ExecutionResult>;
+  return result instanceof Promise ? result.then(judge) : judge(result);
+}

@@ -1,0 +1,46 @@
+import type { IncomingMessage } from 'node:http';
+import { maxBodyBytes } from '../graph/limits.ts';
+import { answerPlainPost } from '../graph/plain-post.ts';
+import { createGraph, createYogaFor } from '../graphql.ts';
+import { graphiqlPolicy } from '../headers.ts';
+import { readBody } from '../read-body.ts';
+import { refuse } from '../respond.ts';
+import type { Call, Route, Services } from '../route.ts';
+
+/** /graphql: queries by POST of JSON or GET, and GraphiQL for browsers. */
+export function graphqlRoute(services: Services): Route {
+  const graph = createGraph(services);
+  const yoga = createYogaFor(graph, services);
+
+  async function post(call: Call): Promise<unknown> {
+    const { request, response } = call;
+    const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers;
+    // JSON only: other types come from plain forms of other sites, without asking the browser's leave.
+    if (!/^application\/json\s*(;|$)/i.test(type))
+      return refuse(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send a query as application/json');
+    if (encoding !== 'identity')
+      return refuse(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send a query without Content-Encoding');
+    const body = await readBody(request, maxBodyBytes);
+    if (body === undefined) {
+      response.setHeader('Connection', 'close'); // the rest of the body is not read
+      return refuse(response, 413, 'PAYLOAD_TOO_LARGE', `a query has at most ${maxBodyBytes} bytes`);
+    }
+    const text = body.toString();
+    if (services.plainPost !== false && (await answerPlainPost(graph, call, text))) return;
+    (request as IncomingMessage & { body?: string }).body = text; // where yoga looks for a body already read
+    return yoga(request, response, { call });
+  }
+
+  return {
+    name: '/graphql',
+    path: /^\/graphql$/,
+    methods: ['GET', 'POST'],
+    handle(call) {
+      const { request, response } = call;
+      if (request.method === 'POST') return post(call);
+      if (services.graphiql && (request.headers.accept ?? '').includes('text/html'))
+        response.setHeader('Content-Security-Policy', graphiqlPolicy);
+      return yoga(request, response, { call });
+    },
+  };
+}
