@@ -5,7 +5,7 @@ CREATE TABLE `idempotency_keys` (
 	`result_key` text,
 	`created_at` integer NOT NULL,
 	PRIMARY KEY(`client`, `key`)
-);
+) STRICT;
 --> statement-breakpoint
 CREATE INDEX `idempotency_keys_oldest` ON `idempotency_keys` (`created_at`);--> statement-breakpoint
 CREATE TABLE `job_events` (
@@ -19,7 +19,7 @@ CREATE TABLE `job_events` (
 	`message` text,
 	`created_at` text NOT NULL,
 	FOREIGN KEY (`job_id`) REFERENCES `jobs`(`id`) ON UPDATE no action ON DELETE cascade
-);
+) STRICT;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `job_events_number` ON `job_events` (`job_id`,`number`);--> statement-breakpoint
 CREATE TABLE `jobs` (
@@ -51,7 +51,7 @@ CREATE TABLE `jobs` (
 	`finished_at` text,
 	FOREIGN KEY (`organism_id`) REFERENCES `organisms`(`id`) ON UPDATE no action ON DELETE cascade,
 	CONSTRAINT "jobs_state" CHECK("jobs"."state" in ('QUEUED', 'RUNNING', 'COMPLETED', 'ERROR', 'CANCELLED'))
-);
+) STRICT;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `jobs_key_unique` ON `jobs` (`key`);--> statement-breakpoint
 CREATE UNIQUE INDEX `jobs_identity_unique` ON `jobs` (`identity`);--> statement-breakpoint
@@ -64,13 +64,14 @@ CREATE TABLE `notes` (
 	`organism_id` integer,
 	`run_id` integer,
 	`vector_id` integer,
+	`subject_key` text NOT NULL,
 	`text` text NOT NULL,
 	`created_at` text NOT NULL,
 	FOREIGN KEY (`organism_id`) REFERENCES `organisms`(`id`) ON UPDATE no action ON DELETE cascade,
 	FOREIGN KEY (`run_id`) REFERENCES `runs`(`id`) ON UPDATE no action ON DELETE cascade,
 	FOREIGN KEY (`vector_id`) REFERENCES `diff_vectors`(`id`) ON UPDATE no action ON DELETE cascade,
 	CONSTRAINT "notes_subject" CHECK(("notes"."organism_id" is not null) + ("notes"."run_id" is not null) + ("notes"."vector_id" is not null) = 1)
-);
+) STRICT;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `notes_key_unique` ON `notes` (`key`);--> statement-breakpoint
 CREATE INDEX `notes_organism` ON `notes` (`organism_id`,`created_at`,`key`);--> statement-breakpoint
@@ -85,7 +86,7 @@ CREATE TABLE `tags` (
 	FOREIGN KEY (`organism_id`) REFERENCES `organisms`(`id`) ON UPDATE no action ON DELETE cascade,
 	FOREIGN KEY (`run_id`) REFERENCES `runs`(`id`) ON UPDATE no action ON DELETE cascade,
 	CONSTRAINT "tags_subject" CHECK(("tags"."organism_id" is null) <> ("tags"."run_id" is null))
-);
+) STRICT;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `tags_organism` ON `tags` (`organism_id`,`name`);--> statement-breakpoint
 CREATE UNIQUE INDEX `tags_run` ON `tags` (`run_id`,`name`);

@@ -2,6 +2,7 @@ import SchemaBuilder from '@pothos/core';
 import RelayPlugin from '@pothos/plugin-relay';
 import type { Store } from '../src/db/index.ts';
 import type { JsonValue } from '../src/lib/canonical-json.ts';
+import { jobServices, type JobServices } from './job-services.ts';
 import { defaultPageSize, maxPageSize, maxRows } from './limits.ts';
 
 /** What a resolver may use. */
@@ -11,11 +12,17 @@ export interface GraphContext {
   origin: string;
   /** Rows that lists may still read in this request, with texts and vectors counted as rows; counts down. */
   rowsLeft: number;
+  jobs: JobServices;
 }
 
 /** A context for one request. */
-export const graphContext = (store: Store, origin: string): GraphContext => ({
+export const graphContext = (
+  store: Store,
+  origin: string,
+  jobs: JobServices = jobServices(),
+): GraphContext => ({
   store,
+  jobs,
   origin,
   rowsLeft: maxRows,
 });
@@ -75,6 +82,13 @@ builder.queryType({
   description:
     'What finetunes did to language models. Start at organisms and go down: runs, layers, diff vectors, then what was read out of them (projections, tokens) and done with them (steering experiments, causal effects); every node knows the way back.',
 });
+
+builder.mutationType({
+  description:
+    'Changes, and work to be done. What is wrong with the input itself is told in `userErrors`, and nothing was changed then. A request that is repeated with its `idempotencyKey` within 24 hours is done once.',
+});
+
+builder.subscriptionType({ description: 'What happens, as server-sent events.' });
 
 builder.globalConnectionField('totalCount', (t) =>
   t.int({

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Store } from '../db/index.ts';
+import type { ServerOptions } from '../server/index.ts';
 import { interruptible } from './interrupt.ts';
 
 /** A short query to paste, for a first look. */
@@ -10,10 +11,19 @@ const firstQuery = `{ organisms(first: 3) { edges { node { name latestRun { laye
 /** Listens, prints where, and returns when the process is asked to stop. */
 export async function serveUntilStopped(
   store: Store,
-  { host = '127.0.0.1', port, graphiql = true }: { host?: string; port: number; graphiql?: boolean },
+  {
+    host = '127.0.0.1',
+    port,
+    graphiql = true,
+    roots,
+    engine,
+  }: { host?: string; port: number } & Partial<Pick<ServerOptions, 'graphiql' | 'roots' | 'engine'>>,
 ): Promise<void> {
   const { createServer, listen } = await import('../server/index.ts');
-  const listening = await listen(createServer({ store, graphiql }), { host, port });
+  const listening = await listen(
+    createServer({ store, graphiql, ...(roots && { roots }), ...(engine && { engine }) }),
+    { host, port },
+  );
   process.stdout.write(
     `\nserving ${listening.url}/graphql${graphiql ? ' (open it in a browser for GraphiQL)' : ''}; Ctrl-C stops\n\nA query to paste:\n\n${firstQuery}\n`,
   );

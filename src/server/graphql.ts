@@ -1,17 +1,24 @@
 import type { DocumentNode } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
-import { graphContext, schema, type GraphContext } from '../../schema/index.ts';
+import { graphContext, jobServices, schema, type GraphContext } from '../../schema/index.ts';
 import { exampleQuery } from './example-query.ts';
 import { Documents, type Prepared } from './graph/documents.ts';
 import { execute, type Request } from './graph/execute.ts';
 import { maxBodyBytes, maxDocumentBytes } from './graph/limits.ts';
 import { maskError, maskResult } from './graph/mask-errors.ts';
-import type { Call, Services } from './route.ts';
+import { type Call, clientOf, type Services } from './route.ts';
 
 /** What both ways to the graph share: documents judged once, one context, one executor, one way to report errors. */
-export function createGraph({ store, log }: Pick<Services, 'store' | 'log'>) {
+export function createGraph({
+  store,
+  log,
+  roots,
+  streams,
+}: Pick<Services, 'store' | 'log' | 'roots' | 'streams'>) {
   const documents = new Documents(schema, maxDocumentBytes);
-  const contextOf = (call: Call): GraphContext => graphContext(store, call.origin);
+  const jobs = jobServices({ streams, ...(roots && { roots }) });
+  const contextOf = (call: Call): GraphContext =>
+    graphContext(store, call.origin, { ...jobs, client: clientOf(call) });
   const answer = async (request: Request, id: string) =>
     maskResult(await execute(schema, documents, request), log, id);
   return { documents, contextOf, execute: answer };

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { JobServices } from '../../schema/index.ts';
 import type { Store } from '../db/index.ts';
+import type { EngineStatus } from '../jobs/index.ts';
 
 /** What routes may use; one for each server. */
 export interface Services {
@@ -8,6 +10,12 @@ export interface Services {
   graphiql: boolean;
   /** Takes one line per failure of ours. */
   log: (line: string) => void;
+  /** Folders that clients may name files in; none when left out. */
+  roots?: JobServices['roots'];
+  /** Counts the streams that clients listen to. */
+  streams: JobServices['streams'];
+  /** How the engine is; there is none when left out. */
+  engine?: () => EngineStatus;
   /** false: every request to /graphql takes yoga's way. For tests that compare the two. */
   plainPost?: boolean;
 }
@@ -36,3 +44,6 @@ export interface Route {
   /** Answers, at once or later. What it throws becomes a 500, and a line in the log. */
   handle(call: Call): unknown;
 }
+
+/** Whose requests are counted together. */
+export const clientOf = ({ request }: Call): string => request.socket.remoteAddress ?? '';

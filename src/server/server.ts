@@ -5,20 +5,24 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { StreamLimit } from '../../schema/index.ts';
 import { safeHeaders } from './headers.ts';
 import { isLoopbackHost } from './loopback.ts';
 import { refuse } from './respond.ts';
 import type { Services } from './route.ts';
 import { routes } from './routes/index.ts';
 
-export interface ServerOptions extends Pick<Services, 'store' | 'graphiql' | 'plainPost'> {
+export interface ServerOptions extends Pick<
+  Services,
+  'store' | 'graphiql' | 'plainPost' | 'roots' | 'engine'
+> {
   /** Takes one line per failure of ours; standard error when not given. */
   log?: (line: string) => void;
 }
 
 /** Every route of routes/, under the headers and limits that all share. Not listening yet. */
 export function createServer({ log = toStandardError, ...options }: ServerOptions): Server {
-  const table = routes({ ...options, log });
+  const table = routes({ ...options, log, streams: new StreamLimit() });
 
   function dispatch(request: IncomingMessage, response: ServerResponse): unknown {
     for (const [name, value] of Object.entries(safeHeaders)) response.setHeader(name, value);

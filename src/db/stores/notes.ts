@@ -45,6 +45,7 @@ export function noteStore(sqlite: Database, viewer: Viewer) {
         organismId: organism?.id ?? null,
         runId: run?.id ?? null,
         vectorId: vector?.id ?? null,
+        subjectKey: (organism ?? run ?? vector).key,
         text,
         createdAt: new Date().toISOString(),
       });

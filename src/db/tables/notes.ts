@@ -13,6 +13,8 @@ export const notes = sqliteTable(
     organismId: integer('organism_id').references(() => organisms.id, { onDelete: 'cascade' }),
     runId: integer('run_id').references(() => runs.id, { onDelete: 'cascade' }),
     vectorId: integer('vector_id').references(() => diffVectors.id, { onDelete: 'cascade' }),
+    /** Key of what it is about. */
+    subjectKey: text('subject_key').notNull(),
     text: text('text').notNull(),
     createdAt: text('created_at').notNull(),
   },

@@ -11,12 +11,17 @@ const name = z
 export const placeSpec = z.strictObject({ root: z.string().max(200), path: z.string().max(4096) });
 
 /** Says which files lie there, so that others are another job. @throws JobInputError */
-function filesAt(roots: RegisteredRoots, kind: 'folder' | 'file', place: z.output<typeof placeSpec>): string {
+function filesAt(
+  roots: RegisteredRoots,
+  kind: 'folder' | 'file',
+  place: z.output<typeof placeSpec>,
+  field = 'place',
+): string {
   try {
     return roots.fingerprint(place, kind);
   } catch (error) {
     if (!(error instanceof RootError)) throw error;
-    throw new JobInputError('INVALID', [error.what], error.message);
+    throw new JobInputError('INVALID', [field, error.what], error.message);
   }
 }
 
@@ -62,7 +67,7 @@ export const organismKind = defineKind({
       decisive: {
         baseDigest: base.digest,
         files: filesAt(roots, 'folder', place),
-        trainingCorpus: trainingCorpus ? filesAt(roots, 'file', trainingCorpus) : null,
+        trainingCorpus: trainingCorpus ? filesAt(roots, 'file', trainingCorpus, 'trainingCorpus') : null,
       },
     };
   },
