@@ -2,6 +2,7 @@ import SchemaBuilder from '@pothos/core';
 import RelayPlugin from '@pothos/plugin-relay';
 import type { Stores } from '../src/db/index.ts';
 import type { JsonValue } from '../src/lib/canonical-json.ts';
+import { jobServices, type JobServices } from './job-services.ts';
 import { defaultPageSize, maxBase64BytesPerAnswer, maxPageSize, maxRows } from './limits.ts';
 
 /** What a resolver may use. */
@@ -16,15 +17,17 @@ export interface GraphContext {
   base64BytesLeft: number;
   /** On a server with tokens: the query that opens this path for so many seconds, on behalf of the viewer's token. */
   signUrl?: ((path: string, expiresIn: number) => string) | undefined;
+  jobs: JobServices;
 }
 
 /** A context for one request. */
 export const graphContext = (
   store: Stores,
   origin: string,
-  signUrl?: GraphContext['signUrl'],
+  { signUrl, jobs = jobServices() }: { signUrl?: GraphContext['signUrl']; jobs?: JobServices } = {},
 ): GraphContext => ({
   store,
+  jobs,
   origin,
   rowsLeft: maxRows,
   base64BytesLeft: maxBase64BytesPerAnswer,
@@ -86,6 +89,13 @@ builder.queryType({
   description:
     'What finetunes did to language models. Start at organisms and go down: runs, layers, diff vectors, then what was read out of them (projections, tokens) and done with them (steering experiments, causal effects); every node knows the way back.',
 });
+
+builder.mutationType({
+  description:
+    'Changes, and work to be done. What is wrong with the input itself is told in `userErrors`, and nothing was changed then. A request that is repeated with its `idempotencyKey` within 24 hours is done once.',
+});
+
+builder.subscriptionType({ description: 'What happens, as server-sent events.' });
 
 builder.globalConnectionField('totalCount', (t) =>
   t.int({

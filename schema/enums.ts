@@ -2,6 +2,7 @@ import type {
   CausalControl,
   CausalDirection,
   CausalSubset,
+  JobState,
   Mode,
   OrganismForm,
   ProjectionSign,
@@ -132,3 +133,11 @@ export const SimilarityOtherEnum = described<SimilarityOther>(
     PROBE: 'Texts of the corpus that was measured on.',
   },
 );
+
+export const JobStateEnum = described<JobState>('JobState', 'Where a job stands.', {
+  QUEUED: 'It waits for an engine, for the first time or again.',
+  RUNNING: 'An engine works on it.',
+  COMPLETED: 'Done: its result is stored.',
+  ERROR: 'It could not be done; `error` says why. Starting it again tries again, but for ENGINE_CRASHED.',
+  CANCELLED: 'It was cancelled. Starting it again queues it again.',
+});

@@ -28,3 +28,15 @@ export const vectorTooLarge = (url: string): GraphQLError =>
       extensions: { code: 'VECTOR_TOO_LARGE_FOR_GRAPHQL', url },
     },
   );
+
+/** The server only reads its store. */
+export const readOnly = (): GraphQLError =>
+  new GraphQLError('This server only reads: nothing can be changed and no job started here.', {
+    extensions: { code: 'READ_ONLY' },
+  });
+
+/** One client listens to as many streams as it may. */
+export const tooManyStreams = (most: number): GraphQLError =>
+  new GraphQLError(`A client listens to at most ${most} jobs at a time; end one first.`, {
+    extensions: { code: 'RATE_LIMITED' },
+  });

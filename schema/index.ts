@@ -19,6 +19,15 @@ import './steering-experiment.ts';
 import './sample.ts';
 import './similarity.ts';
 import './neighbour.ts';
+import './job.ts';
+import './job-mutations.ts';
+import './job-subscription.ts';
+import './registration.ts';
+import './tag.ts';
+import './note.ts';
 
+export { jobServices, type JobServices, StreamLimit } from './job-services.ts';
+export { jobEvents } from './job-events.ts';
+export { maxStreamsPerClient } from './limits.ts';
 export { graphContext, type GraphContext } from './builder.ts';
 export const schema = builder.toSchema();

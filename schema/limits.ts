@@ -25,3 +25,15 @@ export const maxUrlSeconds = 24 * 60 * 60;
  * event loop for at most some 0.2 s.
  */
 export const maxRows = 20_000;
+
+/** The most streams of job events that one client listens to at a time. */
+export const maxStreamsPerClient = 8;
+
+/** Events of a job kept for listeners are read in batches of so many. */
+export const eventBatch = 100;
+
+/** The longest text of a note, in characters. */
+export const maxNoteLength = 20_000;
+
+/** The most tags of an organism or a run. */
+export const maxTags = 50;

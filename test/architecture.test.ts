@@ -12,6 +12,7 @@ const levels = [
   'native db',
   'methods graders steering',
   'runs',
+  'jobs',
   'schema',
   'index',
   'server',

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 
-const storeFile = (folder: string): string => join(resolve(folder), 'deltascope.sqlite');
+export const storeFile = (folder: string): string => join(resolve(folder), 'deltascope.sqlite');
 
 /** Gives the store of a data folder, for writing, to some work, and closes it after; the folder is made when it is missing. */
 export async function withStore<T>(folder: string, work: (store: Store) => T | Promise<T>): Promise<T> {

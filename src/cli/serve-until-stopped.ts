@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Store } from '../db/index.ts';
+import type { ServerOptions } from '../server/index.ts';
 import { interruptible } from './interrupt.ts';
 
 /** A short query to paste, for a first look. */
@@ -15,10 +16,17 @@ export async function serveUntilStopped(
     port,
     graphiql = true,
     logRequests = false,
-  }: { host?: string; port: number; graphiql?: boolean; logRequests?: boolean },
+    roots,
+    engine,
+  }: { host?: string; port: number } & Partial<
+    Pick<ServerOptions, 'graphiql' | 'logRequests' | 'roots' | 'engine'>
+  >,
 ): Promise<void> {
   const { createServer, listen } = await import('../server/index.ts');
-  const listening = await listen(createServer({ store, graphiql, logRequests }), { host, port });
+  const listening = await listen(
+    createServer({ store, graphiql, logRequests, ...(roots && { roots }), ...(engine && { engine }) }),
+    { host, port },
+  );
   process.stdout.write(
     `\nserving ${listening.url}/graphql${graphiql ? ' (open it in a browser for GraphiQL)' : ''}; Ctrl-C stops\n\nA query to paste:\n\n${firstQuery}\n`,
   );

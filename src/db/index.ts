@@ -10,7 +10,20 @@ export type { CausalEffectRow, CausalEffectSpec, NewCausalEffect } from './store
 export type { CorpusRow, NewCorpus } from './stores/corpora.ts';
 export type { DiffVectorRow } from './stores/diff-vectors.ts';
 export type { DivergenceRow, NewDivergence } from './stores/divergences.ts';
+export { IdempotencyConflictError } from './stores/idempotency-keys.ts';
+export {
+  type Claim,
+  FenceLostError,
+  type JobEventRow,
+  type JobFilters,
+  type JobLimits,
+  jobLimits,
+  type JobProgress,
+  type JobRow,
+  type NewJob,
+} from './stores/jobs.ts';
 export type { ModelRow, NewModel } from './stores/models.ts';
+export type { NoteRow, NoteSubject } from './stores/notes.ts';
 export type { NewOrganism, OrganismRow } from './stores/organisms.ts';
 export type { NewPrincipalComponents, PrincipalComponentsRow } from './stores/principal-components.ts';
 export type { ProjectionTokenRow } from './stores/projection-tokens.ts';
@@ -35,6 +48,7 @@ export {
   type CausalDirection,
   type CausalSubset,
 } from './tables/causal-effects.ts';
+export { jobStates, type JobState } from './tables/jobs.ts';
 export { modes, type Mode } from './tables/modes.ts';
 export { organismForms, type OrganismForm } from './tables/organisms.ts';
 export {

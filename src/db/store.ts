@@ -5,7 +5,10 @@ import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
 import { diffVectorStore } from './stores/diff-vectors.ts';
 import { divergenceStore } from './stores/divergences.ts';
+import { idempotencyKeyStore } from './stores/idempotency-keys.ts';
+import { jobStore } from './stores/jobs.ts';
 import { modelStore } from './stores/models.ts';
+import { noteStore } from './stores/notes.ts';
 import { organismStore } from './stores/organisms.ts';
 import { principalComponentsStore } from './stores/principal-components.ts';
 import { projectionTokenStore } from './stores/projection-tokens.ts';
@@ -16,6 +19,7 @@ import { runVectorStore } from './stores/run-vectors.ts';
 import { sampleStore } from './stores/samples.ts';
 import { similarityStore } from './stores/similarities.ts';
 import { steeringExperimentStore } from './stores/steering-experiments.ts';
+import { tagStore } from './stores/tags.ts';
 import { vectorStore } from './stores/vectors.ts';
 import { owner, type Viewer } from './visible.ts';
 
@@ -69,6 +73,12 @@ function storesFor(sqlite: Database, viewer: Viewer) {
     causalEffects: causalEffectStore(sqlite, diffVectors),
     divergences: divergenceStore(sqlite, runs),
     components: principalComponentsStore(sqlite, diffVectors),
+    jobs: jobStore(sqlite, viewer),
+    idempotencyKeys: idempotencyKeyStore(sqlite),
+    tags: tagStore(sqlite),
+    notes: noteStore(sqlite, viewer),
+    /** Whether nothing can be written. */
+    readonly: sqlite.readonly,
     /** Runs synchronous work whose writes all happen, or none. */
     transaction: <T>(work: () => T): T => sqlite.transaction(work).immediate(),
   };

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { CorpusRow, Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { fileProblem } from '../lib/file-problem.ts';
 import { LineSplitter } from '../lib/line-splitter.ts';
@@ -115,6 +117,42 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
     corpusDigest: fileHash.digest('hex'),
     tokensDigest: digestTokens(tokens, positions, options.leastTokens !== undefined),
   };
+}
+
+/**
+ * Reads a corpus through, every line of it, and registers it.
+ * @throws CorpusError CORPUS_MISSING, INVALID_CORPUS; CodedError CONFLICT when the name stands for another; the signal's reason
+ */
+export async function addCorpus(
+  store: Store,
+  { name, path, textColumn }: { name: string; path: string; textColumn: string },
+  signal?: AbortSignal,
+): Promise<CorpusRow> {
+  let rows = 0;
+  let lineNumber = 0;
+  const invalid = (line: number, message: string, cause?: unknown) =>
+    new CorpusError('INVALID_CORPUS', path, `line ${line} ${message}`, { cause });
+  const hash = createHash('sha256');
+  const splitter = new LineSplitter(maxLineBytes, () =>
+    invalid(lineNumber + 1, `is longer than ${maxLineBytes} bytes; a corpus holds one text a line`),
+  );
+  const count = (lines: Iterable<Buffer>): void => {
+    for (const line of lines) {
+      lineNumber++;
+      if (isBlankLine(line)) continue;
+      rows++;
+      const row = parseLine(line, (message, cause) => invalid(lineNumber, message, cause));
+      textOf(row, textColumn, (message) => invalid(lineNumber, message));
+    }
+  };
+  for await (const chunk of bytesOf(path)) {
+    signal?.throwIfAborted();
+    hash.update(chunk);
+    count(splitter.push(chunk));
+  }
+  count(splitter.end());
+  signal?.throwIfAborted();
+  return store.corpora.add({ name, path: resolve(path), textColumn, digest: hash.digest('hex'), rows });
 }
 
 /** SHA-256 of a whole corpus file, as a selection has it. @throws CorpusError CORPUS_MISSING, INVALID_CORPUS; the signal's reason when it aborts */

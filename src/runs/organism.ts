@@ -112,6 +112,34 @@ export async function addOrganism(
   return row;
 }
 
+/**
+ * Checks a base checkpoint by opening it, and registers it.
+ * @throws NativeError when it does not open; CodedError CONFLICT when the name stands for other files
+ */
+export async function addModel(
+  store: Store,
+  { name, path }: { name: string; path: string },
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<ModelRow> {
+  checkName('a base model', name);
+  const model = await Model.open(path, { signal });
+  const { architecture, layers, dModel, vocabSize, parameters, dtype, tiedHead } = model.spec;
+  model.close();
+  const digest = await folderDigest(path, signal);
+  return store.models.add({
+    name,
+    path: resolve(path),
+    digest,
+    architecture,
+    layers,
+    dModel,
+    vocabSize,
+    parameters,
+    dtype,
+    tiedHead,
+  });
+}
+
 const longestName = 200;
 
 function checkName(noun: string, name: string): void {

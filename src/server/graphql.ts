@@ -1,13 +1,13 @@
 import type { DocumentNode, ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
-import { graphContext, schema, type GraphContext } from '../../schema/index.ts';
+import { graphContext, jobServices, schema, type GraphContext } from '../../schema/index.ts';
 import { maxRows } from '../../schema/limits.ts';
 import { exampleQuery } from './example-query.ts';
 import { Documents, type Prepared } from './graph/documents.ts';
 import { execute, type Request } from './graph/execute.ts';
 import { maxBodyBytes, maxDocumentBytes } from './graph/limits.ts';
 import { maskError, maskResult } from './graph/mask-errors.ts';
-import type { Call, Services } from './route.ts';
+import { type Call, clientOf, type Services } from './route.ts';
 
 /** Where documents are judged and kept; one for each server. */
 export const createDocuments = (): Documents => new Documents(schema, maxDocumentBytes);
@@ -18,15 +18,20 @@ export function createGraph({
   signer,
   metrics,
   documents,
-}: Pick<Services, 'log' | 'signer' | 'metrics'> & { documents: Documents }) {
-  const contextOf = ({ store, origin, tokenId }: Call): GraphContext =>
-    graphContext(
-      store,
-      origin,
-      signer && tokenId !== undefined
-        ? (path, expiresIn) => signer.sign(path, tokenId, expiresIn)
-        : undefined,
-    );
+  roots,
+  streams,
+}: Pick<Services, 'log' | 'signer' | 'metrics' | 'roots' | 'streams'> & { documents: Documents }) {
+  const jobs = jobServices({ streams, ...(roots && { roots }) });
+  const contextOf = (call: Call): GraphContext => {
+    const { store, origin, tokenId } = call;
+    return graphContext(store, origin, {
+      signUrl:
+        signer && tokenId !== undefined
+          ? (path, expiresIn) => signer.sign(path, tokenId, expiresIn)
+          : undefined,
+      jobs: { ...jobs, client: clientOf(call) },
+    });
+  };
   const answer = async (request: Request, id: string): Promise<ExecutionResult> => {
     const result = maskResult(await execute(schema, documents, request), log, id);
     metrics.graphqlRows(maxRows - request.context.rowsLeft);

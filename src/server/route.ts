@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { JobServices } from '../../schema/index.ts';
 import type { Store, Stores } from '../db/index.ts';
+import type { EngineStatus } from '../jobs/index.ts';
 import type { Access } from './access.ts';
 import type { Graph } from './graphql.ts';
 import type { Log } from './log.ts';
@@ -15,13 +17,17 @@ export interface Services {
   metrics: Metrics;
   graph: Graph;
   /** How the engine is; absent where the server has none. */
-  engine?: (() => 'ok' | 'degraded') | undefined;
+  engine?: (() => EngineStatus) | undefined;
   /** Whether the server takes no new connections any more. */
   stopping: () => boolean;
   /** Absent where the server has no tokens. */
   access?: Access | undefined;
   /** Signs and checks URLs; there where there are tokens. */
   signer?: UrlSigner | undefined;
+  /** Folders that clients may name files in; none when left out. */
+  roots?: JobServices['roots'] | undefined;
+  /** Counts the streams that clients listen to. */
+  streams: JobServices['streams'];
   /** false: every request to /graphql takes yoga's way. For tests that compare the two. */
   plainPost?: boolean;
 }
@@ -56,3 +62,6 @@ export interface Route {
   /** Answers, at once or later. What it throws becomes a 500, and a line in the log. */
   handle(call: Call): unknown;
 }
+
+/** Whose requests are counted together. */
+export const clientOf = ({ request }: Call): string => request.socket.remoteAddress ?? '';

@@ -5,6 +5,8 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { StreamLimit } from '../../schema/index.ts';
+import { jobStates } from '../db/index.ts';
 import { admit } from './access.ts';
 import { createDocuments, createGraph } from './graphql.ts';
 import { safeHeaders } from './headers.ts';
@@ -19,14 +21,12 @@ import { urlSigner } from './url-signer.ts';
 
 export interface ServerOptions extends Pick<
   Services,
-  'store' | 'graphiql' | 'plainPost' | 'access' | 'engine'
+  'store' | 'graphiql' | 'plainPost' | 'access' | 'roots' | 'engine'
 > {
   /** Takes the log, a line of JSON at a time; standard error when not given. */
   log?: (line: string) => void;
   /** Whether the log has a line for each request, beside those for failures of ours. */
   logRequests?: boolean;
-  /** Jobs by state, for /metrics. */
-  jobs?: () => Readonly<Record<string, number>>;
 }
 
 const longestUrl = 8 * 1024;
@@ -37,9 +37,19 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
   const log = jsonLog(write, options.logRequests ?? false);
   const signer = access && urlSigner(urlKeyBeside(store.file));
   const documents = createDocuments();
-  const metrics = createMetrics({ documents: () => documents.kept, jobs: options.jobs });
-  const graph = createGraph({ log, signer, metrics, documents });
-  const services: Services = { ...options, log, signer, graph, metrics, stopping: () => !server.listening };
+  const jobs = () => Object.fromEntries(jobStates.map((state) => [state, store.jobs.count(state)]));
+  const metrics = createMetrics({ documents: () => documents.kept, jobs });
+  const streams = new StreamLimit();
+  const graph = createGraph({ log, signer, metrics, documents, roots: options.roots, streams });
+  const services: Services = {
+    ...options,
+    log,
+    signer,
+    graph,
+    metrics,
+    streams,
+    stopping: () => !server.listening,
+  };
   const table = routes(services);
 
   /** Answers, and returns the name of the route that did; null where none matches. */

@@ -13,18 +13,20 @@ describe('/ready', () => {
       return [response.status, await response.json()];
     };
   };
+  const engine = (degraded: boolean) =>
+    ({ state: 'idle', degraded, pid: null, deaths: Number(degraded), lastWords: null }) as const;
   const checks = { server: 'ok', store: 'ok', disk: 'ok', engine: 'none' };
 
   it('says what is well', async () => {
     expect(await (await ready())()).toEqual([200, { status: 'ready', checks }]);
-    expect(await (await ready({ engine: () => 'ok' }))()).toEqual([
+    expect(await (await ready({ engine: () => engine(false) }))()).toEqual([
       200,
       { status: 'ready', checks: { ...checks, engine: 'ok' } },
     ]);
   });
 
   it('goes on without an engine, and not without a store', async () => {
-    expect(await (await ready({ engine: () => 'degraded' }))()).toEqual([
+    expect(await (await ready({ engine: () => engine(true) }))()).toEqual([
       200,
       { status: 'degraded', checks: { ...checks, engine: 'degraded' } },
     ]);
@@ -39,7 +41,15 @@ describe('/metrics', () => {
   it('counts requests, errors, rows, documents and jobs', async () => {
     const store = temporaryStore();
     const run = seedRun(store);
-    const { get, query } = await serve(store, { jobs: () => ({ QUEUED: 2, RUNNING: 1 }) });
+    for (const [i, name] of ['a', 'b'].entries())
+      store.jobs.add({
+        kind: 'run',
+        spec: { name },
+        identity: String(i).repeat(64),
+        organismId: null,
+        priority: 0,
+      });
+    const { get, query } = await serve(store);
     await query({ query: '{ runs { edges { node { key layers { edges { node { layer } } } } } } }' });
     await query({ query: '{ runs(first: 201) { totalCount } }' });
     await query({ query: '{ nothing }' });
@@ -60,6 +70,7 @@ describe('/metrics', () => {
       'deltascope_graphql_rows_sum 3',
       'deltascope_documents 3',
       'deltascope_jobs{state="QUEUED"} 2',
+      'deltascope_jobs{state="RUNNING"} 0',
     ])
       expect(lines).toContain(line);
     expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);

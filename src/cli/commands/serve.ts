@@ -1,19 +1,85 @@
-import { Command } from 'commander';
-import { withStoreToRead } from '../data-folder.ts';
-import { dataOption, wholeNumber } from '../options.ts';
+import { Command, InvalidArgumentError } from 'commander';
+import { existsSync } from 'node:fs';
+import type { Store } from '../../db/index.ts';
+import { CodedError } from '../../lib/coded-error.ts';
+import { storeFile, withStore, withStoreToRead } from '../data-folder.ts';
+import { dataOption, threadsOption, wholeNumber } from '../options.ts';
 import { serveUntilStopped } from '../serve-until-stopped.ts';
 
 export const defaultPort = 4680;
 
+interface ServeOptions {
+  data: string;
+  port: number;
+  host: string;
+  graphiql: boolean;
+  engine: boolean;
+  roots?: Record<string, string>;
+  threads?: number;
+  logRequests?: boolean;
+}
+
 /** Serves the store. */
 export const serveCommand = (): Command =>
   new Command('serve')
-    .description('serve the graph, with GraphiQL, and the vectors on this machine')
+    .description(
+      'serve the graph, with GraphiQL, and the vectors on this machine; do the jobs that are asked for',
+    )
     .option('--port <n>', 'port; 0 takes any free one', wholeNumber(0, 65535), defaultPort)
     .option('--host <address>', 'loopback address to listen on', '127.0.0.1')
     .option('--no-graphiql', 'no page at /graphql for browsers')
     .option('--log-requests', 'one line of JSON on standard error for each request')
+    .option('--no-engine', 'only read: no jobs, no changes')
+    .option(
+      '--roots <name=folder>',
+      'folder under which clients may name models and corpora; may be given again',
+      rootOption,
+    )
+    .addOption(threadsOption())
     .addOption(dataOption())
-    .action((options: { data: string; port: number; host: string; graphiql: boolean; logRequests?: true }) =>
-      withStoreToRead(options.data, (store) => serveUntilStopped(store, options)),
-    );
+    .action(async (options: ServeOptions) => {
+      const { host, port, graphiql, logRequests = false } = options;
+      const read = () =>
+        withStoreToRead(options.data, (store) =>
+          serveUntilStopped(store, { host, port, graphiql, logRequests }),
+        );
+      if (!options.engine) return read();
+      // What is not there is not made without something that could be put into it.
+      if (!options.roots && !existsSync(storeFile(options.data))) return read();
+      try {
+        await withStore(options.data, (store) => serveWithEngine(store, options));
+      } catch (error) {
+        if (!(error instanceof CodedError && error.code === 'DATA_NOT_WRITABLE')) throw error;
+        process.stderr.write('the data folder cannot be written to: no jobs and no changes here\n');
+        return read();
+      }
+    });
+
+async function serveWithEngine(store: Store, options: ServeOptions): Promise<void> {
+  const [{ supervise }, { registeredRoots }] = [
+    await import('../../jobs/index.ts'),
+    await import('../../runs/roots.ts'),
+  ];
+  const roots = registeredRoots(options.roots);
+  const supervisor = supervise({
+    queue: store.jobs,
+    storeFile: storeFile(options.data),
+    roots: roots.folders,
+    threads: options.threads,
+    log: (line) => void process.stderr.write(`${line}\n`),
+  });
+  try {
+    const { host, port, graphiql, logRequests = false } = options;
+    await serveUntilStopped(store, { host, port, graphiql, logRequests, roots, engine: supervisor.status });
+  } finally {
+    await supervisor.stop();
+  }
+}
+
+/** "models=/data/models", given once or more. */
+function rootOption(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const [, name, folder] = /^([A-Za-z0-9][A-Za-z0-9_.-]*)=(.+)$/.exec(text) ?? [];
+  if (name === undefined || folder === undefined)
+    throw new InvalidArgumentError('Expected is a name and a folder, like models=/data/models.');
+  return { ...before, [name]: folder };
+}

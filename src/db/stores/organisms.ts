@@ -18,7 +18,10 @@ const toRow = (columns: typeof organisms.$inferSelect): OrganismRow => ({ ...col
 export function organismStore(sqlite: Database, viewer: Viewer) {
   const filter = `${isOneOf('kind', 'kinds')} and ${isOneOf('form', 'forms')}`;
   const bind = ({ kinds, forms }: OrganismFilters) => ({ kinds: oneOf(kinds), forms: oneOf(forms) });
+  const remove = sqlite.prepare('delete from organisms where id = ?');
   return {
+    /** With its tags, notes and jobs; one that has runs is refused by the store itself. */
+    remove: (organism: OrganismRow): void => void remove.run(organism.id),
     ...named(sqlite, viewer, 'organism', organisms, toRow),
     all: listing(sqlite, {
       name: 'organisms',

@@ -2,6 +2,7 @@ import type { Route, Services } from '../route.ts';
 import { explorerRoute } from './explorer.ts';
 import { graphqlRoute } from './graphql.ts';
 import { healthRoute } from './health.ts';
+import { jobEventsRoute } from './job-events.ts';
 import { metricsRoute } from './metrics.ts';
 import { readyRoute } from './ready.ts';
 import { runRoute } from './runs.ts';
@@ -14,6 +15,7 @@ export const routes = (services: Services): Route[] => [
   vectorRoute(),
   vectorBatchRoute(),
   runRoute(),
+  jobEventsRoute(services),
   healthRoute(),
   readyRoute(services),
   metricsRoute(services),

@@ -20,7 +20,7 @@ export const readyRoute = ({ store, engine, stopping }: Services): Route => ({
       server: stopping?.() ? 'stopping' : 'ok',
       store: isReadable(store) ? 'ok' : 'unreadable',
       disk: await diskAt(dirname(store.file)),
-      engine: engine?.() ?? 'none',
+      engine: engine ? (engine().degraded ? 'degraded' : 'ok') : 'none',
     };
     const up = checks.server === 'ok' && checks.store === 'ok';
     const well = checks.disk === 'ok' && checks.engine !== 'degraded';

@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { JobEventRow, JobRow, Stores } from '../src/db/index.ts';
+import { eventBatch } from './limits.ts';
+
+const pollMs = 150;
+const ends = new Set(['COMPLETED', 'ERROR', 'CANCELLED']);
+
+/**
+ * What happens to a job after an event of this number, until it has ended and all is told. Engines are other processes, so the
+ * store is asked; nothing is held open between.
+ */
+export async function* jobEvents(
+  store: Stores,
+  key: string,
+  after: number,
+  signal?: AbortSignal,
+): AsyncGenerator<JobEventRow, void, undefined> {
+  let last = after;
+  for (;;) {
+    const job: JobRow | undefined = store.jobs.findByKey(key); // before the events: none can come after an end
+    if (!job) return;
+    const events = store.jobs.events(job, last, eventBatch);
+    for (const event of events) {
+      last = event.number;
+      yield event;
+    }
+    if (events.length === eventBatch) continue;
+    if (ends.has(job.state)) return;
+    await sleep(pollMs, undefined, { signal, ref: false }).catch(() => undefined);
+    if (signal?.aborted) return;
+  }
+}

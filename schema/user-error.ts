@@ -1,0 +1,35 @@
+import { builder } from './builder.ts';
+
+export interface UserErrorRow {
+  code: string;
+  message: string;
+  field: readonly string[] | null;
+}
+
+/** What is wrong with an input, for the person who made it. Thrown in a mutation, it becomes one of its `userErrors`. */
+export class UserProblem extends Error {
+  readonly code: string;
+  readonly field: readonly string[] | null;
+
+  constructor(code: string, message: string, field: readonly string[] | null = null) {
+    super(message);
+    this.code = code;
+    this.field = field;
+  }
+}
+
+export const UserErrorRef = builder.objectRef<UserErrorRow>('UserError').implement({
+  description: 'Why a mutation did nothing, as far as its input is the reason.',
+  fields: (t) => ({
+    code: t.exposeString('code', {
+      description:
+        'Stable, an open set: NOT_FOUND, INVALID, CONFLICT (the name or the idempotency key is taken by something else).',
+    }),
+    message: t.exposeString('message', { description: 'What was found and what would be right, in a line.' }),
+    field: t.stringList({
+      nullable: true,
+      description: 'The way to the member that is wrong, from `input` on; null where it is none alone.',
+      resolve: ({ field }) => field && [...field],
+    }),
+  }),
+});

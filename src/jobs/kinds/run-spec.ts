@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import type { RunRow, Stores } from '../../db/index.ts';
+import { JobInputError, type Prepared } from './define-kind.ts';
+
+export const runKeySpec = z.string().regex(/^[0-9a-f]{20}$/, 'a run’s key has 20 hex digits');
+export const layerSpec = z.number().int().min(0).max(100_000).optional();
+export const positionsSpec = z.array(z.number().int().min(0).max(65_535)).min(1).max(1000);
+export const modeSpec = z.enum(['EXACT', 'COMPAT']).default('EXACT');
+export const seedSpec = z
+  .number()
+  .int()
+  .min(0)
+  .max(2 ** 31)
+  .default(0);
+
+/** @throws JobInputError */
+export function runOf(store: Stores, key: string): RunRow {
+  const run = store.runs.findByKey(key);
+  if (!run) throw new JobInputError('NOT_FOUND', ['run'], `There is no run ${key} here.`);
+  return run;
+}
+
+/** A reading of a run is whose the run is; its key stands for the files it was measured on. */
+export const preparedOfRun = (store: Stores, spec: { run: string }): Prepared => ({
+  organismId: runOf(store, spec.run).organismId,
+  decisive: {},
+});
+
+/** The first positions of a run, those that are read when none are named. */
+export const firstPositions = ({ positions }: RunRow): number[] =>
+  Array.from({ length: Math.min(5, positions) }, (_, position) => position);

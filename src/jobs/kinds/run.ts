@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { defineKind, JobInputError } from './define-kind.ts';
+import { modeSpec } from './run-spec.ts';
+
+/** Measures an organism on a corpus: what `deltascope diff` does. */
+export const runKind = defineKind({
+  name: 'run',
+  version: 1,
+  spec: z.strictObject({
+    organism: z.string(),
+    corpus: z.string(),
+    /** Decoder blocks from 0; the middle one when none is named. */
+    layers: z
+      .union([
+        z.literal('all'),
+        z.literal('middle'),
+        z.array(z.number().int().min(0).max(100_000)).min(1).max(1000),
+      ])
+      .default('middle'),
+    positions: z.number().int().min(1).max(65_536).default(10),
+    maxSamples: z.number().int().min(1).max(100_000_000).default(10_000),
+    top: z.number().int().min(1).max(1000).default(100),
+    dtype: z.enum(['float32', 'bfloat16']).default('float32'),
+    mode: modeSpec,
+  }),
+  prepare(store, { organism: name, corpus: corpusName }) {
+    const organism = store.organisms.find(name);
+    if (!organism) throw new JobInputError('NOT_FOUND', ['organism'], `There is no organism "${name}" here.`);
+    const corpus = store.corpora.find(corpusName);
+    if (!corpus) throw new JobInputError('NOT_FOUND', ['corpus'], `There is no corpus "${corpusName}" here.`);
+    const base = store.models.getById(organism.baseModelId);
+    return {
+      organismId: organism.id,
+      decisive: { baseDigest: base.digest, finetunedDigest: organism.digest, corpusDigest: corpus.digest },
+    };
+  },
+  async run({ store, roots, threads, signal, onPhase, onProgress }, spec) {
+    const { measure } = await import('../../runs/measure.ts');
+    const organism = store.organisms.get(spec.organism);
+    const corpus = store.corpora.get(spec.corpus);
+    roots.demandUnmoved(corpus.path);
+    const { layers } = spec;
+    const { run, warnings } = await measure(store, organism, {
+      corpus: { name: corpus.name, file: corpus.path, textColumn: corpus.textColumn },
+      layers: (count) => {
+        if (layers === 'all') return Array.from({ length: count }, (_, layer) => layer);
+        return layers === 'middle'
+          ? [Math.trunc(0.5 * (count - 1))]
+          : [...new Set(layers)].sort((a, b) => a - b);
+      },
+      positions: spec.positions,
+      maxSamples: spec.maxSamples,
+      top: spec.top,
+      dtype: spec.dtype,
+      mode: spec.mode,
+      threads,
+      signal,
+      onPhase,
+      onProgress,
+    });
+    return { run: run.key, organism: organism.name, warnings };
+  },
+});
