@@ -43,6 +43,7 @@ export const builder = new SchemaBuilder<{
     ID: { Input: string; Output: string };
     DateTime: { Input: never; Output: string };
     BigInt: { Input: never; Output: number };
+    Base64Bytes: { Input: never; Output: Uint8Array };
     JSON: { Input: never; Output: JsonValue };
   };
 }>({

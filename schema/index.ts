@@ -19,6 +19,8 @@ import './steering-experiment.ts';
 import './sample.ts';
 import './similarity.ts';
 import './neighbour.ts';
+import './heat-map.ts';
+import './comparison.ts';
 import './job.ts';
 import './job-mutations.ts';
 import './job-subscription.ts';

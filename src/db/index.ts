@@ -8,7 +8,7 @@ export { openStore, type Store, type Stores } from './store.ts';
 export { owner, type Viewer } from './visible.ts';
 export type { CausalEffectRow, CausalEffectSpec, NewCausalEffect } from './stores/causal-effects.ts';
 export type { CorpusRow, NewCorpus } from './stores/corpora.ts';
-export type { DiffVectorRow } from './stores/diff-vectors.ts';
+export { mapStatistics, type DiffVectorRow, type HeatMap, type MapStatistic } from './stores/diff-vectors.ts';
 export type { DivergenceRow, NewDivergence } from './stores/divergences.ts';
 export { IdempotencyConflictError } from './stores/idempotency-keys.ts';
 export {
