@@ -28,7 +28,7 @@ export async function serveUntilStopped(
     { host, port },
   );
   process.stdout.write(
-    `\nserving ${listening.url}/graphql${graphiql ? ' (open it in a browser for GraphiQL)' : ''}; Ctrl-C stops\n\nA query to paste:\n\n${firstQuery}\n`,
+    `\nserving ${listening.url}/graphql${graphiql ? ` (in a browser: ${listening.url})` : ''}; Ctrl-C stops\n\nA query to paste:\n\n${firstQuery}\n`,
   );
   await interruptible(async (signal) => {
     if (!signal.aborted) await once(signal, 'abort');
