@@ -16,3 +16,18 @@ export const maxBase64Bytes = 64 * 1024;
  * event loop for at most some 0.2 s.
  */
 export const maxRows = 20_000;
+
+/** How deep `and`, `or` and `not` of a filter may lie in each other. */
+export const maxFilterDepth = 3;
+
+/** The most comparisons of a filter. */
+export const maxFilterLeaves = 50;
+
+/** The most values of an `in`. */
+export const maxFilterValues = 200;
+
+/** The longest text in a filter or a search, in UTF-16 units. */
+export const maxFilterText = 1_000;
+
+/** The most members of `orderBy`. */
+export const maxOrders = 3;
