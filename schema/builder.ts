@@ -100,7 +100,8 @@ builder.subscriptionType({ description: 'What happens, as server-sent events.' }
 
 builder.globalConnectionField('totalCount', (t) =>
   t.int({
-    description: 'Rows in the whole list under the same filters. Counted only when asked for.',
+    description:
+      'Rows in the whole list under the same filters. Counted only when asked for; in diffVectors, projections and tokenSearch, which are over everything stored, counting stops at 10,000.',
     resolve: (page) => page.count(),
   }),
 );

@@ -16,7 +16,11 @@ import type {
 import { builder } from './builder.ts';
 
 /** An enum whose values are all described; a value missing here does not compile. */
-const described = <Value extends string>(name: string, description: string, values: Record<Value, string>) =>
+export const described = <Value extends string>(
+  name: string,
+  description: string,
+  values: Record<Value, string>,
+) =>
   builder.enumType(name, {
     description,
     values: Object.fromEntries(

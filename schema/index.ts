@@ -12,6 +12,7 @@ import './diff-vector.ts';
 import './vector.ts';
 import './projection.ts';
 import './projection-token.ts';
+import './token-search.ts';
 import './divergence.ts';
 import './principal-components.ts';
 import './causal-effect.ts';

@@ -37,3 +37,18 @@ export const maxNoteLength = 20_000;
 
 /** The most tags of an organism or a run. */
 export const maxTags = 50;
+
+/** How deep `and`, `or` and `not` of a filter may lie in each other. */
+export const maxFilterDepth = 3;
+
+/** The most comparisons of a filter. */
+export const maxFilterLeaves = 50;
+
+/** The most values of an `in`. */
+export const maxFilterValues = 200;
+
+/** The longest text in a filter or a search, in UTF-16 units. */
+export const maxFilterText = 1_000;
+
+/** The most members of `orderBy`. */
+export const maxOrders = 3;

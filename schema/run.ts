@@ -7,6 +7,8 @@ import { CorpusRef } from './corpus.ts';
 import { DivergenceConnection, DivergenceRef } from './divergence.ts';
 import { downloadUrl, urlArguments } from './download-url.ts';
 import { ModeEnum } from './enums.ts';
+import { orderedBy } from './filter.ts';
+import { RunFilter, RunOrder } from './filters.ts';
 import { OrganismRef } from './organism.ts';
 import { RunLayerConnection, RunLayerRef } from './run-layer.ts';
 
@@ -15,6 +17,8 @@ export const RunConnection = connectionType('Run', RunRef);
 
 /** Arguments of every list of runs. */
 export const runFilters = builder.args((t) => ({
+  where: t.field({ type: RunFilter, description: 'Only runs that match. Null or absent: all.' }),
+  orderBy: t.field({ type: [RunOrder], description: orderedBy('newest first') }),
   methods: t.stringList({ description: 'Only runs by one of these methods. Null or absent: all.' }),
 }));
 
@@ -146,7 +150,7 @@ builder.queryFields((t) => ({
   runs: t.connection(
     {
       type: RunRef,
-      description: 'All runs, newest first.',
+      description: 'All runs, newest first unless told otherwise.',
       args: runFilters,
       resolve: (_, args, context) => connection(context, context.store.runs.all, null, args),
     },

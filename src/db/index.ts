@@ -2,8 +2,29 @@ export { type AdaptedModule, readCertificate, type RunCertificate } from './cert
 export { explainStoreFailure } from './client.ts';
 export * from './errors.ts';
 export { methodPattern, runKey } from './keys.ts';
-export type { Listing, Page, PageRequest, SortKey } from './listing.ts';
+export type { Where } from './filter.ts';
+export {
+  diffVectorFields,
+  diffVectorSorts,
+  organismFields,
+  organismSorts,
+  projectionFields,
+  projectionSorts,
+  runFields,
+  runSorts,
+} from './filters.ts';
+export {
+  mostCounted,
+  type Asked,
+  type Listing,
+  type Order,
+  type Page,
+  type PageRequest,
+  type SortKey,
+  type SortValue,
+} from './listing.ts';
 export type { LayerRecord, ProjectionRecord, RunRecord, VectorRecord } from './run-record.ts';
+export { tokenMatches, type TokenMatch } from './token-texts.ts';
 export { openStore, type Store, type Stores } from './store.ts';
 export { owner, type Viewer } from './visible.ts';
 export type { CausalEffectRow, CausalEffectSpec, NewCausalEffect } from './stores/causal-effects.ts';

@@ -53,10 +53,12 @@ function storesFor(sqlite: Database, viewer: Viewer) {
   const organisms = organismStore(sqlite, viewer);
   const runs = runStore(sqlite, viewer, organisms, models);
   const layers = runLayerStore(sqlite, runs);
-  const diffVectors = diffVectorStore(sqlite, layers);
-  const projections = projectionStore(sqlite, diffVectors);
+  const diffVectors = diffVectorStore(sqlite, viewer, layers);
+  const projections = projectionStore(sqlite, viewer, diffVectors);
   const steering = steeringExperimentStore(sqlite, diffVectors);
   return {
+    /** Signs the cursors of lists of this file: the same after a restart and in every copy. */
+    cursorKey: sqlite.prepare("select value from store_keys where name = 'cursor'").pluck().get() as Buffer,
     models,
     organisms,
     corpora: corpusStore(sqlite, viewer),
@@ -66,7 +68,7 @@ function storesFor(sqlite: Database, viewer: Viewer) {
     runVectors: runVectorStore(sqlite),
     vectors: vectorStore(sqlite, viewer, diffVectors),
     projections,
-    tokens: projectionTokenStore(sqlite, projections),
+    tokens: projectionTokenStore(sqlite, viewer, projections),
     steering,
     samples: sampleStore(sqlite, steering),
     similarities: similarityStore(sqlite, steering),
