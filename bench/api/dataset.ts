@@ -143,8 +143,7 @@ export function openDataset(): Dataset {
     renameSync(making, folder);
   }
   const store = openStore(file, { readonly: true });
-  const keyOf = (i: number) =>
-    store.runs.latestOfOrganism(store.organisms.get(`organism-${i}`))?.key ?? '';
+  const keyOf = (i: number) => store.runs.latestOfOrganism(store.organisms.get(`organism-${i}`))?.key ?? '';
   const dataset = { file, mebibyte: keyOf(90), sixteen: keyOf(91) };
   store.close();
   return dataset;

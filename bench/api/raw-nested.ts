@@ -47,4 +47,4 @@ export function rawNested(sqlite: Database): () => object {
   });
 }
 
-const orderOfProjections = 'method, scale is null, scale, variant, sign, mode, parameters_key';
+const orderOfProjections = 'method, variant, sign, scale_order, mode, parameters_key';

@@ -6,7 +6,10 @@ import { openStore } from '../../src/db/index.ts';
 import { createServer } from '../../src/server/index.ts';
 
 const [kind, file = ''] = process.argv.slice(2);
-const server = kind === 'raw' ? rawServer(file) : createServer({ store: openStore(file, { readonly: true }), graphiql: false });
+const server =
+  kind === 'raw'
+    ? rawServer(file)
+    : createServer({ store: openStore(file, { readonly: true }), graphiql: false });
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
 });
