@@ -1,3 +1,4 @@
+-- Written by drizzle-kit. By hand: STRICT (a wrong type is an error), which it does not know.
 CREATE TABLE `idempotency_keys` (
 	`client` text NOT NULL,
 	`key` text NOT NULL,
