@@ -1,6 +1,8 @@
 // npm run test:page: the explorer in a real browser (Debian's chromium), over a store whose every text is hostile. Prints what is
 // wrong and ends with 1, or writes a picture of the page.
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { chromium, type Page } from 'playwright-core';
 import { openStore } from '../../src/db/index.ts';
 import { createServer, listen } from '../../src/server/index.ts';
@@ -23,7 +25,7 @@ const payloads = [
   '</title><iframe srcdoc="<script>parent.hit=1</script>">',
 ];
 
-const store = openStore(':memory:');
+const store = openStore(join(mkdtempSync(join(tmpdir(), 'explorer-')), 'deltascope.sqlite'));
 for (const payload of payloads) {
   seedOrganism(store, payload);
   seedRun(store, { organism: payload });
