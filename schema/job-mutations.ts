@@ -28,8 +28,11 @@ export function starter<Input extends { idempotencyKey?: string | null | undefin
   mutation({
     ...rest,
     result: jobResult,
-    perform: ({ store, jobs }, { idempotencyKey: _, ...input }) =>
-      startJob(store, jobs.roots, kind, specOf(input)),
+    perform({ store, jobs }, input) {
+      const asked = { ...input };
+      delete asked.idempotencyKey;
+      return startJob(store, jobs.roots, kind, specOf(asked));
+    },
     find: findJob,
   });
 }

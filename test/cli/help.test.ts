@@ -30,7 +30,7 @@ test('deltascope', async () =>
       compare [options] <one> [other]         cosines of diffs: of two runs, or the nearest among other organisms of the base; with --texts, of steered texts and the training corpus
       kl [options] <organism-or-run>          measure KL(finetuned ‖ base) of the next-token distributions on the texts of a run, by position
       pca [options] <organism-or-run>         find how many directions the differences of single texts spread along (principal components)
-      serve [options]                         serve the graph, with GraphiQL, and the vectors on this machine
+      serve [options]                         serve the graph, with GraphiQL, and the vectors on this machine; do the jobs that are asked for
       help [command]                          display help for command
     "
   `));
@@ -397,19 +397,24 @@ test('generate', async () =>
 `));
 test('serve', async () =>
   expect(await help('serve')).toMatchInlineSnapshot(`
-  "Usage: deltascope serve [options]
+    "Usage: deltascope serve [options]
 
-  serve the graph, with GraphiQL, and the vectors on this machine
+    serve the graph, with GraphiQL, and the vectors on this machine; do the jobs
+    that are asked for
 
-  Options:
-    --port <n>        port; 0 takes any free one (default: 4680)
-    --host <address>  loopback address to listen on (default: "127.0.0.1")
-    --no-graphiql     no page at /graphql for browsers
-    --data <folder>   folder that holds the store (default: "deltascope-data",
-                      env: DELTASCOPE_DATA)
-    -h, --help        display help for command
-  "
-`));
+    Options:
+      --port <n>             port; 0 takes any free one (default: 4680)
+      --host <address>       loopback address to listen on (default: "127.0.0.1")
+      --no-graphiql          no page at /graphql for browsers
+      --no-engine            only read: no jobs, no changes
+      --roots <name=folder>  folder under which clients may name models and corpora;
+                             may be given again
+      --threads <n>          CPU threads (default: all)
+      --data <folder>        folder that holds the store (default:
+                             "deltascope-data", env: DELTASCOPE_DATA)
+      -h, --help             display help for command
+    "
+  `));
 
 test('without a command, help goes to standard error with 2', async () => {
   const { code, stdout, stderr } = await deltascope();
