@@ -10,7 +10,18 @@ export default ts.config(
       '@typescript-eslint/consistent-type-imports': 'error',
       eqeqeq: 'error',
       'no-console': 'error',
-      '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_+$' }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { varsIgnorePattern: '^_+$', argsIgnorePattern: '^_+$' },
+      ],
+    },
+  },
+  {
+    files: ['explorer/**'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['document', 'fetch', 'HTMLElement', 'location', 'Node', 'window'].map((name) => [name, 'readonly']),
+      ),
     },
   },
   // A test that dereferences nothing fails, which is what it is for.

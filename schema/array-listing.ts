@@ -6,8 +6,7 @@ export const arrayListing = <Parent, Row extends { index: number }>(
   rowsOf: (parent: Parent) => readonly Row[],
 ): Listing<Parent, object, Row> => ({
   name,
-  sortTypes: ['number'],
-  sortKey: ({ index }) => [index],
+  sortValues: () => [{ type: 'integer', nullable: false }],
   count: (parent) => rowsOf(parent).length,
   page(parent, _, { first, last, after, before }) {
     const all = rowsOf(parent);
@@ -16,6 +15,8 @@ export const arrayListing = <Parent, Row extends { index: number }>(
     // Relay: cursors, then first, then last.
     if (first !== undefined) to = Math.min(to, from + first);
     if (last !== undefined) from = Math.max(from, to - last);
-    return { rows: all.slice(from, to), hasPreviousPage: from > 0, hasNextPage: to < all.length };
+    const rows = all.slice(from, to);
+    const keys = rows.map(({ index }) => [index]);
+    return { rows, keys, hasPreviousPage: from > 0, hasNextPage: to < all.length };
   },
 });

@@ -1,30 +1,37 @@
 import SchemaBuilder from '@pothos/core';
 import RelayPlugin from '@pothos/plugin-relay';
-import type { Store } from '../src/db/index.ts';
+import type { Stores } from '../src/db/index.ts';
 import type { JsonValue } from '../src/lib/canonical-json.ts';
 import { jobServices, type JobServices } from './job-services.ts';
-import { defaultPageSize, maxPageSize, maxRows } from './limits.ts';
+import { defaultPageSize, maxBase64BytesPerAnswer, maxPageSize, maxRows } from './limits.ts';
 
 /** What a resolver may use. */
 export interface GraphContext {
-  store: Store;
+  /** What the viewer of this request may see. */
+  store: Stores;
   /** Scheme, host and port the client used, without a slash at the end; download URLs start with it. */
   origin: string;
   /** Rows that lists may still read in this request, with texts and vectors counted as rows; counts down. */
   rowsLeft: number;
+  /** Bytes that `dataBase64` may still carry in this answer; counts down. */
+  base64BytesLeft: number;
+  /** On a server with tokens: the query that opens this path for so many seconds, on behalf of the viewer's token. */
+  signUrl?: ((path: string, expiresIn: number) => string) | undefined;
   jobs: JobServices;
 }
 
 /** A context for one request. */
 export const graphContext = (
-  store: Store,
+  store: Stores,
   origin: string,
-  jobs: JobServices = jobServices(),
+  { signUrl, jobs = jobServices() }: { signUrl?: GraphContext['signUrl']; jobs?: JobServices } = {},
 ): GraphContext => ({
   store,
   jobs,
   origin,
   rowsLeft: maxRows,
+  base64BytesLeft: maxBase64BytesPerAnswer,
+  signUrl,
 });
 
 export const builder = new SchemaBuilder<{
@@ -36,6 +43,7 @@ export const builder = new SchemaBuilder<{
     ID: { Input: string; Output: string };
     DateTime: { Input: never; Output: string };
     BigInt: { Input: never; Output: number };
+    Base64Bytes: { Input: never; Output: Uint8Array };
     JSON: { Input: never; Output: JsonValue };
   };
 }>({
@@ -92,7 +100,8 @@ builder.subscriptionType({ description: 'What happens, as server-sent events.' }
 
 builder.globalConnectionField('totalCount', (t) =>
   t.int({
-    description: 'Rows in the whole list under the same filters. Counted only when asked for.',
+    description:
+      'Rows in the whole list under the same filters. Counted only when asked for; in diffVectors, projections and tokenSearch, which are over everything stored, counting stops at 10,000.',
     resolve: (page) => page.count(),
   }),
 );

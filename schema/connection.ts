@@ -1,10 +1,10 @@
 import type { ObjectRef } from '@pothos/core';
 import { canonicalJson, type JsonValue } from '../src/lib/canonical-json.ts';
-import { sha256 } from '../src/lib/sha256.ts';
 import type { Listing, SortKey } from '../src/db/index.ts';
 import { builder, type GraphContext } from './builder.ts';
-import { decodeCursor, encodeCursor } from './cursor.ts';
+import { type CursorScope, decodeCursor, encodeCursor } from './cursor.ts';
 import { badUserInput } from './errors.ts';
+import { checkAsked } from './filter.ts';
 import { defaultPageSize, maxPageSize } from './limits.ts';
 import { spend } from './spend.ts';
 
@@ -32,12 +32,15 @@ export function connection<Parent extends { key: string } | null, Filters, Row e
   parent: Parent,
   { first, last, after, before, ...filters }: PageArguments & Filters,
 ) {
-  // Ties cursors to this list. Made only when a cursor is given or asked for.
-  let tag: string | undefined;
-  const listTag = () => (tag ??= tagOf([listing.name, parent?.key ?? null, filters]));
+  checkAsked(filters);
+  // What ties cursors to this list. Made only when a cursor is given or asked for.
+  let made: CursorScope | undefined;
+  const scope = () =>
+    (made ??= { key: context.store.cursorKey, list: textOf([listing.name, parent?.key ?? null, filters]) });
+  const values = listing.sortValues(filters as Filters);
   const decode = (cursor: string | null | undefined): SortKey | undefined =>
-    cursor === null || cursor === undefined ? undefined : decodeCursor(cursor, listTag(), listing.sortTypes);
-  const cursorOf = (row: Row) => encodeCursor(listTag(), listing.sortKey(row));
+    cursor === null || cursor === undefined ? undefined : decodeCursor(scope(), cursor, values);
+  const cursorOf = (index: number) => encodeCursor(scope(), page.keys[index] as SortKey, values);
 
   const size = { first: pageSize('first', first), last: pageSize('last', last) };
   if (size.first === undefined && size.last === undefined) size.first = defaultPageSize;
@@ -47,22 +50,21 @@ export function connection<Parent extends { key: string } | null, Filters, Row e
     before: decode(before),
   });
   spend(context, page.rows.length);
-  const [start, end] = [page.rows[0], page.rows.at(-1)];
   return {
-    edges: page.rows.map((node) => ({
+    edges: page.rows.map((node, index) => ({
       node,
       get cursor() {
-        return cursorOf(node);
+        return cursorOf(index);
       },
     })),
     pageInfo: {
       hasPreviousPage: page.hasPreviousPage,
       hasNextPage: page.hasNextPage,
       get startCursor() {
-        return start ? cursorOf(start) : null;
+        return page.rows.length > 0 ? cursorOf(0) : null;
       },
       get endCursor() {
-        return end ? cursorOf(end) : null;
+        return page.rows.length > 0 ? cursorOf(page.rows.length - 1) : null;
       },
     },
     count: () => listing.count(parent, filters as Filters),
@@ -78,7 +80,5 @@ export function pageSize(name: string, value: number | null | undefined): number
 }
 
 /** An absent filter and a null one are the same list. */
-const tagOf = (list: unknown): string =>
-  sha256(
-    canonicalJson(JSON.parse(JSON.stringify(list, (_, value) => value ?? undefined)) as JsonValue),
-  ).slice(0, 16);
+const textOf = (list: unknown): string =>
+  canonicalJson(JSON.parse(JSON.stringify(list, (_, value) => value ?? undefined)) as JsonValue);

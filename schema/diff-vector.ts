@@ -11,6 +11,8 @@ import {
   ProjectionSignEnum,
   ProjectionVariantEnum,
 } from './enums.ts';
+import { orderedBy } from './filter.ts';
+import { DiffVectorFilter, DiffVectorOrder } from './filters.ts';
 import { PrincipalComponentsConnection, PrincipalComponentsRef } from './principal-components.ts';
 import { ProjectionConnection, ProjectionRef } from './projection.ts';
 import { RunLayerRef } from './run-layer.ts';
@@ -172,6 +174,25 @@ builder.node(DiffVectorRef, {
     };
   },
 });
+
+builder.queryField('diffVectors', (t) =>
+  t.connection(
+    {
+      type: DiffVectorRef,
+      description:
+        'The diff vectors of every organism, in the order they were saved unless told otherwise. totalCount stops at 10,000.',
+      args: {
+        where: t.arg({
+          type: DiffVectorFilter,
+          description: 'Only diff vectors that match. Null or absent: all.',
+        }),
+        orderBy: t.arg({ type: [DiffVectorOrder], description: orderedBy('in the order they were saved') }),
+      },
+      resolve: (_, args, context) => connection(context, context.store.diffVectors.all, null, args),
+    },
+    DiffVectorConnection,
+  ),
+);
 
 builder.queryField('diffVector', (t) =>
   t.field({

@@ -1,4 +1,5 @@
 import type {
+  MapStatistic,
   CausalControl,
   CausalDirection,
   CausalSubset,
@@ -15,7 +16,11 @@ import type {
 import { builder } from './builder.ts';
 
 /** An enum whose values are all described; a value missing here does not compile. */
-const described = <Value extends string>(name: string, description: string, values: Record<Value, string>) =>
+export const described = <Value extends string>(
+  name: string,
+  description: string,
+  values: Record<Value, string>,
+) =>
   builder.enumType(name, {
     description,
     values: Object.fromEntries(
@@ -37,6 +42,20 @@ export const AdapterKindEnum = described<'LORA'>(
   'A way to change a model beside its weights.',
   {
     LORA: 'Low-rank updates of matrices (W x becomes W x + scale · B A x), and tensors replaced as a whole.',
+  },
+);
+
+export const MapStatisticEnum = described<MapStatistic>(
+  'MapStatistic',
+  'A number of a diff vector that a heat map can show.',
+  {
+    NORM: 'L2 norm of the mean diff.',
+    RELATIVE_NORM: 'norm divided by baseNorm of the layer, no unit.',
+    STANDARD_ERROR_NORM: 'L2 norm of the standard error of the mean diff.',
+    SPLIT_HALF_COSINE: 'Cosine between the mean diffs of two halves of the texts, -1..1.',
+    COSINE_BASE_FINETUNED: 'Cosine between the mean activations of base and finetuned, -1..1.',
+    SWAP_NORM_MEAN: 'Mean norm of the mean diff when base and finetuned are swapped at random, text by text.',
+    SWAP_NORM_DEVIATION: 'Standard deviation of that norm over the swaps.',
   },
 );
 

@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { maxRows } from './limits.ts';
+import { maxBase64BytesPerAnswer, maxRows } from './limits.ts';
 
 /** The request asks for something that cannot be; the message says what would be right. */
 export const badUserInput = (message: string): GraphQLError =>
@@ -18,6 +18,14 @@ export const costLimitExceeded = (): GraphQLError =>
     `One request reads at most ${maxRows} rows (a text or a vector is one per 4 KiB); ask for fewer, or for the rest by pages.`,
     {
       extensions: { code: 'COST_LIMIT_EXCEEDED' },
+    },
+  );
+
+export const vectorTooLarge = (url: string): GraphQLError =>
+  new GraphQLError(
+    `dataBase64 of one answer carries at most ${maxBase64BytesPerAnswer} bytes; fetch this vector from ${url}`,
+    {
+      extensions: { code: 'VECTOR_TOO_LARGE_FOR_GRAPHQL', url },
     },
   );
 

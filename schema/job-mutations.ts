@@ -29,8 +29,7 @@ export function starter<Input extends { idempotencyKey?: string | null | undefin
     ...rest,
     result: jobResult,
     perform({ store, jobs }, input) {
-      const asked = { ...input };
-      delete asked.idempotencyKey;
+      const { idempotencyKey: _, ...asked } = input;
       return startJob(store, jobs.roots, kind, specOf(asked));
     },
     find: findJob,

@@ -3,6 +3,8 @@ import { BaseModelRef } from './base-model.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
 import { OrganismFormEnum } from './enums.ts';
+import { orderedBy } from './filter.ts';
+import { OrganismFilter, OrganismOrder } from './filters.ts';
 import { RunConnection, runFilters, RunRef } from './run.ts';
 
 export const OrganismRef = builder.objectRef<OrganismRow>('Organism');
@@ -10,6 +12,8 @@ export const OrganismConnection = connectionType('Organism', OrganismRef);
 
 /** Arguments of every list of organisms. */
 export const organismFilters = builder.args((t) => ({
+  where: t.field({ type: OrganismFilter, description: 'Only organisms that match. Null or absent: all.' }),
+  orderBy: t.field({ type: [OrganismOrder], description: orderedBy('by name') }),
   kinds: t.stringList({ description: 'Only organisms of one of these kinds. Null or absent: all.' }),
   forms: t.field({
     type: [OrganismFormEnum],
@@ -68,7 +72,7 @@ builder.queryFields((t) => ({
   organisms: t.connection(
     {
       type: OrganismRef,
-      description: 'All organisms, by name.',
+      description: 'All organisms, by name unless told otherwise.',
       args: organismFilters,
       resolve: (_, args, context) => connection(context, context.store.organisms.all, null, args),
     },

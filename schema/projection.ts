@@ -3,6 +3,8 @@ import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
 import { DiffVectorRef } from './diff-vector.ts';
 import { ModeEnum, ProjectionSignEnum, ProjectionVariantEnum } from './enums.ts';
+import { orderedBy } from './filter.ts';
+import { ProjectionFilter, ProjectionOrder } from './filters.ts';
 import { ProjectionTokenConnection, ProjectionTokenRef } from './projection-token.ts';
 
 export const ProjectionRef = builder.objectRef<ProjectionRow>('Projection');
@@ -57,3 +59,22 @@ builder.node(ProjectionRef, {
     ),
   }),
 });
+
+builder.queryField('projections', (t) =>
+  t.connection(
+    {
+      type: ProjectionRef,
+      description:
+        'The projections of every organism, in the order they were saved unless told otherwise. totalCount stops at 10,000.',
+      args: {
+        where: t.arg({
+          type: ProjectionFilter,
+          description: 'Only projections that match. Null or absent: all.',
+        }),
+        orderBy: t.arg({ type: [ProjectionOrder], description: orderedBy('in the order they were saved') }),
+      },
+      resolve: (_, args, context) => connection(context, context.store.projections.all, null, args),
+    },
+    ProjectionConnection,
+  ),
+);

@@ -5,7 +5,10 @@ import { CertificateRef, certificateOf } from './certificate.ts';
 import { connection, connectionType } from './connection.ts';
 import { CorpusRef } from './corpus.ts';
 import { DivergenceConnection, DivergenceRef } from './divergence.ts';
+import { downloadUrl, urlArguments } from './download-url.ts';
 import { ModeEnum } from './enums.ts';
+import { orderedBy } from './filter.ts';
+import { RunFilter, RunOrder } from './filters.ts';
 import { OrganismRef } from './organism.ts';
 import { RunLayerConnection, RunLayerRef } from './run-layer.ts';
 
@@ -14,6 +17,8 @@ export const RunConnection = connectionType('Run', RunRef);
 
 /** Arguments of every list of runs. */
 export const runFilters = builder.args((t) => ({
+  where: t.field({ type: RunFilter, description: 'Only runs that match. Null or absent: all.' }),
+  orderBy: t.field({ type: [RunOrder], description: orderedBy('newest first') }),
   methods: t.stringList({ description: 'Only runs by one of these methods. Null or absent: all.' }),
 }));
 
@@ -85,6 +90,13 @@ builder.node(RunRef, {
       description: 'How long the measurement took, in milliseconds.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was saved here.' }),
+    safetensorsUrl: t.string({
+      description:
+        'Where all vectors of the run are as one safetensors file: diff, base_mean and finetuned_mean as [layers, positions, d_model] F32; layers, positions and count (texts averaged) as I64.',
+      args: urlArguments,
+      resolve: (run, { expiresIn }, context) =>
+        downloadUrl(context, `/v1/runs/${run.key}.safetensors`, `digest=${run.digest}`, expiresIn),
+    }),
     organism: t.field({
       type: OrganismRef,
       description: 'The organism measured, as it is registered now; finetunedDigest says what was measured.',
@@ -138,7 +150,7 @@ builder.queryFields((t) => ({
   runs: t.connection(
     {
       type: RunRef,
-      description: 'All runs, newest first.',
+      description: 'All runs, newest first unless told otherwise.',
       args: runFilters,
       resolve: (_, args, context) => connection(context, context.store.runs.all, null, args),
     },

@@ -11,6 +11,12 @@ builder.scalarType('BigInt', {
   serialize: (value) => String(value),
 });
 
+builder.scalarType('Base64Bytes', {
+  description: 'Bytes in base64 with padding (RFC 4648 §4).',
+  specifiedByURL: 'https://datatracker.ietf.org/doc/html/rfc4648#section-4',
+  serialize: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'),
+});
+
 builder.scalarType('JSON', {
   description: 'A JSON value, mostly an object, whose members depend on what made it.',
   serialize: (value) => value,

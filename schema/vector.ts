@@ -1,9 +1,11 @@
 import type { VectorRow } from '../src/db/index.ts';
-import { builder } from './builder.ts';
+import { builder, type GraphContext } from './builder.ts';
 import { DiffVectorRef } from './diff-vector.ts';
 import { VectorKindEnum } from './enums.ts';
-import { badUserInput } from './errors.ts';
-import { maxBase64Bytes, maxPreview } from './limits.ts';
+import { downloadUrl, urlArguments } from './download-url.ts';
+import { badUserInput, vectorTooLarge } from './errors.ts';
+import { defaultUrlSeconds, maxBase64Bytes, maxBase64BytesPerAnswer, maxPreview } from './limits.ts';
+import { rowsOf, spend } from './spend.ts';
 
 const bytesPerNumber = 4;
 
@@ -24,11 +26,13 @@ builder.node(VectorRef, {
     sha256: t.exposeString('sha256', { description: 'SHA-256 of the raw little-endian bytes, in hex.' }),
     url: t.string({
       description: 'Where the raw little-endian bytes are: numpy.frombuffer(body, "<f4").',
-      resolve: (vector, _, { origin }) => `${origin}/v1/vectors/${vector.key}?sha256=${vector.sha256}`,
+      args: urlArguments,
+      resolve: (vector, { expiresIn }, context) => urlOf(vector, '', expiresIn, context),
     }),
     npyUrl: t.string({
       description: 'Where the same numbers are as a .npy file: numpy.load.',
-      resolve: (vector, _, { origin }) => `${origin}/v1/vectors/${vector.key}.npy?sha256=${vector.sha256}`,
+      args: urlArguments,
+      resolve: (vector, { expiresIn }, context) => urlOf(vector, '.npy', expiresIn, context),
     }),
     preview: t.floatList({
       nullable: { list: false, items: true },
@@ -45,9 +49,8 @@ builder.node(VectorRef, {
     }),
     dataBase64: t.string({
       nullable: true,
-      description: `The raw little-endian bytes in base64; null when byteLength is above ${maxBase64Bytes}: use url then.`,
-      resolve: (vector, _, { store }) =>
-        vector.byteLength > maxBase64Bytes ? null : store.vectors.read(vector).toString('base64'),
+      description: `The raw little-endian bytes in base64; null when byteLength is above ${maxBase64Bytes}: use url then. All of one answer carry at most ${maxBase64BytesPerAnswer} bytes together; from there on it is a VECTOR_TOO_LARGE_FOR_GRAPHQL error.`,
+      resolve: base64Of,
     }),
     diffVector: t.field({
       type: DiffVectorRef,
@@ -56,6 +59,17 @@ builder.node(VectorRef, {
     }),
   }),
 });
+
+const urlOf = (vector: VectorRow, suffix: string, expiresIn: number, context: GraphContext): string =>
+  downloadUrl(context, `/v1/vectors/${vector.key}${suffix}`, `sha256=${vector.sha256}`, expiresIn);
+
+function base64Of(vector: VectorRow, _: object, context: GraphContext): string | null {
+  if (vector.byteLength > maxBase64Bytes) return null;
+  context.base64BytesLeft -= vector.byteLength;
+  if (context.base64BytesLeft < 0) throw vectorTooLarge(urlOf(vector, '', defaultUrlSeconds, context));
+  spend(context, rowsOf(vector.byteLength));
+  return context.store.vectors.read(vector).toString('base64');
+}
 
 function previewOf(data: Buffer, first: number): (number | null)[] {
   if (first < 1 || first > maxPreview) {

@@ -15,17 +15,20 @@ export async function serveUntilStopped(
     host = '127.0.0.1',
     port,
     graphiql = true,
+    logRequests = false,
     roots,
     engine,
-  }: { host?: string; port: number } & Partial<Pick<ServerOptions, 'graphiql' | 'roots' | 'engine'>>,
+  }: { host?: string; port: number } & Partial<
+    Pick<ServerOptions, 'graphiql' | 'logRequests' | 'roots' | 'engine'>
+  >,
 ): Promise<void> {
   const { createServer, listen } = await import('../server/index.ts');
   const listening = await listen(
-    createServer({ store, graphiql, ...(roots && { roots }), ...(engine && { engine }) }),
+    createServer({ store, graphiql, logRequests, ...(roots && { roots }), ...(engine && { engine }) }),
     { host, port },
   );
   process.stdout.write(
-    `\nserving ${listening.url}/graphql${graphiql ? ' (open it in a browser for GraphiQL)' : ''}; Ctrl-C stops\n\nA query to paste:\n\n${firstQuery}\n`,
+    `\nserving ${listening.url}/graphql${graphiql ? ` (in a browser: ${listening.url})` : ''}; Ctrl-C stops\n\nA query to paste:\n\n${firstQuery}\n`,
   );
   await interruptible(async (signal) => {
     if (!signal.aborted) await once(signal, 'abort');

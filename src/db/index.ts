@@ -2,13 +2,34 @@ export { type AdaptedModule, readCertificate, type RunCertificate } from './cert
 export { explainStoreFailure } from './client.ts';
 export * from './errors.ts';
 export { methodPattern, runKey } from './keys.ts';
-export type { Listing, Page, PageRequest, SortKey } from './listing.ts';
+export type { Where } from './filter.ts';
+export {
+  diffVectorFields,
+  diffVectorSorts,
+  organismFields,
+  organismSorts,
+  projectionFields,
+  projectionSorts,
+  runFields,
+  runSorts,
+} from './filters.ts';
+export {
+  mostCounted,
+  type Asked,
+  type Listing,
+  type Order,
+  type Page,
+  type PageRequest,
+  type SortKey,
+  type SortValue,
+} from './listing.ts';
 export type { LayerRecord, ProjectionRecord, RunRecord, VectorRecord } from './run-record.ts';
+export { tokenMatches, type TokenMatch } from './token-texts.ts';
 export { openStore, type Store, type Stores } from './store.ts';
 export { owner, type Viewer } from './visible.ts';
 export type { CausalEffectRow, CausalEffectSpec, NewCausalEffect } from './stores/causal-effects.ts';
 export type { CorpusRow, NewCorpus } from './stores/corpora.ts';
-export type { DiffVectorRow } from './stores/diff-vectors.ts';
+export { mapStatistics, type DiffVectorRow, type HeatMap, type MapStatistic } from './stores/diff-vectors.ts';
 export type { DivergenceRow, NewDivergence } from './stores/divergences.ts';
 export { IdempotencyConflictError } from './stores/idempotency-keys.ts';
 export {
@@ -29,6 +50,7 @@ export type { NewPrincipalComponents, PrincipalComponentsRow } from './stores/pr
 export type { ProjectionTokenRow } from './stores/projection-tokens.ts';
 export type { NewProjection, ProjectionRow, ProjectionSpec } from './stores/projections.ts';
 export type { RunLayerRow } from './stores/run-layers.ts';
+export type { RunPlace } from './stores/run-vectors.ts';
 export type { RunRow } from './stores/runs.ts';
 export type { SampleRow } from './stores/samples.ts';
 export type { NewSimilarity, SimilarityRow } from './stores/similarities.ts';

@@ -1,10 +1,20 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { getTableColumns, getTableName, type InferSelectModel } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+import { LruCache } from '../lib/lru-cache.ts';
+import { condition, type FilterFields, type Where } from './filter.ts';
 import { rowReader, selectList } from './table-sql.ts';
 
 /** The values a row is ordered by: with them a page can start after a row that no longer exists. */
-export type SortKey = (string | number)[];
+export type SortKey = (string | number | null)[];
+
+export type SortType = 'string' | 'integer' | 'real';
+
+/** One value of a sort key as a cursor carries it. */
+export interface SortValue {
+  type: SortType;
+  nullable: boolean;
+}
 
 /** `first`/`last` are row counts the caller has already judged; at least one of them is set. */
 export interface PageRequest {
@@ -16,18 +26,36 @@ export interface PageRequest {
 
 export interface Page<Row> {
   rows: Row[];
+  /** The sort keys of the rows. */
+  keys: SortKey[];
   hasPreviousPage: boolean;
   hasNextPage: boolean;
 }
 
-/** A list in a fixed total order, read by pages in either direction. */
+/** A list in a total order, read by pages in either direction. */
 export interface Listing<Parent, Filters, Row> {
   name: string;
-  /** The type of each value of a sort key. */
-  sortTypes: ('string' | 'number')[];
-  sortKey(row: Row): SortKey;
+  /** What each value of a sort key is under these filters. */
+  sortValues(filters: Filters): SortValue[];
   page(parent: Parent, filters: Filters, request: PageRequest): Page<Row>;
   count(parent: Parent, filters: Filters): number;
+}
+
+/** Something that a list can be ordered by when it is asked for: SQL over the list's tables. */
+export interface Sort extends SortValue {
+  sql: string;
+}
+
+export interface Order {
+  field: string;
+  direction: 'ASC' | 'DESC';
+}
+
+/** Filters of a list that takes conditions and orders: `where` and `orderBy`, beside its own. */
+export interface Asked {
+  where?: Where | null | undefined;
+  /** Nulls come last in both directions; what is equal goes by the list's own order. */
+  orderBy?: readonly Order[] | null | undefined;
 }
 
 export interface ListingOptions<T extends SQLiteTable, Parent, Filters, Row> {
@@ -37,11 +65,31 @@ export interface ListingOptions<T extends SQLiteTable, Parent, Filters, Row> {
   /** SQL over the table's columns and the named parameters; every list states its own, so none is a scan by accident. */
   where: string;
   parameters(parent: Parent, filters: Filters): Record<string, string | number | null>;
-  /** Properties of the table whose values, in this order, are unique within the list and never null. */
-  order: (keyof InferSelectModel<T> & string)[];
+  /** Properties of the table, or SQL that gives never null, whose values, in this order, are unique within the list. */
+  order: ((keyof InferSelectModel<T> & string) | Sort)[];
   descending?: boolean;
+  /** Rows as they are handed out. */
   row(columns: InferSelectModel<T>, parent: Parent): Row;
+  /** All rows of a page at once, where they have something in common to look up. */
+  rows?(columns: InferSelectModel<T>[], parent: Parent): Row[];
+  /** Tables that `where`, `fields` and `sorts` need beside the list's own, as SQL. Joined where they may be needed. */
+  joins?: string;
+  /** `always`: the list's own condition or order needs the joins. Else they are there when a condition or an order is asked for. */
+  joined?: 'always' | 'asked';
+  fields?: FilterFields;
+  sorts?: Readonly<Record<string, Sort>>;
+  /** Counting stops here. */
+  mostCounted?: number;
 }
+
+interface Term extends Sort {
+  descending: boolean;
+  /** Where the row has the value already. */
+  property: string | undefined;
+}
+
+/** The values of an edge and the side of it that is wanted. */
+type Side = 'beyond' | 'before';
 
 /** SQL for "column is one of the JSON array bound to this name, or there is no array". */
 export const isOneOf = (column: string, parameter: string): string =>
@@ -51,78 +99,169 @@ export const isOneOf = (column: string, parameter: string): string =>
 export const oneOf = (values: readonly (string | number)[] | null | undefined): string | null =>
   values ? JSON.stringify(values) : null;
 
-export function listing<T extends SQLiteTable, Parent, Filters, Row extends object>(
+/** Counting stops here in lists over everything that is stored. */
+export const mostCounted = 10_000;
+
+/** Statements that are kept prepared for a list, by their SQL. */
+const mostStatements = 64;
+
+/**
+ * SQL for "the row lies on this side of the edge", for terms of any directions in which null comes last. `@<bound>0…` are the
+ * edge's values; `nulls` says which of them are null.
+ */
+function lies(terms: readonly Term[], side: Side, bound: string, nulls: readonly boolean[]): string {
+  const plain = terms.every(({ nullable, descending }) => !nullable && descending === terms[0]?.descending);
+  if (plain) {
+    // Row values compare like the ORDER BY because all columns run in one direction, so an index can serve both.
+    const sign = (side === 'beyond') === (terms[0]?.descending ?? false) ? '<' : '>';
+    return `(${terms.map(({ sql }) => sql).join(', ')}) ${sign} (${terms.map((_, i) => `@${bound}${i}`).join(', ')})`;
+  }
+  const further = ({ sql, nullable, descending }: Term, i: number): string | undefined => {
+    if (nulls[i]) return side === 'beyond' ? undefined : `${sql} is not null`;
+    const sign = (side === 'beyond') === descending ? '<' : '>';
+    const compared = `${sql} ${sign} @${bound}${i}`;
+    return side === 'beyond' && nullable ? `(${compared} or ${sql} is null)` : compared;
+  };
+  const same = ({ sql }: Term, i: number): string => (nulls[i] ? `${sql} is null` : `${sql} = @${bound}${i}`);
+  const ways = terms.flatMap((term, i) => {
+    const last = further(term, i);
+    return last === undefined ? [] : [[...terms.slice(0, i).map(same), last].join(' and ')];
+  });
+  return ways.length === 0 ? 'false' : `(${ways.map((way) => `(${way})`).join(' or ')})`;
+}
+
+const orderOf = (terms: readonly Term[], backward: boolean): string =>
+  terms
+    .map(({ sql, nullable, descending }) => {
+      const direction = descending === backward ? 'asc' : 'desc';
+      // Only where SQLite's own rule (null is the smallest) says otherwise: an index serves the plain form.
+      const own = (direction === 'asc') === backward;
+      return `${sql} ${direction}${nullable && !own ? ` nulls ${backward ? 'first' : 'last'}` : ''}`;
+    })
+    .join(', ');
+
+export function listing<T extends SQLiteTable, Parent, Filters extends object, Row extends object>(
   sqlite: Database,
   options: ListingOptions<T, Parent, Filters, Row>,
 ): Listing<Parent, Filters, Row> {
-  const { table, order, parameters } = options;
-  const columns = order.map((property) => getTableColumns(table)[property]);
-  const names = columns.map((column) => `"${column?.name}"`);
-  const from = `from "${getTableName(table)}" where (${options.where})`;
+  const { table, fields = {}, sorts = {}, parameters } = options;
+  const tableName = getTableName(table);
+  const columns = getTableColumns(table);
   const read = rowReader(table);
-  const [onwards, backwards] = options.descending ? ['<', '>'] : ['>', '<'];
-  const [ascending, reversed] = options.descending ? ['desc', 'asc'] : ['asc', 'desc'];
 
-  // Row values compare like the ORDER BY because all columns run in one direction, so an index can serve both.
-  const beyond = (side: string, bound: string) =>
-    `(${names.join(', ')}) ${side} (${names.map((_, i) => `@${bound}${i}`).join(', ')})`;
-  const bind = (bound: string, key: SortKey | undefined) =>
-    Object.fromEntries((key ?? []).map((value, i) => [`${bound}${i}`, value]));
-
-  const prepare = (after: boolean, before: boolean, backward: boolean): Statement => {
-    const direction = backward ? reversed : ascending;
-    return sqlite.prepare(
-      `select ${selectList(table)} ${from}` +
-        (after ? ` and ${beyond(onwards, 'after')}` : '') +
-        (before ? ` and ${beyond(backwards, 'before')}` : '') +
-        ` order by ${names.map((name) => `${name} ${direction}`).join(', ')} limit @size`,
+  const own = options.order.map((sort): Term => {
+    const descending = options.descending ?? false;
+    if (typeof sort !== 'string') return { ...sort, descending, property: undefined };
+    const column = columns[sort];
+    if (!column) throw new Error(`no property ${sort} in ${tableName}`);
+    const type =
+      column.dataType === 'string' ? 'string' : column.columnType === 'SQLiteReal' ? 'real' : 'integer';
+    return { sql: `"${tableName}"."${column.name}"`, type, nullable: false, descending, property: sort };
+  });
+  const askedOf = (filters: Filters): Asked => filters;
+  const termsOf = (filters: Filters): Term[] => {
+    const asked = (askedOf(filters).orderBy ?? []).map(({ field, direction }): Term => {
+      const sort = sorts[field];
+      if (!sort) throw new Error(`${options.name} has no order ${field}`);
+      return { ...sort, descending: direction === 'DESC', property: undefined };
+    });
+    // A column asked for twice, or a tie already broken, decides nothing.
+    return [...asked, ...own].filter(
+      ({ sql }, i, terms) => terms.findIndex((term) => term.sql === sql) === i,
     );
   };
-  // One statement for each combination of cursors and direction, prepared when first asked for.
-  const pages: Statement[] = [];
-  const page = (after: boolean, before: boolean, backward: boolean): Statement =>
-    (pages[Number(after) + 2 * Number(before) + 4 * Number(backward)] ??= prepare(after, before, backward));
-  const probe = (side: string): Statement =>
-    sqlite.prepare(`select 1 ${from} and ${beyond(side, 'edge')} limit 1`);
-  const count = sqlite.prepare(`select count(*) as total ${from}`);
 
-  const sortKey = (row: Row): SortKey =>
-    order.map((property) => {
-      const value = (row as Record<string, string | number | boolean>)[property] as string | number | boolean;
-      return typeof value === 'boolean' ? Number(value) : value;
-    });
+  /** FROM and WHERE under these filters, with everything bound but the edges. */
+  const rowsUnder = (parent: Parent, filters: Filters) => {
+    const { where, orderBy } = askedOf(filters);
+    const asked = condition(where, fields);
+    const joined = options.joined === 'always' || where || orderBy?.length;
+    return {
+      from: `from "${tableName}" ${joined ? (options.joins ?? '') : ''} where (${options.where}) and (${asked.sql})`,
+      bound: { ...parameters(parent, filters), ...asked.parameters },
+    };
+  };
+
+  const statements = new LruCache<Statement>(mostStatements);
+  const prepare = (sql: string): Statement => {
+    const known = statements.get(sql);
+    if (known) return known;
+    const statement = sqlite.prepare(sql);
+    statements.set(sql, statement);
+    return statement;
+  };
+  const edge = (terms: Term[], side: Side, bound: string, key: SortKey): string =>
+    lies(
+      terms,
+      side,
+      bound,
+      key.map((value) => value === null),
+    );
+  const bind = (bound: string, key: SortKey | undefined) =>
+    Object.fromEntries((key ?? []).flatMap((value, i) => (value === null ? [] : [[`${bound}${i}`, value]])));
 
   return {
     name: options.name,
-    sortTypes: columns.map((column) => (column?.dataType === 'string' ? 'string' : 'number')),
-    sortKey,
-    count: (parent, filters) => (count.get(parameters(parent, filters)) as { total: number }).total,
+    sortValues: (filters) => termsOf(filters).map(({ type, nullable }) => ({ type, nullable })),
+    count(parent, filters) {
+      const { from, bound } = rowsUnder(parent, filters);
+      const sql = options.mostCounted
+        ? `select count(*) as total from (select 1 ${from} limit ${options.mostCounted})`
+        : `select count(*) as total ${from}`;
+      return (prepare(sql).get(bound) as { total: number }).total;
+    },
     page(parent, filters, { first, last, after, before }) {
-      const bound = parameters(parent, filters);
+      const terms = termsOf(filters);
+      const { from, bound } = rowsUnder(parent, filters);
       const backward = first === undefined;
       const size = first ?? last ?? 0;
-      const fetched = page(after !== undefined, before !== undefined, backward).all({
-        ...bound,
-        ...bind('after', after),
-        ...bind('before', before),
-        size: size + 1,
-      });
+      const extra = terms.flatMap(({ sql, property }, i) =>
+        property === undefined ? [`, ${sql} as "order ${i}"`] : [],
+      );
+      const fetched = prepare(
+        `select ${selectList(table)}${extra.join('')} ${from}` +
+          (after ? ` and ${edge(terms, 'beyond', 'after', after)}` : '') +
+          (before ? ` and ${edge(terms, 'before', 'before', before)}` : '') +
+          ` order by ${orderOf(terms, backward)} limit @size`,
+      ).all({ ...bound, ...bind('after', after), ...bind('before', before), size: size + 1 }) as Record<
+        string,
+        string | number | null
+      >[];
       const more = fetched.length > size;
       if (more) fetched.pop();
       if (backward) fetched.reverse();
       // Relay: cursors, then first, then last.
       const dropped = !backward && last !== undefined ? Math.max(0, fetched.length - last) : 0;
-      const rows = fetched.slice(dropped).map((row) => options.row(read(row), parent));
+      const kept = fetched.slice(dropped);
+      const keys = kept.map((row) =>
+        terms.map(({ property }, i): string | number | null => {
+          if (property !== undefined) return row[property] as string | number;
+          const value = row[`order ${i}`] as string | number | null;
+          Reflect.deleteProperty(row, `order ${i}`);
+          return value;
+        }),
+      );
+      const typed = kept.map(read);
+      const rows = options.rows?.(typed, parent) ?? typed.map((row) => options.row(row, parent));
 
       // A cursor is a place, not a row: whether anything lies on its far side is asked, never assumed.
-      const liesBeyond = (side: string, cursor: SortKey | undefined, edge: Row | undefined): boolean =>
-        cursor !== undefined &&
-        probe(edge ? side : `${side}=`).get({ ...bound, ...bind('edge', edge ? sortKey(edge) : cursor) }) !==
-          undefined;
+      const liesOn = (side: Side, cursor: SortKey | undefined, row: SortKey | undefined): boolean => {
+        if (cursor === undefined) return false;
+        const key = row ?? cursor;
+        const found = prepare(`select 1 ${from} and ${edge(terms, side, 'edge', key)} limit 1`);
+        if (found.get({ ...bound, ...bind('edge', key) }) !== undefined) return true;
+        return row === undefined && isThere(key);
+      };
+      const isThere = (key: SortKey): boolean => {
+        const same = terms.map(({ sql }, i) => (key[i] === null ? `${sql} is null` : `${sql} = @edge${i}`));
+        const found = prepare(`select 1 ${from} and ${same.join(' and ')} limit 1`);
+        return found.get({ ...bound, ...bind('edge', key) }) !== undefined;
+      };
       return {
         rows,
-        hasPreviousPage: dropped > 0 || (backward ? more : liesBeyond(backwards, after, rows[0])),
-        hasNextPage: backward ? liesBeyond(onwards, before, rows.at(-1)) : more,
+        keys,
+        hasPreviousPage: dropped > 0 || (backward ? more : liesOn('before', after, keys[0])),
+        hasNextPage: backward ? liesOn('beyond', before, keys.at(-1)) : more,
       };
     },
   };

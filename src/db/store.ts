@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import { resolve } from 'node:path';
 import { openDatabase } from './client.ts';
 import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
@@ -14,6 +15,7 @@ import { projectionTokenStore } from './stores/projection-tokens.ts';
 import { projectionStore } from './stores/projections.ts';
 import { runLayerStore } from './stores/run-layers.ts';
 import { runStore } from './stores/runs.ts';
+import { runVectorStore } from './stores/run-vectors.ts';
 import { sampleStore } from './stores/samples.ts';
 import { similarityStore } from './stores/similarities.ts';
 import { steeringExperimentStore } from './stores/steering-experiments.ts';
@@ -33,8 +35,12 @@ export function openStore(file: string, options: { readonly?: boolean } = {}) {
   const sqlite = openDatabase(file, options);
   return {
     ...storesFor(sqlite, owner),
+    /** Whole path of the file. */
+    file: resolve(file),
     /** What this viewer may see of the store, by the same calls. Keep it: its statements are prepared once. */
     as: (viewer: Viewer): Stores => storesFor(sqlite, viewer),
+    /** Reads a little. @throws whatever reading throws */
+    check: () => void sqlite.prepare('select 1 from runs limit 1').get(),
     close: () => void sqlite.close(),
   };
 }
@@ -47,19 +53,22 @@ function storesFor(sqlite: Database, viewer: Viewer) {
   const organisms = organismStore(sqlite, viewer);
   const runs = runStore(sqlite, viewer, organisms, models);
   const layers = runLayerStore(sqlite, runs);
-  const diffVectors = diffVectorStore(sqlite, layers);
-  const projections = projectionStore(sqlite, diffVectors);
+  const diffVectors = diffVectorStore(sqlite, viewer, layers);
+  const projections = projectionStore(sqlite, viewer, diffVectors);
   const steering = steeringExperimentStore(sqlite, diffVectors);
   return {
+    /** Signs the cursors of lists of this file: the same after a restart and in every copy. */
+    cursorKey: sqlite.prepare("select value from store_keys where name = 'cursor'").pluck().get() as Buffer,
     models,
     organisms,
     corpora: corpusStore(sqlite, viewer),
     runs,
     layers,
     diffVectors,
+    runVectors: runVectorStore(sqlite),
     vectors: vectorStore(sqlite, viewer, diffVectors),
     projections,
-    tokens: projectionTokenStore(sqlite, projections),
+    tokens: projectionTokenStore(sqlite, viewer, projections),
     steering,
     samples: sampleStore(sqlite, steering),
     similarities: similarityStore(sqlite, steering),

@@ -16,7 +16,7 @@ const columnsOf = (table: SQLiteTable): [string, Column][] => Object.entries(get
 /** Column list for a SELECT, each under its property's name. */
 export const selectList = (table: SQLiteTable): string =>
   columnsOf(table)
-    .map(([property, column]) => `"${column.name}" as "${property}"`)
+    .map(([property, column]) => `"${getTableName(table)}"."${column.name}" as "${property}"`)
     .join(', ');
 
 /** Turns a fetched row into the table's type, in place: booleans and JSON, which SQLite does not have. */

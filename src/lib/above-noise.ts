@@ -1,5 +1,5 @@
 /** How many standard deviations of the swapped norms a norm must lie above their mean. */
-const deviations = 5;
+export const deviations = 5;
 
 /** The rule in words, for whoever reads its answers. */
 export const noiseRule = `norm > swapNormMean + ${deviations} · swapNormDeviation: longer than the means that come out when base and finetuned are swapped at random, text by text`;

@@ -1,4 +1,4 @@
-import type { DiffHead, DiffVectorRow, Store } from '../db/index.ts';
+import type { DiffHead, DiffVectorRow, Stores } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { float32Values } from '../lib/float32-bytes.ts';
 import { cosine } from '../lib/vector-math.ts';
@@ -27,7 +27,7 @@ const chunkBytes = 8 * 2 ** 20;
  * width of the vector. None for a vector that is zero or not finite.
  */
 export function nearestVectors(
-  store: Store,
+  store: Stores,
   vector: DiffVectorRow,
   candidates: readonly DiffHead[],
   k: number,
@@ -55,7 +55,7 @@ export function nearestVectors(
  * Cosine of the diffs at two places, −1..1; null when either is zero or not finite.
  * @throws CodedError WIDTH_MISMATCH when they are of different widths
  */
-export function cosineOf(store: Store, a: DiffVectorRow, b: DiffVectorRow): number | null {
+export function cosineOf(store: Stores, a: DiffVectorRow, b: DiffVectorRow): number | null {
   const [widthOfA, widthOfB] = [a.layer.run.dModel, b.layer.run.dModel];
   if (widthOfA !== widthOfB) {
     throw new CodedError(

@@ -1,4 +1,12 @@
-import type { DiffVectorRow, OrganismRow, RunLayerRow, RunRow, Store, VectorKind } from '../db/index.ts';
+import type {
+  DiffVectorRow,
+  OrganismRow,
+  RunLayerRow,
+  RunRow,
+  Store,
+  Stores,
+  VectorKind,
+} from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { float32Values } from '../lib/float32-bytes.ts';
 import type { Progress } from '../native/index.ts';
@@ -86,7 +94,7 @@ export function vectorsOf(
 }
 
 /** The numbers of a stored vector, [d_model]. */
-export const numbersOf = (store: Store, vector: DiffVectorRow, kind: VectorKind = 'DIFF'): Float32Array =>
+export const numbersOf = (store: Stores, vector: DiffVectorRow, kind: VectorKind = 'DIFF'): Float32Array =>
   float32Values(store.vectors.read(store.vectors.get(vector, kind)));
 
 /** A vector's direction, [d_model] of length 1. @throws CodedError ZERO_VECTOR */

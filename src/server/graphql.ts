@@ -1,6 +1,7 @@
-import type { DocumentNode } from 'graphql';
+import type { DocumentNode, ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { graphContext, jobServices, schema, type GraphContext } from '../../schema/index.ts';
+import { maxRows } from '../../schema/limits.ts';
 import { exampleQuery } from './example-query.ts';
 import { Documents, type Prepared } from './graph/documents.ts';
 import { execute, type Request } from './graph/execute.ts';
@@ -8,26 +9,45 @@ import { maxBodyBytes, maxDocumentBytes } from './graph/limits.ts';
 import { maskError, maskResult } from './graph/mask-errors.ts';
 import { type Call, clientOf, type Services } from './route.ts';
 
+/** Where documents are judged and kept; one for each server. */
+export const createDocuments = (): Documents => new Documents(schema, maxDocumentBytes);
+
 /** What both ways to the graph share: documents judged once, one context, one executor, one way to report errors. */
 export function createGraph({
-  store,
   log,
+  signer,
+  metrics,
+  documents,
   roots,
   streams,
-}: Pick<Services, 'store' | 'log' | 'roots' | 'streams'>) {
-  const documents = new Documents(schema, maxDocumentBytes);
+}: Pick<Services, 'log' | 'signer' | 'metrics' | 'roots' | 'streams'> & { documents: Documents }) {
   const jobs = jobServices({ streams, ...(roots && { roots }) });
-  const contextOf = (call: Call): GraphContext =>
-    graphContext(store, call.origin, { ...jobs, client: clientOf(call) });
-  const answer = async (request: Request, id: string) =>
-    maskResult(await execute(schema, documents, request), log, id);
-  return { documents, contextOf, execute: answer };
+  const contextOf = (call: Call): GraphContext => {
+    const { store, origin, tokenId } = call;
+    return graphContext(store, origin, {
+      signUrl:
+        signer && tokenId !== undefined
+          ? (path, expiresIn) => signer.sign(path, tokenId, expiresIn)
+          : undefined,
+      jobs: { ...jobs, client: clientOf(call) },
+    });
+  };
+  const answer = async (request: Request, id: string): Promise<ExecutionResult> => {
+    const result = maskResult(await execute(schema, documents, request), log, id);
+    metrics.graphqlRows(maxRows - request.context.rowsLeft);
+    return result;
+  };
+  /** Counts the errors of an answer that is about to be sent. */
+  const countErrors = (errors: readonly GraphQLError[] = []) => {
+    for (const { extensions } of errors) metrics.graphqlError(String(extensions['code'] ?? 'BAD_REQUEST'));
+  };
+  return { documents, contextOf, execute: answer, countErrors };
 }
 
 export type Graph = ReturnType<typeof createGraph>;
 
 /** Our documents and executor in the place of yoga's. */
-function useGraph({ documents, execute }: Graph): Plugin<{ call: Call }> {
+function useGraph({ documents, execute, countErrors }: Graph): Plugin<{ call: Call }> {
   const of = (document: DocumentNode): Prepared => {
     const prepared = documents.of(document);
     if (!prepared) throw new Error('yoga has a document that was not prepared here');
@@ -40,6 +60,9 @@ function useGraph({ documents, execute }: Graph): Plugin<{ call: Call }> {
       setParsedDocument(document);
     },
     onValidate: ({ params, setResult }) => setResult(of(params.documentAST).errors),
+    onResultProcess({ result }) {
+      if ('errors' in result) countErrors(result.errors);
+    },
     onExecute: ({ args, setExecuteFn }) =>
       setExecuteFn(() =>
         execute(

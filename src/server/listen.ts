@@ -7,7 +7,7 @@ export interface Listening {
   /** Where clients find it, without a slash at the end. */
   url: string;
   port: number;
-  /** Stops taking requests, lets those under way end for up to five seconds, then drops them. */
+  /** Stops taking requests, lets those under way end for up to ten seconds, then drops them. */
   close(): Promise<void>;
 }
 
@@ -35,7 +35,7 @@ export async function listen(
     port: bound,
     close: () =>
       new Promise((resolve) => {
-        const impatient = setTimeout(() => server.closeAllConnections(), 5_000);
+        const impatient = setTimeout(() => server.closeAllConnections(), 10_000);
         server.close(() => {
           clearTimeout(impatient);
           resolve();

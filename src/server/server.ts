@@ -6,57 +6,121 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { StreamLimit } from '../../schema/index.ts';
+import { jobStates } from '../db/index.ts';
+import { admit } from './access.ts';
+import { createDocuments, createGraph } from './graphql.ts';
 import { safeHeaders } from './headers.ts';
+import { explain, jsonLog } from './log.ts';
 import { isLoopbackHost } from './loopback.ts';
+import { createMetrics } from './metrics.ts';
 import { refuse } from './respond.ts';
-import type { Services } from './route.ts';
+import type { Call, Services } from './route.ts';
 import { routes } from './routes/index.ts';
+import { urlKeyBeside } from './url-key.ts';
+import { urlSigner } from './url-signer.ts';
 
 export interface ServerOptions extends Pick<
   Services,
-  'store' | 'graphiql' | 'plainPost' | 'roots' | 'engine'
+  'store' | 'graphiql' | 'plainPost' | 'access' | 'roots' | 'engine'
 > {
-  /** Takes one line per failure of ours; standard error when not given. */
+  /** Takes the log, a line of JSON at a time; standard error when not given. */
   log?: (line: string) => void;
+  /** Whether the log has a line for each request, beside those for failures of ours. */
+  logRequests?: boolean;
 }
 
-/** Every route of routes/, under the headers and limits that all share. Not listening yet. */
-export function createServer({ log = toStandardError, ...options }: ServerOptions): Server {
-  const table = routes({ ...options, log, streams: new StreamLimit() });
+const longestUrl = 8 * 1024;
 
-  function dispatch(request: IncomingMessage, response: ServerResponse): unknown {
-    for (const [name, value] of Object.entries(safeHeaders)) response.setHeader(name, value);
-    if (!isLoopbackHost(request.headers.host)) {
-      return refuse(
-        response,
-        421,
-        'HOST_NOT_ALLOWED',
-        'this server answers to localhost, 127.0.0.1 and [::1] only',
-      );
-    }
-    const origin = `http://${request.headers.host}`;
-    if (!URL.canParse(request.url ?? '', origin))
-      return refuse(response, 400, 'BAD_REQUEST', 'the URL is malformed');
-    const { pathname: path, searchParams: search } = new URL(request.url ?? '', origin);
+/** Every route of routes/, under the headers and limits that all share. Not listening yet. */
+export function createServer({ log: write = toStandardError, ...options }: ServerOptions): Server {
+  const { store, access } = options;
+  const log = jsonLog(write, options.logRequests ?? false);
+  const signer = access && urlSigner(urlKeyBeside(store.file));
+  const documents = createDocuments();
+  const jobs = () => Object.fromEntries(jobStates.map((state) => [state, store.jobs.count(state)]));
+  const metrics = createMetrics({ documents: () => documents.kept, jobs });
+  const streams = new StreamLimit();
+  const graph = createGraph({ log, signer, metrics, documents, roots: options.roots, streams });
+  const services: Services = {
+    ...options,
+    log,
+    signer,
+    graph,
+    metrics,
+    streams,
+    stopping: () => !server.listening,
+  };
+  const table = routes(services);
+
+  /** Answers, and returns the name of the route that did; null where none matches. */
+  function dispatch(
+    request: IncomingMessage,
+    response: ServerResponse,
+    id: string,
+  ): { route: string | null; answered: unknown } {
+    const refused = (...refusal: [status: number, code: string, message: string]) => ({
+      route: null,
+      answered: refuse(response, ...refusal),
+    });
+    const { method = '', url = '', headers } = request;
+    for (const [name, value] of safeHeaders) response.setHeader(name, value);
+    response.setHeader('X-Request-Id', id);
+    if (!isLoopbackHost(headers.host))
+      return refused(421, 'HOST_NOT_ALLOWED', 'this server answers to localhost, 127.0.0.1 and [::1] only');
+    if (url.length > longestUrl)
+      return refused(414, 'URI_TOO_LONG', `a URL has at most ${longestUrl} characters; send a query by POST`);
+    const origin = `http://${headers.host}`;
+    if (!URL.canParse(url, origin)) return refused(400, 'BAD_REQUEST', 'the URL is malformed');
+    const { pathname: path, searchParams: search } = new URL(url, origin);
     for (const route of table) {
       const [whole, ...parts] = route.path.exec(path) ?? [];
       if (whole === undefined) continue;
-      if (!route.methods.some((method) => method === request.method)) {
+      if (!route.methods.some((allowed) => allowed === method)) {
         response.setHeader('Allow', route.methods.join(', '));
-        return refuse(response, 405, 'METHOD_NOT_ALLOWED', `use ${route.methods.join(' or ')} here`);
+        return refused(405, 'METHOD_NOT_ALLOWED', `use ${route.methods.join(' or ')} here`);
       }
-      return route.handle({ id: randomUUID(), request, response, parts, origin, path, search });
+      const call: Call = { id, store, request, response, parts, origin, path, search };
+      return { route: route.name, answered: admit(services, route, call) && route.handle(call) };
     }
-    refuse(response, 404, 'NOT_FOUND', 'nothing here; the graph is at /graphql');
+    return refused(404, 'NOT_FOUND', 'nothing here; the graph is at /graphql');
   }
 
   const server = createHttpServer(
-    { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5_000 },
+    {
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      connectionsCheckingInterval: 5_000, // how often those two are looked at
+      keepAliveTimeout: 65_000, // longer than proxies keep theirs, so that it is they who close
+    },
     async (request, response) => {
+      const id = randomUUID();
+      const { method = '' } = request;
+      const path = request.url?.split('?', 1)[0] ?? '';
+      const begun = performance.now();
+      const wrote = request.socket.bytesWritten;
+      let route: string | null = null;
+      response.once('close', () => {
+        const ms = performance.now() - begun;
+        metrics.request(route ?? 'none', method, response.statusCode, ms);
+        if (!options.logRequests) return;
+        const bytes = request.socket.bytesWritten - wrote;
+        log({
+          level: 'info',
+          requestId: id,
+          method,
+          path,
+          route,
+          status: response.statusCode,
+          bytes,
+          ms: Math.round(ms * 1e3) / 1e3,
+        });
+      });
       try {
-        await dispatch(request, response);
+        const { route: taken, answered } = dispatch(request, response, id);
+        route = taken;
+        await answered;
       } catch (error) {
-        log(`${request.method} ${request.url}: ${error instanceof Error ? error.stack : String(error)}`);
+        log({ level: 'error', requestId: id, message: `${method} ${path}: ${explain(error)}` });
         if (response.headersSent) response.destroy();
         else refuse(response, 500, 'INTERNAL', 'something went wrong on our side; the log has the details');
       }

@@ -200,46 +200,48 @@ test('patchscope', async () =>
   `));
 test('steer', async () =>
   expect(await help('steer')).toMatchInlineSnapshot(`
-  "Usage: deltascope steer [options] <organism-or-run>
+    "Usage: deltascope steer [options] <organism-or-run>
 
-  steer the finetuned model by diffs, as strongly as its texts stay coherent, and
-  keep what it says
+    steer the finetuned model by diffs, as strongly as its texts stay coherent, and
+    keep what it says
 
-  Arguments:
-    organism-or-run           registered name, for its latest run, or a run’s key
+    Arguments:
+      organism-or-run           registered name, for its latest run, or a run’s key
 
-  Options:
-    --layer <n>               decoder block, from 0, of those measured (default:
-                              the middle one)
-    --positions <list>        positions whose diffs are added, one experiment
-                              each, like 0-4,7 (default: 1)
-    --prompts <list>          constrained, open, or a file with one prompt a line
-                              (default: "constrained")
-    --max-prompts <n>         the first prompts only
-    --samples <n>             texts of each prompt, with the vector and without
-                              (default: 5)
-    --tokens <n>              tokens of a text at most (default: 512)
-    --temperature <t>         of the texts (default: 1.1)
-    --plain                   prompts as they are, not in the base’s chat template
-    --strength <s>            no search: this strength, in finetuned token norms
-    --search-most <s>         strongest steering that is tried (default: 100)
-    --search-steps <n>        halvings for the first probe prompt; later ones get
-                              half as many (default: 12)
-    --search-samples <n>      texts of each strength (default: 10)
-    --search-tokens <n>       tokens of a text in the search at most (default:
-                              128)
-    --search-temperature <t>  of the texts in the search (default: 1.2)
-    --seed <n>                of the texts (default: 0)
-    --compat                  round where the published implementation does
-    --threads <n>             CPU threads (default: all)
-    --data <folder>           folder that holds the store (default:
-                              "deltascope-data", env: DELTASCOPE_DATA)
-    --json                    print JSON instead of a table
-    -h, --help                display help for command
+    Options:
+      --layer <n>               decoder block, from 0, of those measured (default:
+                                the middle one)
+      --positions <list>        positions whose diffs are added, one experiment
+                                each, like 0-4,7 (default: 1)
+      --prompts <list>          constrained, open, or a file with one prompt a line
+                                (default: "constrained")
+      --max-prompts <n>         the first prompts only
+      --samples <n>             texts of each prompt, with the vector and without
+                                (default: 5)
+      --tokens <n>              tokens of a text at most (default: 512)
+      --temperature <t>         of the texts (default: 1.1)
+      --plain                   prompts as they are, not in the base’s chat template
+      --strength <s>            no search: this strength, in finetuned token norms
+      --search-most <s>         strongest steering that is tried (default: 100)
+      --search-finest <s>       weakest steering that is tried where all stronger is
+                                too strong (default: 0.001)
+      --search-steps <n>        halvings for the first probe prompt; later ones get
+                                half as many (default: 12)
+      --search-samples <n>      texts of each strength (default: 10)
+      --search-tokens <n>       tokens of a text in the search at most (default:
+                                128)
+      --search-temperature <t>  of the texts in the search (default: 1.2)
+      --seed <n>                of the texts (default: 0)
+      --compat                  round where the published implementation does
+      --threads <n>             CPU threads (default: all)
+      --data <folder>           folder that holds the store (default:
+                                "deltascope-data", env: DELTASCOPE_DATA)
+      --json                    print JSON instead of a table
+      -h, --help                display help for command
 
-  Coherence is judged offline, by how surprising a text is to the two unsteered models and how often it repeats itself.
-  "
-`));
+    Coherence is judged offline, by how surprising a text is to the two unsteered models and how often it repeats itself.
+    "
+  `));
 test('causal', async () =>
   expect(await help('causal')).toMatchInlineSnapshot(`
   "Usage: deltascope causal [options] <organism-or-run>
@@ -406,6 +408,7 @@ test('serve', async () =>
       --port <n>             port; 0 takes any free one (default: 4680)
       --host <address>       loopback address to listen on (default: "127.0.0.1")
       --no-graphiql          no page at /graphql for browsers
+      --log-requests         one line of JSON on standard error for each request
       --no-engine            only read: no jobs, no changes
       --roots <name=folder>  folder under which clients may name models and corpora;
                              may be given again

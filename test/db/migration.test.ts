@@ -45,6 +45,7 @@ describe('a store of the first version', () => {
       swap_norm_deviation: null,
       swap_norm_max: null,
       base_split_norm: null,
+      above_noise: null,
     };
     expect(vectorsAfter).toEqual(vectorsBefore!.map((row) => ({ ...(row as object), ...unmeasured })));
     expect(projectionsAfter).toEqual(
@@ -85,7 +86,7 @@ describe('a store of the first version', () => {
     openStore(file).close();
     const sqlite = new BetterSqlite3(file, { readonly: true });
     const lax =
-      "select name from pragma_table_list where schema = 'main' and strict = 0 and name not like 'sqlite%'";
+      "select name from pragma_table_list where schema = 'main' and strict = 0 and type = 'table' and name not like 'sqlite%'";
     expect(sqlite.prepare(lax).pluck().all()).toEqual(['__drizzle_migrations']);
     expect(sqlite.pragma('foreign_key_check')).toEqual([]);
     expect(sqlite.pragma('integrity_check', { simple: true })).toBe('ok');

@@ -9,6 +9,7 @@ import {
   type DiffVectorRow,
   type NewSample,
   type NewSteeringExperiment,
+  type SortKey,
   type Store,
 } from '../../src/db/index.ts';
 import { packageVersion } from '../../src/lib/package-root.ts';
@@ -191,12 +192,12 @@ describe('saving readings', () => {
   it('pages through readings with and without scales', () => {
     const { store, vector } = prepared();
     store.projections.save(syntheticReadings(vector));
-    const { page, sortKey } = store.projections.ofDiffVector;
+    const { page } = store.projections.ofDiffVector;
     const keys: string[] = [];
-    for (let after: ReturnType<typeof sortKey> | undefined, more = true; more;) {
-      const { rows, hasNextPage } = page(vector, {}, { first: 1, after });
+    for (let after: SortKey | undefined, more = true; more;) {
+      const { rows, keys: ends, hasNextPage } = page(vector, {}, { first: 1, after });
       keys.push(...rows.map(({ key }) => key));
-      [after, more] = [sortKey(rows[0]!), hasNextPage];
+      [after, more] = [ends[0], hasNextPage];
     }
     expect(keys).toEqual(page(vector, {}, all).rows.map(({ key }) => key));
     expect(keys).toHaveLength(5);

@@ -1,3 +1,5 @@
+import { graphql } from 'graphql';
+import { graphContext, schema } from '../../schema/index.ts';
 import { describe, expect, it } from 'vitest';
 import { ask, errorCode } from '../harness/ask.ts';
 import { seedOrganism, seedRun, syntheticRun } from '../harness/synthetic-run.ts';
@@ -332,4 +334,22 @@ describe('node and nodes', () => {
     expect((await ask(store, read, { ids: Array(200).fill('x') })).nodes).toHaveLength(200);
     expect(await errorCode(store, read, { ids: Array(201).fill('x') })).toBe('BAD_USER_INPUT');
   });
+});
+
+it('carries at most 1 MiB of base64 in one answer, and says where the rest is', async () => {
+  const store = temporaryStore();
+  const run = seedRun(store);
+  const documents = `{ diffVector(key: "${run.key}.L1.P0") { diff { dataBase64 url } } }`;
+  const context = (base64BytesLeft: number) => ({
+    ...graphContext(store, 'http://127.0.0.1:4000'),
+    base64BytesLeft,
+  });
+  const ask = (left: number) => graphql({ schema, source: documents, contextValue: context(left) });
+  expect(context(graphContext(store, '').base64BytesLeft).base64BytesLeft).toBe(1024 * 1024);
+  expect((await ask(64)).errors).toBeUndefined();
+  const { errors, data } = await ask(63);
+  const { dataBase64, url } = (data as { diffVector: { diff: { dataBase64: null; url: string } } }).diffVector
+    .diff;
+  expect(dataBase64).toBeNull();
+  expect(errors?.[0]?.extensions).toEqual({ code: 'VECTOR_TOO_LARGE_FOR_GRAPHQL', url });
 });

@@ -245,22 +245,29 @@ describe('paging', () => {
   it('refuses a cursor that nobody gave out', async () => {
     const store = seeded();
     const cursor = (await page(store, 'runs', 'first: 1')).pageInfo.endCursor!;
-    const content = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
-    const forge = (change: (copy: unknown[]) => unknown) =>
-      Buffer.from(JSON.stringify(change([...content]))).toString('base64url');
+    const bytes = Buffer.from(cursor, 'base64url');
+    const [signature, body] = [bytes.subarray(0, 8), bytes.subarray(8)];
+    const key = JSON.parse(body.toString()) as [string, string];
+    const forge = (content: unknown, signed = signature) =>
+      Buffer.concat([signed, Buffer.from(JSON.stringify(content))]).toString('base64url');
+    expect(forge(key)).toBe(cursor);
     const forged = [
       '',
       'garbage',
       cursor.slice(1),
+      cursor.slice(0, 10),
       `${cursor}=`,
       `${cursor} `,
-      'x'.repeat(100_000),
-      forge((copy) => copy.with(0, 2)),
-      forge((copy) => copy.with(2, 5)),
-      forge((copy) => copy.with(2, null)),
-      forge((copy) => [...copy, 'more']),
-      forge((copy) => copy.slice(0, 3)),
-      forge(() => 'text'),
+      `${cursor}A`,
+      cursor.replace(/.$/, (last) => String.fromCharCode(last.charCodeAt(0) ^ 1)),
+      'x'.repeat(1_000_000),
+      `${cursor}\0`,
+      forge(['2026-11-23T18:46:50.123Z', key[1]]),
+      forge(key, Buffer.alloc(8)),
+      forge([-50, key[1]]),
+      forge([...key, 'more']),
+      forge('text'),
+      Buffer.from('OffsetConnection:-50').toString('base64'),
     ];
     for (const after of forged) {
       const read = 'query ($after: String) { runs(after: $after) { totalCount } }';

@@ -16,6 +16,7 @@ interface ServeOptions {
   engine: boolean;
   roots?: Record<string, string>;
   threads?: number;
+  logRequests?: boolean;
 }
 
 /** Serves the store. */
@@ -27,6 +28,7 @@ export const serveCommand = (): Command =>
     .option('--port <n>', 'port; 0 takes any free one', wholeNumber(0, 65535), defaultPort)
     .option('--host <address>', 'loopback address to listen on', '127.0.0.1')
     .option('--no-graphiql', 'no page at /graphql for browsers')
+    .option('--log-requests', 'one line of JSON on standard error for each request')
     .option('--no-engine', 'only read: no jobs, no changes')
     .option(
       '--roots <name=folder>',
@@ -36,9 +38,11 @@ export const serveCommand = (): Command =>
     .addOption(threadsOption())
     .addOption(dataOption())
     .action(async (options: ServeOptions) => {
-      const { host, port, graphiql } = options;
+      const { host, port, graphiql, logRequests = false } = options;
       const read = () =>
-        withStoreToRead(options.data, (store) => serveUntilStopped(store, { host, port, graphiql }));
+        withStoreToRead(options.data, (store) =>
+          serveUntilStopped(store, { host, port, graphiql, logRequests }),
+        );
       if (!options.engine) return read();
       // What is not there is not made without something that could be put into it.
       if (!options.roots && !existsSync(storeFile(options.data))) return read();
@@ -65,8 +69,8 @@ async function serveWithEngine(store: Store, options: ServeOptions): Promise<voi
     log: (line) => void process.stderr.write(`${line}\n`),
   });
   try {
-    const { host, port, graphiql } = options;
-    await serveUntilStopped(store, { host, port, graphiql, roots, engine: supervisor.status });
+    const { host, port, graphiql, logRequests = false } = options;
+    await serveUntilStopped(store, { host, port, graphiql, logRequests, roots, engine: supervisor.status });
   } finally {
     await supervisor.stop();
   }

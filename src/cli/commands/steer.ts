@@ -7,6 +7,7 @@ import {
   jsonOption,
   layerOption,
   nonNegative,
+  positive,
   positionsOption,
   threadsOption,
   wholeNumber,
@@ -15,6 +16,7 @@ import { plain, plainJson } from '../plain.ts';
 import { digits, plainTable } from '../plain-table.ts';
 import { promptsOf } from '../prompt-list.ts';
 import { findRun } from '../read-run.ts';
+import { publishedSearch } from '../../steering/threshold-search.ts';
 import { withProgress } from '../with-progress.ts';
 
 interface SteerCommandOptions {
@@ -29,6 +31,7 @@ interface SteerCommandOptions {
   plain?: boolean;
   strength?: number;
   searchMost: number;
+  searchFinest: number;
   searchSteps: number;
   searchSamples: number;
   searchTokens: number;
@@ -58,6 +61,12 @@ export const steerCommand = (): Command =>
     .option('--plain', 'prompts as they are, not in the base’s chat template')
     .option('--strength <s>', 'no search: this strength, in finetuned token norms', nonNegative)
     .option('--search-most <s>', 'strongest steering that is tried', nonNegative, 100)
+    .option(
+      '--search-finest <s>',
+      'weakest steering that is tried where all stronger is too strong',
+      positive,
+      publishedSearch.finest,
+    )
     .option(
       '--search-steps <n>',
       'halvings for the first probe prompt; later ones get half as many',
@@ -109,6 +118,7 @@ export const steerCommand = (): Command =>
               strength,
               search: {
                 most: options.searchMost,
+                finest: options.searchFinest,
                 decisions: options.searchSteps,
                 laterDecisions: Math.max(1, options.searchSteps >> 1),
                 samples: options.searchSamples,

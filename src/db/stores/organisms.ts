@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
-import { isOneOf, listing, oneOf } from '../listing.ts';
+import { organismFields, organismJoins, organismSorts } from '../filters.ts';
+import { type Asked, isOneOf, listing, oneOf } from '../listing.ts';
 import { named, type Given } from '../named.ts';
 import { organisms, type OrganismForm } from '../tables/organisms.ts';
 import type { ModelRow } from './models.ts';
@@ -8,7 +9,7 @@ import { listed, type Viewer } from '../visible.ts';
 export type NewOrganism = Given<typeof organisms>;
 export type OrganismRow = typeof organisms.$inferSelect & { key: string };
 
-export interface OrganismFilters {
+export interface OrganismFilters extends Asked {
   kinds?: readonly string[] | null | undefined;
   forms?: readonly OrganismForm[] | null | undefined;
 }
@@ -16,9 +17,10 @@ export interface OrganismFilters {
 const toRow = (columns: typeof organisms.$inferSelect): OrganismRow => ({ ...columns, key: columns.name });
 
 export function organismStore(sqlite: Database, viewer: Viewer) {
-  const filter = `${isOneOf('kind', 'kinds')} and ${isOneOf('form', 'forms')}`;
+  const filter = `${isOneOf('organisms.kind', 'kinds')} and ${isOneOf('organisms.form', 'forms')}`;
   const bind = ({ kinds, forms }: OrganismFilters) => ({ kinds: oneOf(kinds), forms: oneOf(forms) });
   const remove = sqlite.prepare('delete from organisms where id = ?');
+  const asked = { joins: organismJoins, fields: organismFields, sorts: organismSorts };
   return {
     /** With its tags, notes and jobs; one that has runs is refused by the store itself. */
     remove: (organism: OrganismRow): void => void remove.run(organism.id),
@@ -29,6 +31,7 @@ export function organismStore(sqlite: Database, viewer: Viewer) {
       where: `${listed(viewer, 'organisms')} and ${filter}`,
       parameters: (_: null, filters: OrganismFilters) => bind(filters),
       order: ['name'],
+      ...asked,
       row: toRow,
     }),
     ofBaseModel: listing(sqlite, {
@@ -40,6 +43,7 @@ export function organismStore(sqlite: Database, viewer: Viewer) {
         ...bind(filters),
       }),
       order: ['name'],
+      ...asked,
       row: toRow,
     }),
   };

@@ -1,8 +1,10 @@
 import type { Database } from 'better-sqlite3';
 import { splitTokenKey } from '../keys.ts';
-import { listing } from '../listing.ts';
+import { tokenFields, tokenJoins } from '../filters.ts';
+import { type Asked, listing, mostCounted } from '../listing.ts';
 import { finder } from '../table-sql.ts';
 import { projectionTokens } from '../tables/projection-tokens.ts';
+import { listed, type Viewer } from '../visible.ts';
 import type { ProjectionRow } from './projections.ts';
 
 type Columns = typeof projectionTokens.$inferSelect;
@@ -16,7 +18,8 @@ const toRow = (columns: Columns, projection: ProjectionRow): ProjectionTokenRow 
 
 export function projectionTokenStore(
   sqlite: Database,
-  projections: { findByKey(key: string): ProjectionRow | undefined },
+  viewer: Viewer,
+  projections: { findByKey(key: string): ProjectionRow | undefined; loader(): (id: number) => ProjectionRow },
 ) {
   const find = finder(sqlite, projectionTokens, 'projection_id = ? and rank = ?');
   return {
@@ -26,6 +29,23 @@ export function projectionTokenStore(
       const columns = projection && find(projection.id, parts.rank);
       return columns && toRow(columns, projection);
     },
+    /** Those that a search finds, in readings of every organism: by text, the strongest first. */
+    search: listing(sqlite, {
+      name: 'tokenSearch',
+      table: projectionTokens,
+      where: listed(viewer, 'organisms'),
+      parameters: (_: null, __: Pick<Asked, 'where'>) => ({}),
+      order: ['text', 'rank', 'projectionId'],
+      row: (columns) => toRow(columns, projections.loader()(columns.projectionId)),
+      rows(all) {
+        const projection = projections.loader();
+        return all.map((columns) => toRow(columns, projection(columns.projectionId)));
+      },
+      joins: tokenJoins,
+      joined: 'always',
+      fields: tokenFields,
+      mostCounted,
+    }),
     ofProjection: listing(sqlite, {
       name: 'projection.tokens',
       table: projectionTokens,

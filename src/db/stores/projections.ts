@@ -1,13 +1,16 @@
 import type { Database } from 'better-sqlite3';
 import { canonicalJson } from '../../lib/canonical-json.ts';
+import { onceEach } from '../../lib/once-each.ts';
 import { packageVersion } from '../../lib/package-root.ts';
 import { checks } from '../checks.ts';
 import { parametersKey, slug, splitProjectionKey } from '../keys.ts';
-import { listing } from '../listing.ts';
+import { NotFoundError } from '../errors.ts';
+import { projectionFields, projectionJoins, projectionSorts } from '../filters.ts';
+import { type Asked, listing, mostCounted } from '../listing.ts';
 import type { ProjectionRecord } from '../run-record.ts';
 import { finder, inserter } from '../table-sql.ts';
+import { tokenWriter } from '../token-texts.ts';
 import { modes, type Mode } from '../tables/modes.ts';
-import { projectionTokens } from '../tables/projection-tokens.ts';
 import {
   projections,
   projectionSigns,
@@ -15,6 +18,7 @@ import {
   type ProjectionSign,
   type ProjectionVariant,
 } from '../tables/projections.ts';
+import { listed, type Viewer } from '../visible.ts';
 import type { DiffVectorRow } from './diff-vectors.ts';
 
 type Columns = typeof projections.$inferSelect;
@@ -63,9 +67,15 @@ const keyOfParameters = ({ methodVersion, parameters }: ProjectionSpec): string 
 
 export function projectionStore(
   sqlite: Database,
-  diffVectors: { findByKey(key: string): DiffVectorRow | undefined; demand(vector: DiffVectorRow): void },
+  viewer: Viewer,
+  diffVectors: {
+    findByKey(key: string): DiffVectorRow | undefined;
+    loader(): (id: number) => DiffVectorRow;
+    demand(vector: DiffVectorRow): void;
+  },
 ) {
   const reading = 'vector_id = ? and method = ? and variant = ? and sign = ?';
+  const findById = finder(sqlite, projections, 'id = ?');
   const find = finder(
     sqlite,
     projections,
@@ -77,7 +87,7 @@ export function projectionStore(
     `${reading} and mode = ? and parameters_key = ? and chosen = 1`,
   );
   const insert = inserter(sqlite, projections);
-  const insertToken = inserter(sqlite, projectionTokens);
+  const insertToken = tokenWriter(sqlite);
 
   const at = (spec: ProjectionSpec, key: string): Columns | undefined =>
     find(spec.vector.id, spec.method, spec.variant, spec.sign, spec.scale ?? 0, spec.mode, key);
@@ -122,6 +132,15 @@ export function projectionStore(
   return {
     /** This reading, if it is there. */
     find: known,
+    /** Readings by their integer keys, each and what it belongs to read once. */
+    loader(): (id: number) => ProjectionRow {
+      const vector = diffVectors.loader();
+      return onceEach((id) => {
+        const columns = findById(id);
+        if (!columns) throw new NotFoundError('projection', id);
+        return toRow(columns, vector(columns.vectorId));
+      });
+    },
     findByKey(key: string): ProjectionRow | undefined {
       const parts = splitProjectionKey(key);
       const diffVector = parts && diffVectors.findByKey(parts.diffVector);
@@ -136,6 +155,24 @@ export function projectionStore(
      * @throws InvalidResultError, NotFoundError
      */
     save: (records: readonly NewProjection[]): ProjectionRow[] => save.immediate(records),
+    /** Those of every organism, in the order they were saved. */
+    all: listing(sqlite, {
+      name: 'projections',
+      table: projections,
+      where: listed(viewer, 'organisms'),
+      parameters: (_: null, __: Asked) => ({}),
+      order: ['id'],
+      row: (columns) => toRow(columns, diffVectors.loader()(columns.vectorId)),
+      rows(all) {
+        const vector = diffVectors.loader();
+        return all.map((columns) => toRow(columns, vector(columns.vectorId)));
+      },
+      joins: projectionJoins,
+      joined: 'always',
+      fields: projectionFields,
+      sorts: projectionSorts,
+      mostCounted,
+    }),
     ofDiffVector: listing(sqlite, {
       name: 'diffVector.projections',
       table: projections,

@@ -1,4 +1,6 @@
 import type { Database } from 'better-sqlite3';
+import { onceEach } from '../../lib/once-each.ts';
+import { NotFoundError } from '../errors.ts';
 import { splitLayerKey } from '../keys.ts';
 import { isOneOf, listing, oneOf } from '../listing.ts';
 import { finder } from '../table-sql.ts';
@@ -20,7 +22,11 @@ const toRow = (columns: Columns, run: RunRow): RunLayerRow => ({
   run,
 });
 
-export function runLayerStore(sqlite: Database, runs: { findByKey(key: string): RunRow | undefined }) {
+export function runLayerStore(
+  sqlite: Database,
+  runs: { findByKey(key: string): RunRow | undefined; loader(): (id: number) => RunRow },
+) {
+  const findById = finder(sqlite, runLayers, 'id = ?');
   const find = finder(sqlite, runLayers, 'run_id = ? and layer = ?');
   const ofRun = (run: RunRow, layer: number): RunLayerRow | undefined => {
     const columns = find(run.id, layer);
@@ -28,6 +34,15 @@ export function runLayerStore(sqlite: Database, runs: { findByKey(key: string): 
   };
   return {
     find: ofRun,
+    /** Layers by their integer keys, each and its run read once. */
+    loader(): (id: number) => RunLayerRow {
+      const run = runs.loader();
+      return onceEach((id) => {
+        const columns = findById(id);
+        if (!columns) throw new NotFoundError('layer', id);
+        return toRow(columns, run(columns.runId));
+      });
+    },
     findByKey(key: string): RunLayerRow | undefined {
       const parts = splitLayerKey(key);
       const run = parts && runs.findByKey(parts.run);

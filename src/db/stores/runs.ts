@@ -1,13 +1,15 @@
 import type { Database } from 'better-sqlite3';
 import { float32Bytes } from '../../lib/float32-bytes.ts';
+import { onceEach } from '../../lib/once-each.ts';
 import { sha256 } from '../../lib/sha256.ts';
 import { cosine, l2Norm } from '../../lib/vector-math.ts';
 import { runKey } from '../keys.ts';
-import { isOneOf, listing, oneOf } from '../listing.ts';
+import { runFields, runJoins, runSorts } from '../filters.ts';
+import { type Asked, isOneOf, listing, oneOf } from '../listing.ts';
 import { checkRunRecord, runDigest, type RunRecord, type VectorRecord } from '../run-record.ts';
 import { finder, inserter } from '../table-sql.ts';
+import { tokenWriter } from '../token-texts.ts';
 import { diffVectors } from '../tables/diff-vectors.ts';
-import { projectionTokens } from '../tables/projection-tokens.ts';
 import { projections } from '../tables/projections.ts';
 import { runLayers } from '../tables/run-layers.ts';
 import { runs } from '../tables/runs.ts';
@@ -26,7 +28,7 @@ interface Made {
   createdAt: string;
 }
 
-export interface RunFilters {
+export interface RunFilters extends Asked {
   methods?: readonly string[] | null | undefined;
 }
 
@@ -43,6 +45,7 @@ export function runStore(
       : `exists (select 1 from organisms where organisms.id = organism_id and ${rule(viewer, 'organisms')})`;
   const [sees, lists] = [ofOrganism(visible), ofOrganism(listed)];
   const findByKey = finder(sqlite, runs, `key = ? and ${sees}`);
+  const findById = finder(sqlite, runs, `id = ? and ${sees}`);
   const newest = finder(
     sqlite,
     runs,
@@ -55,9 +58,14 @@ export function runStore(
     vector: inserter(sqlite, diffVectors),
     data: inserter(sqlite, vectorData),
     projection: inserter(sqlite, projections),
-    token: inserter(sqlite, projectionTokens),
+    token: tokenWriter(sqlite),
   };
 
+  const getById = (id: number): RunRow => {
+    const row = findById(id);
+    if (!row) throw new NotFoundError('run', id);
+    return row;
+  };
   const get = (key: string): RunRow => {
     const row = findByKey(key);
     if (!row) throw new NotFoundError('run', key);
@@ -120,9 +128,12 @@ export function runStore(
     return get(key);
   });
 
-  const methodFilter = isOneOf('method', 'methods');
+  const methodFilter = isOneOf('runs.method', 'methods');
+  const asked = { joins: runJoins, fields: runFields, sorts: runSorts };
   return {
     findByKey,
+    /** Runs by their integer keys, each read once. */
+    loader: () => onceEach(getById),
     /** @throws NotFoundError */
     get,
     latestOfOrganism: (organism: OrganismRow): RunRow | undefined => newest(organism.id),
@@ -139,6 +150,7 @@ export function runStore(
       parameters: (_: null, { methods }: RunFilters) => ({ methods: oneOf(methods) }),
       order: ['createdAt', 'key'],
       descending: true,
+      ...asked,
       row: (columns) => columns,
     }),
     ofOrganism: listing(sqlite, {
@@ -151,6 +163,7 @@ export function runStore(
       }),
       order: ['createdAt', 'key'],
       descending: true,
+      ...asked,
       row: (columns) => columns,
     }),
     ofCorpus: listing(sqlite, {
@@ -163,6 +176,7 @@ export function runStore(
       }),
       order: ['createdAt', 'key'],
       descending: true,
+      ...asked,
       row: (columns) => columns,
     }),
   };

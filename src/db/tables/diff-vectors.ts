@@ -1,4 +1,5 @@
-import { integer, real, sqliteTable, unique } from 'drizzle-orm/sqlite-core';
+import { sql } from 'drizzle-orm';
+import { index, integer, real, sqliteTable, unique } from 'drizzle-orm/sqlite-core';
 import { runLayers } from './run-layers.ts';
 
 /** Statistics of one (layer, position); the numbers themselves are in vector_data. Null where not finite or not defined. */
@@ -21,6 +22,14 @@ export const diffVectors = sqliteTable(
     swapNormDeviation: real('swap_norm_deviation'),
     swapNormMax: real('swap_norm_max'),
     baseSplitNorm: real('base_split_norm'),
+    /** The rule of aboveNoise, for conditions: 1, 0, or null where a number is missing or their sum is not finite. */
+    isAboveNoise: integer('above_noise').generatedAlwaysAs(
+      sql`case when abs(swap_norm_mean + 5.0 * swap_norm_deviation) <= 1.7976931348623157e308 then norm > swap_norm_mean + 5.0 * swap_norm_deviation end`,
+      { mode: 'virtual' },
+    ),
   },
-  (table) => [unique('diff_vectors_position').on(table.layerId, table.position)],
+  (table) => [
+    unique('diff_vectors_position').on(table.layerId, table.position),
+    index('diff_vectors_norm').on(table.norm),
+  ],
 );

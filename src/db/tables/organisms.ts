@@ -26,6 +26,8 @@ export const organisms = sqliteTable(
   },
   (table) => [
     index('organisms_base_model').on(table.baseModelId, table.name),
+    index('organisms_kind').on(table.kind, table.name),
+    index('organisms_mix_ratio').on(table.mixRatio),
     check('organisms_form', sql`${table.form} in ('LORA', 'FULL')`),
   ],
 );

@@ -1,4 +1,4 @@
-import { integer, primaryKey, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { index, integer, primaryKey, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { projections } from './projections.ts';
 
 /** Tokens of a projection, best first. By far the most rows, so the primary key is the row (WITHOUT ROWID, in the migration). */
@@ -13,5 +13,8 @@ export const projectionTokens = sqliteTable(
     text: text('text'),
     probability: real('probability'),
   },
-  (table) => [primaryKey({ columns: [table.projectionId, table.rank] })],
+  (table) => [
+    primaryKey({ columns: [table.projectionId, table.rank] }),
+    index('projection_tokens_text').on(table.text, table.rank, table.projectionId),
+  ],
 );

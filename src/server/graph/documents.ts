@@ -10,6 +10,7 @@ import {
 } from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
 import { ByteLru } from '../../lib/byte-lru.ts';
+import { knownOperationTypes } from './known-operation-types.ts';
 import { selectionLimits as selectionLimitsRule } from '../selection-limits.ts';
 import { maxErrors, maxTokens, selectionLimits } from './limits.ts';
 
@@ -42,7 +43,7 @@ export interface Operation {
  */
 export class Documents {
   readonly #schema: GraphQLSchema;
-  readonly #rules = [...specifiedRules, selectionLimitsRule(selectionLimits)];
+  readonly #rules = [...specifiedRules, knownOperationTypes, selectionLimitsRule(selectionLimits)];
   readonly #kept: ByteLru<Prepared>;
   readonly #byDocument = new WeakMap<DocumentNode, Prepared>();
 

@@ -18,7 +18,7 @@ export interface Request {
 /**
  * Executes a document that was judged good. Queries seen before run as compiled functions. graphql-js is the judge: it coerces
  * the variables, executes mutations, and whatever fails as a function is executed again by it, so that no error depends on which
- * of the two ran. The function gets a copy of the context: what it spent is not spent.
+ * of the two ran. The function spends from a copy of the context, which counts where it succeeds.
  */
 export function execute(
   schema: GraphQLSchema,
@@ -46,7 +46,12 @@ export function execute(
     getVariableValues(schema, variableDefinitions, variables ?? {}).errors
   )
     return byInterpreter();
-  const judge = (result: ExecutionResult) => (result.errors ? byInterpreter() : result);
-  const result = compiled(undefined, { ...context }, variables) as ExecutionResult | Promise<ExecutionResult>;
+  const spending = { ...context };
+  const judge = (result: ExecutionResult) => {
+    if (result.errors) return byInterpreter();
+    Object.assign(context, spending);
+    return result;
+  };
+  const result = compiled(undefined, spending, variables) as ExecutionResult | Promise<ExecutionResult>;
   return result instanceof Promise ? result.then(judge) : judge(result);
 }

@@ -1,18 +1,19 @@
 import { GraphQLError, type ExecutionResult } from 'graphql';
 import { randomUUID } from 'node:crypto';
 import { StoreError } from '../../db/index.ts';
+import { explain, type Log } from '../log.ts';
 
 /**
  * Errors written for clients pass. Anything else is our failure: the client gets an id, the log gets the rest under that id.
  * @see https://the-guild.dev/graphql/yoga-server/docs/features/error-masking
  */
 export const maskError =
-  (log: (line: string) => void, requestId?: string) =>
+  (log: Log, requestId?: string) =>
   (error: unknown): GraphQLError => {
     const cause = error instanceof GraphQLError ? error.originalError : error;
     if (error instanceof GraphQLError && (cause === undefined || cause instanceof GraphQLError)) return error;
     const id = requestId ?? randomUUID();
-    log(`request ${id}: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+    log({ level: 'error', requestId: id, message: explain(cause) });
     const [message, code] =
       cause instanceof StoreError && cause.code === 'STORE_CORRUPT'
         ? ['These numbers are damaged in the store; restore it from a copy.', cause.code]
@@ -22,11 +23,7 @@ export const maskError =
   };
 
 /** A result as clients may see it: every error with a code, none with what is ours alone. */
-export function maskResult(
-  result: ExecutionResult,
-  log: (line: string) => void,
-  requestId: string,
-): ExecutionResult {
+export function maskResult(result: ExecutionResult, log: Log, requestId: string): ExecutionResult {
   if (!result.errors) return result;
   const mask = maskError(log, requestId);
   const errors = result.errors.map((error) => {

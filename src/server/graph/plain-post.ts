@@ -30,6 +30,7 @@ export async function answerPlainPost(graph: Graph, call: Call, body: string): P
   const context = graph.contextOf(call);
   const result = await graph.execute({ prepared, operationName, variables, context }, call.id);
   if (result.data === undefined) return false; // refused before anything was executed
+  graph.countErrors(result.errors);
   respond(call, type, result);
   return true;
 }

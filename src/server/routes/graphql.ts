@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { maxBodyBytes } from '../graph/limits.ts';
 import { answerPlainPost } from '../graph/plain-post.ts';
-import { createGraph, createYogaFor } from '../graphql.ts';
+import { createYogaFor } from '../graphql.ts';
 import { graphiqlPolicy } from '../headers.ts';
 import { readBody } from '../read-body.ts';
 import { refuse } from '../respond.ts';
@@ -9,7 +9,7 @@ import type { Call, Route, Services } from '../route.ts';
 
 /** /graphql: queries by POST of JSON or GET, and GraphiQL for browsers. */
 export function graphqlRoute(services: Services): Route {
-  const graph = createGraph(services);
+  const { graph } = services;
   const yoga = createYogaFor(graph, services);
 
   async function post(call: Call): Promise<unknown> {
@@ -35,12 +35,26 @@ export function graphqlRoute(services: Services): Route {
     name: '/graphql',
     path: /^\/graphql$/,
     methods: ['GET', 'POST'],
+    access: 'TOKEN',
     handle(call) {
       const { request, response } = call;
       if (request.method === 'POST') return post(call);
+      for (const name of ['variables', 'extensions']) {
+        if (!isJson(call.search.get(name) ?? 'null'))
+          return refuse(response, 400, 'BAD_REQUEST', `${name} must be JSON`);
+      }
       if (services.graphiql && (request.headers.accept ?? '').includes('text/html'))
         response.setHeader('Content-Security-Policy', graphiqlPolicy);
       return yoga(request, response, { call });
     },
   };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

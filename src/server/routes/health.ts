@@ -9,6 +9,7 @@ export function healthRoute(): Route {
     name: '/health',
     path: /^\/health$/,
     methods: ['GET', 'HEAD'],
+    access: 'OPEN',
     handle: ({ response }) => respondJson(response, 200, body),
   };
 }

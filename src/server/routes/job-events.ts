@@ -14,11 +14,12 @@ export const jobEventsRoute = (services: Services): Route => ({
   name: '/v1/jobs/{key}/events',
   path: /^\/v1\/jobs\/([^/]+)\/events$/,
   methods: ['GET'],
+  access: 'TOKEN',
   handle: (call) => serveEvents(services, call),
 });
 
-async function serveEvents({ store, streams }: Services, call: Call): Promise<void> {
-  const { request, response, parts, search } = call;
+async function serveEvents({ streams }: Services, call: Call): Promise<void> {
+  const { store, request, response, parts, search } = call;
   const key = parts[0] ?? '';
   const job = store.jobs.findByKey(key);
   if (!job) return refuse(response, 404, 'NOT_FOUND', `there is no job "${key}" here`);

@@ -1,0 +1,31 @@
+// The server under test, or its opponent: `server.ts ours|raw <store>`; prints its port.
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import BetterSqlite3 from 'better-sqlite3';
+import { openStore } from '../../src/db/index.ts';
+import { createServer } from '../../src/server/index.ts';
+
+const [kind, file = ''] = process.argv.slice(2);
+const server =
+  kind === 'raw'
+    ? rawServer(file)
+    : createServer({ store: openStore(file, { readonly: true }), graphiql: false });
+server.listen(0, '127.0.0.1', () => {
+  process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
+});
+
+/** R2: node:http, one prepared statement, the same JSON as the point query has. */
+function rawServer(path: string) {
+  const sqlite = new BetterSqlite3(path, { readonly: true });
+  const point = sqlite.prepare('select key, method, samples, digest from runs where key = ?');
+  return createHttpServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const { variables } = JSON.parse(Buffer.concat(chunks).toString()) as { variables: { key: string } };
+      const body = Buffer.from(JSON.stringify({ data: { run: point.get(variables.key) } }));
+      response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length });
+      response.end(body);
+    });
+  });
+}

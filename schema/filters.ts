@@ -1,0 +1,176 @@
+import {
+  diffVectorFields,
+  diffVectorSorts,
+  organismFields,
+  organismSorts,
+  projectionFields,
+  projectionSorts,
+  runFields,
+  runSorts,
+  tokenMatches,
+  type TokenMatch,
+  type Where,
+} from '../src/db/index.ts';
+import { builder } from './builder.ts';
+import { described, ModeEnum, OrganismFormEnum, ProjectionSignEnum, ProjectionVariantEnum } from './enums.ts';
+import {
+  BooleanFilter,
+  enumFilter,
+  filterInput,
+  FloatFilter,
+  type InputFields,
+  IntFilter,
+  orderInput,
+  StringFilter,
+} from './filter.ts';
+import { maxFilterText, maxPageSize } from './limits.ts';
+
+export const TokenMatchEnum = described<TokenMatch>('TokenMatch', 'How the text of a token is compared.', {
+  EXACT: 'The text is this one, with its spaces: " bake" is not "bake".',
+  STARTS_WITH: 'The text starts with this one.',
+  CONTAINS: 'The text has this one in it.',
+});
+
+const [exact] = tokenMatches;
+
+/** What a text that is looked for may be. */
+export const soughtText = `1 to ${maxFilterText} characters, else an error; spaces and case count`;
+
+export const soughtTop = `How many tokens of each projection are looked at, from the strongest: 1 to ${maxPageSize}, else an error.`;
+
+const TopTokensFilter = builder.inputRef<Where>('TopTokensFilter').implement({
+  description: 'That a token is among the strongest of at least one projection of this.',
+  fields: (t: InputFields) => ({
+    text: t.string({ required: true, description: `The token’s text, ${soughtText}.` }),
+    match: t.field({
+      type: TokenMatchEnum,
+      required: true,
+      defaultValue: exact,
+      description: 'How the text is compared.',
+    }),
+    top: t.int({ required: true, defaultValue: 20, description: soughtTop }),
+    method: t.string({ description: 'Only in projections of this method. Null or absent: all.' }),
+    variant: t.field({
+      type: ProjectionVariantEnum,
+      description: 'Only in projections of this variant. Null or absent: all.',
+    }),
+    sign: t.field({
+      type: ProjectionSignEnum,
+      description: 'Only in projections of this sign. Null or absent: both.',
+    }),
+    chosen: t.boolean({
+      description: 'Only at the chosen scale (true), or only at others (false). Null or absent: all.',
+    }),
+  }),
+} as never) as object;
+
+const OrganismFormFilter = enumFilter('OrganismForm', OrganismFormEnum);
+const ModeFilter = enumFilter('Mode', ModeEnum);
+const VariantFilter = enumFilter('ProjectionVariant', ProjectionVariantEnum);
+const SignFilter = enumFilter('ProjectionSign', ProjectionSignEnum);
+
+const moment = 'as text such as 2026-11-23T18:46:50.123Z';
+
+export const OrganismFilter = filterInput('OrganismFilter', 'Which organisms.', organismFields, {
+  name: [StringFilter, 'Its name.'],
+  kind: [StringFilter, 'What sort of finetune, such as SDF.'],
+  form: [OrganismFormFilter, 'How its weights are kept.'],
+  description: [StringFilter, 'The finetune in a few words.'],
+  groundTruth: [StringFilter, 'What it was trained on; null when not known.'],
+  mixRatio: [FloatFilter, 'Unrelated documents mixed in per document of the finetune; null when not known.'],
+  digest: [StringFilter, 'SHA-256 over the adapter or checkpoint, in hex.'],
+  createdAt: [StringFilter, `When it was registered, ${moment}.`],
+  baseModel: [StringFilter, 'Name of its base model.'],
+  topTokens: [TopTokensFilter, 'A token that one of its vectors was read as.'],
+});
+
+export const RunFilter = filterInput('RunFilter', 'Which runs.', runFields, {
+  key: [StringFilter, 'Its key, 20 hex digits.'],
+  digest: [StringFilter, 'SHA-256 over its results, in hex.'],
+  method: [StringFilter, 'How the models were compared.'],
+  mode: [ModeFilter, 'Whose rounding points the means follow.'],
+  positions: [IntFilter, 'Number of token positions measured.'],
+  samples: [IntFilter, 'Number of texts used.'],
+  computeDtype: [StringFilter, 'Type of the forward pass: float32 or bfloat16.'],
+  engineVersion: [StringFilter, 'Version of the engine that measured it.'],
+  device: [StringFilter, 'What computed it.'],
+  durationMs: [FloatFilter, 'How long the measurement took, in milliseconds.'],
+  createdAt: [StringFilter, `When it was saved, ${moment}.`],
+  corpus: [StringFilter, 'Name of the probe text.'],
+  organism: [OrganismFilter, 'The organism measured.'],
+});
+
+export const DiffVectorFilter = filterInput('DiffVectorFilter', 'Which diff vectors.', diffVectorFields, {
+  layer: [IntFilter, 'Index of the decoder block, 0-based.'],
+  relativeDepth: [FloatFilter, 'The depth asked for, 0 (first block) to 1 (last block).'],
+  position: [IntFilter, 'Token position, 0-based, BOS included.'],
+  samples: [IntFilter, 'Number of texts averaged.'],
+  norm: [FloatFilter, 'L2 norm of the diff, in activation units; null when not finite.'],
+  relativeNorm: [
+    FloatFilter,
+    'norm / baseNorm of the layer, no unit; null when either is null or baseNorm is 0.',
+  ],
+  baseMeanNorm: [FloatFilter, 'L2 norm of the base’s mean activation; null when not finite.'],
+  finetunedMeanNorm: [FloatFilter, 'L2 norm of the finetuned’s mean activation; null when not finite.'],
+  standardErrorNorm: [FloatFilter, 'L2 norm of the standard error of the mean; null when not finite.'],
+  splitHalfCosine: [
+    FloatFilter,
+    'Cosine, -1..1, of the diffs of two halves of the texts; null when not defined.',
+  ],
+  cosineBaseFinetuned: [FloatFilter, 'Cosine, -1..1, of the two mean activations; null when not defined.'],
+  aboveNoise: [
+    BooleanFilter,
+    'Whether it is more than noise; null when a number that the rule needs is null.',
+  ],
+  run: [RunFilter, 'The run it belongs to.'],
+  topTokens: [TopTokensFilter, 'A token that it was read as.'],
+});
+
+export const ProjectionFilter = filterInput('ProjectionFilter', 'Which projections.', projectionFields, {
+  method: [StringFilter, 'The method, such as logit-lens.'],
+  methodVersion: [IntFilter, 'Version of that method.'],
+  variant: [VariantFilter, 'Which vector was read.'],
+  sign: [SignFilter, 'Which end its tokens are from.'],
+  scale: [FloatFilter, 'What the vector was multiplied by; null for methods without scales.'],
+  chosen: [BooleanFilter, 'Whether it is at the scale that a rule took.'],
+  score: [FloatFilter, 'What that rule gave it; null where it gave none.'],
+  mode: [ModeFilter, 'Which way of computing was followed.'],
+  createdAt: [StringFilter, `When it was saved, ${moment}.`],
+  diffVector: [DiffVectorFilter, 'The place it was read from.'],
+});
+
+export const OrganismOrder = orderInput('Organism', organismSorts, {
+  NAME: 'Its name.',
+  KIND: 'What sort of finetune.',
+  MIX_RATIO: 'Unrelated documents per document of the finetune.',
+  GROUND_TRUTH: 'What it was trained on.',
+  BASE_MODEL: 'Name of its base model.',
+  CREATED_AT: 'When it was registered.',
+});
+
+export const RunOrder = orderInput('Run', runSorts, {
+  ORGANISM: 'Name of the organism measured.',
+  SAMPLES: 'Number of texts used.',
+  DURATION_MS: 'How long the measurement took.',
+  CREATED_AT: 'When it was saved.',
+});
+
+export const DiffVectorOrder = orderInput('DiffVector', diffVectorSorts, {
+  LAYER: 'Index of the decoder block.',
+  RELATIVE_DEPTH: 'The depth asked for.',
+  POSITION: 'Token position.',
+  NORM: 'L2 norm of the diff.',
+  RELATIVE_NORM: 'norm / baseNorm of the layer.',
+  STANDARD_ERROR_NORM: 'L2 norm of the standard error of the mean.',
+  SPLIT_HALF_COSINE: 'Cosine of the diffs of two halves of the texts.',
+  COSINE_BASE_FINETUNED: 'Cosine of the two mean activations.',
+  ORGANISM: 'Name of the organism.',
+});
+
+export const ProjectionOrder = orderInput('Projection', projectionSorts, {
+  SCALE: 'What the vector was multiplied by.',
+  SCORE: 'What the rule for scales gave it.',
+  CREATED_AT: 'When it was saved.',
+  NORM: 'L2 norm of the diff that it was read from.',
+  ORGANISM: 'Name of the organism.',
+});

@@ -1,0 +1,35 @@
+import { tokenMatches } from '../src/db/index.ts';
+import { builder } from './builder.ts';
+import { connection } from './connection.ts';
+import { ProjectionFilter, soughtText, soughtTop, TokenMatchEnum } from './filters.ts';
+import { ProjectionTokenConnection, ProjectionTokenRef } from './projection-token.ts';
+
+builder.queryField('tokenSearch', (t) =>
+  t.connection(
+    {
+      type: ProjectionTokenRef,
+      description:
+        'Where a text is among the strongest tokens, in projections of every organism: by text, the strongest first. totalCount stops at 10,000.',
+      args: {
+        text: t.arg.string({ required: true, description: `What is looked for, ${soughtText}.` }),
+        match: t.arg({
+          type: TokenMatchEnum,
+          required: true,
+          defaultValue: tokenMatches[0],
+          description: 'How texts are compared.',
+        }),
+        top: t.arg.int({ required: true, defaultValue: 20, description: soughtTop }),
+        where: t.arg({
+          type: ProjectionFilter,
+          description: 'Only tokens of projections that match. Null or absent: all.',
+        }),
+      },
+      resolve: (_, { text, match, top, where, ...page }, context) =>
+        connection(context, context.store.tokens.search, null, {
+          ...page,
+          where: { topTokens: { text, match, top }, projection: where },
+        }),
+    },
+    ProjectionTokenConnection,
+  ),
+);

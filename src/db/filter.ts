@@ -1,0 +1,79 @@
+/** A condition as SQL over the list's tables, and what is bound to its named parameters. */
+export interface Condition {
+  sql: string;
+  parameters: Record<string, string | number>;
+}
+
+/** What a client asks of one field: operator to value; null and absent are the same. */
+export type Where = { readonly [field: string]: unknown };
+
+/** Names a value for binding and gives the parameter that stands for it. */
+export type Bind = (value: string | number) => string;
+
+/** What may be asked of a list: a column, the fields of a row that it belongs to, or a question with its own SQL. */
+export type FilterField = string | { fields: FilterFields } | { condition(asked: Where, bind: Bind): string };
+export type FilterFields = Readonly<Record<string, FilterField>>;
+
+const comparisons = { eq: '=', ne: '<>', lt: '<', lte: '<=', gt: '>', gte: '>=' } as const;
+
+/** SQL for one operator on a column or expression. Case counts, and there are no wildcards. */
+function operation(column: string, operator: string, value: unknown, bind: Bind): string {
+  const plain = (scalar: unknown) => (typeof scalar === 'boolean' ? Number(scalar) : (scalar as string));
+  if (operator in comparisons) {
+    return `${column} ${comparisons[operator as keyof typeof comparisons]} ${bind(plain(value))}`;
+  }
+  switch (operator) {
+    case 'in':
+      return `${column} in (select value from json_each(${bind(JSON.stringify((value as unknown[]).map(plain)))}))`;
+    case 'contains':
+      return `instr(${column}, ${bind(value as string)}) > 0`;
+    case 'startsWith': {
+      const start = bind(value as string);
+      return `substr(${column}, 1, length(${start})) = ${start}`;
+    }
+    case 'isNull':
+      return `${column} is ${value === true ? '' : 'not '}null`;
+    default:
+      throw new Error(`no operator ${operator}`);
+  }
+}
+
+const given = (where: Where): [string, unknown][] =>
+  Object.entries(where).filter(([, value]) => value !== null && value !== undefined);
+
+/** SQL that holds for a column when every operator given does. */
+export const operations = (column: string, asked: Where, bind: Bind): string[] =>
+  given(asked).map(([operator, value]) => operation(column, operator, value, bind));
+
+const all = (parts: readonly string[]): string => (parts.length === 0 ? 'true' : parts.join(' and '));
+
+/**
+ * The condition of a filter. A comparison with a value that is null does not hold, and `not` is true of whatever does not match,
+ * so a row always matches either a filter or its `not`. Every value is bound; names and operators come from the table of fields.
+ */
+export function condition(where: Where | null | undefined, fields: FilterFields): Condition {
+  const parameters: Condition['parameters'] = {};
+  const bind: Bind = (value) => {
+    const name = `where${Object.keys(parameters).length}`;
+    parameters[name] = value;
+    return `@${name}`;
+  };
+  return { sql: where ? matches(where, fields, bind) : 'true', parameters };
+}
+
+export function matches(where: Where, fields: FilterFields, bind: Bind): string {
+  const parts = given(where).map(([name, asked]) => {
+    if (name === 'and') return all((asked as Where[]).map((part) => `(${matches(part, fields, bind)})`));
+    if (name === 'or') {
+      return `(${(asked as Where[]).map((part) => `(${matches(part, fields, bind)})`).join(' or ') || 'false'})`;
+    }
+    if (name === 'not') return `((${matches(asked as Where, fields, bind)}) is not true)`;
+    const field = fields[name];
+    if (field === undefined) throw new Error(`no filter ${name}`);
+    if (typeof field === 'string') return all(operations(field, asked as Where, bind));
+    return 'fields' in field
+      ? `(${matches(asked as Where, field.fields, bind)})`
+      : field.condition(asked as Where, bind);
+  });
+  return all(parts);
+}

@@ -1,0 +1,149 @@
+import type { Bind, FilterFields, Where } from './filter.ts';
+import type { Sort } from './listing.ts';
+import { textMatches, type TokenMatch } from './token-texts.ts';
+
+// What lists across organisms can be asked for, as SQL over their tables under their own names, and how these are joined.
+
+export const organismJoins = 'join models on models.id = organisms.base_model_id';
+export const runJoins = `join organisms on organisms.id = runs.organism_id ${organismJoins} join corpora on corpora.id = runs.corpus_id`;
+export const diffVectorJoins = `join run_layers on run_layers.id = diff_vectors.layer_id join runs on runs.id = run_layers.run_id ${runJoins}`;
+export const projectionJoins = `join diff_vectors on diff_vectors.id = projections.vector_id ${diffVectorJoins}`;
+export const tokenJoins = `join projections on projections.id = projection_tokens.projection_id ${projectionJoins}`;
+
+/** Tokens among the strongest of readings. */
+export interface TopTokens {
+  text: string;
+  match: TokenMatch;
+  /** How many from the strongest. */
+  top: number;
+  method?: string | null;
+  variant?: string | null;
+  sign?: string | null;
+  chosen?: boolean | null;
+}
+
+/** Whose ids: `wanted` is a column of the chain from r (run) to t (token). */
+const withTopTokens = (id: string, wanted: string) => ({
+  condition(asked: Where, bind: Bind): string {
+    const { text, match, top, method, variant, sign, chosen } = asked as unknown as TopTokens;
+    const rest = Object.entries({ method, variant, sign, chosen }).flatMap(([column, value]) =>
+      value === null || value === undefined
+        ? []
+        : [` and p.${column} = ${bind(typeof value === 'boolean' ? Number(value) : value)}`],
+    );
+    return `${id} in (select ${wanted} from projection_tokens t join projections p on p.id = t.projection_id
+      join diff_vectors v on v.id = p.vector_id join run_layers l on l.id = v.layer_id join runs r on r.id = l.run_id
+      where ${textMatches('t.text', text, match, bind)} and t.rank < ${bind(top)}${rest.join('')})`;
+  },
+});
+
+export const organismFields = {
+  name: 'organisms.name',
+  kind: 'organisms.kind',
+  form: 'organisms.form',
+  description: 'organisms.description',
+  groundTruth: 'organisms.ground_truth',
+  mixRatio: 'organisms.mix_ratio',
+  digest: 'organisms.digest',
+  createdAt: 'organisms.created_at',
+  baseModel: 'models.name',
+  topTokens: withTopTokens('organisms.id', 'r.organism_id'),
+} satisfies FilterFields;
+
+export const runFields = {
+  key: 'runs.key',
+  digest: 'runs.digest',
+  method: 'runs.method',
+  mode: "coalesce(json_extract(runs.parameters, '$.mode'), 'EXACT')",
+  positions: 'runs.positions',
+  samples: 'runs.samples',
+  computeDtype: 'runs.compute_dtype',
+  engineVersion: 'runs.engine_version',
+  device: 'runs.device',
+  durationMs: 'runs.duration_ms',
+  createdAt: 'runs.created_at',
+  corpus: 'corpora.name',
+  organism: { fields: organismFields },
+} satisfies FilterFields;
+
+const relativeNorm = '(diff_vectors.norm / nullif(run_layers.base_norm, 0.0))';
+
+export const diffVectorFields = {
+  layer: 'run_layers.layer',
+  relativeDepth: 'run_layers.relative_depth',
+  position: 'diff_vectors.position',
+  samples: 'diff_vectors.samples',
+  norm: 'diff_vectors.norm',
+  relativeNorm,
+  baseMeanNorm: 'diff_vectors.base_mean_norm',
+  finetunedMeanNorm: 'diff_vectors.finetuned_mean_norm',
+  standardErrorNorm: 'diff_vectors.standard_error_norm',
+  splitHalfCosine: 'diff_vectors.split_half_cosine',
+  cosineBaseFinetuned: 'diff_vectors.cosine_base_finetuned',
+  aboveNoise: 'diff_vectors.above_noise',
+  run: { fields: runFields },
+  topTokens: withTopTokens('diff_vectors.id', 'v.id'),
+} satisfies FilterFields;
+
+export const projectionFields = {
+  method: 'projections.method',
+  methodVersion: 'projections.method_version',
+  variant: 'projections.variant',
+  sign: 'projections.sign',
+  scale: 'projections.scale',
+  chosen: 'projections.chosen',
+  score: 'projections.score',
+  mode: 'projections.mode',
+  createdAt: 'projections.created_at',
+  diffVector: { fields: diffVectorFields },
+} satisfies FilterFields;
+
+export const tokenFields = {
+  topTokens: {
+    condition(asked: Where, bind: Bind): string {
+      const { text, match, top } = asked as unknown as TopTokens;
+      return `${textMatches('projection_tokens.text', text, match, bind)} and projection_tokens.rank < ${bind(top)}`;
+    },
+  },
+  projection: { fields: projectionFields },
+} satisfies FilterFields;
+
+const text = (sql: string): Sort => ({ sql, type: 'string', nullable: false });
+const integer = (sql: string): Sort => ({ sql, type: 'integer', nullable: false });
+const real = (sql: string, nullable = true): Sort => ({ sql, type: 'real', nullable });
+
+export const organismSorts = {
+  NAME: text('organisms.name'),
+  KIND: text('organisms.kind'),
+  MIX_RATIO: real('organisms.mix_ratio'),
+  GROUND_TRUTH: { ...text('organisms.ground_truth'), nullable: true },
+  BASE_MODEL: text('models.name'),
+  CREATED_AT: text('organisms.created_at'),
+} satisfies Record<string, Sort>;
+
+export const runSorts = {
+  ORGANISM: text('organisms.name'),
+  SAMPLES: integer('runs.samples'),
+  DURATION_MS: real('runs.duration_ms', false),
+  CREATED_AT: text('runs.created_at'),
+} satisfies Record<string, Sort>;
+
+export const diffVectorSorts = {
+  LAYER: integer('run_layers.layer'),
+  RELATIVE_DEPTH: real('run_layers.relative_depth', false),
+  POSITION: integer('diff_vectors.position'),
+  NORM: real('diff_vectors.norm'),
+  RELATIVE_NORM: real(relativeNorm),
+  STANDARD_ERROR_NORM: real('diff_vectors.standard_error_norm'),
+  SPLIT_HALF_COSINE: real('diff_vectors.split_half_cosine'),
+  COSINE_BASE_FINETUNED: real('diff_vectors.cosine_base_finetuned'),
+  ORGANISM: text('organisms.name'),
+} satisfies Record<string, Sort>;
+
+export const projectionSorts = {
+  SCALE: real('projections.scale'),
+  SCORE: real('projections.score'),
+  CREATED_AT: text('projections.created_at'),
+  NORM: diffVectorSorts.NORM,
+  ORGANISM: diffVectorSorts.ORGANISM,
+} satisfies Record<string, Sort>;

@@ -1,0 +1,7 @@
+import { blob, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+/** Secrets of this file, made when it is migrated: they survive restarts and go with every copy. */
+export const storeKeys = sqliteTable('store_keys', {
+  name: text('name').primaryKey(),
+  value: blob('value', { mode: 'buffer' }).notNull(),
+});

@@ -1,0 +1,28 @@
+/** One line of the log. What clients sent beyond the path, such as queries, variables and tokens, does not belong in it. */
+export interface LogEntry {
+  level: 'info' | 'error';
+  /** The id that the client was given. */
+  requestId: string;
+  /** What failed. */
+  message?: string;
+  /** Of a request that is over: `route` is the pattern it took, null for none; `ms` until its end. */
+  method?: string;
+  path?: string;
+  route?: string | null;
+  status?: number;
+  bytes?: number;
+  ms?: number;
+}
+
+export type Log = (entry: LogEntry) => void;
+
+/** Writes entries as one line of JSON each, with the time; those of requests only when asked. */
+export const jsonLog =
+  (write: (line: string) => void, requests: boolean): Log =>
+  (entry) => {
+    if (entry.level === 'error' || requests)
+      write(JSON.stringify({ time: new Date().toISOString(), ...entry }));
+  };
+
+export const explain = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,0 +1,81 @@
+import { sha256 } from '../../lib/sha256.ts';
+import { safetensorsHeader } from '../../lib/safetensors.ts';
+import { readBody } from '../read-body.ts';
+import { refuse } from '../respond.ts';
+import type { Call, Route } from '../route.ts';
+import { serveBody } from '../serve-body.ts';
+
+const maxKeys = 1_024;
+const maxAnswerBytes = 256 * 2 ** 20;
+const maxBodyBytes = 256 * 1024;
+
+/** POST /v1/vectors:batch with `{"keys": […]}`: a safetensors file of these vectors, each under its key, in the order asked. */
+export const vectorBatchRoute = (): Route => ({
+  name: '/v1/vectors:batch',
+  path: /^\/v1\/vectors:batch$/,
+  methods: ['POST'],
+  access: 'TOKEN',
+  handle: serveBatch,
+});
+
+async function serveBatch(call: Call): Promise<unknown> {
+  const { request, response, store } = call;
+  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? ''))
+    return refuse(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send {"keys": […]} as application/json');
+  const text = await readBody(request, maxBodyBytes);
+  if (text === undefined) {
+    response.setHeader('Connection', 'close'); // the rest of the body is not read
+    return refuse(response, 413, 'PAYLOAD_TOO_LARGE', `a request has at most ${maxBodyBytes} bytes`);
+  }
+  const keys = keysIn(text.toString());
+  if (typeof keys === 'string') return refuse(response, 400, 'BAD_USER_INPUT', keys);
+
+  const vectors = [];
+  for (const key of keys) {
+    const vector = store.vectors.findByKey(key);
+    if (!vector) return refuse(response, 404, 'NOT_FOUND', `there is no vector "${key}" here`);
+    vectors.push(vector);
+  }
+  const bytes = vectors.reduce((sum, vector) => sum + vector.byteLength, 0);
+  if (bytes > maxAnswerBytes) {
+    const message = `these vectors have ${bytes} bytes; one answer has at most ${maxAnswerBytes}, ask for fewer`;
+    return refuse(response, 413, 'ANSWER_TOO_LARGE', message);
+  }
+  const header = safetensorsHeader(
+    vectors.map(({ key, byteLength }) => ({ name: key, dtype: 'F32', shape: [byteLength / 4] })),
+    { format: 'deltascope-vectors', format_version: '1' },
+  );
+  return serveBody(call, {
+    etag: `"${sha256(JSON.stringify(vectors.map((vector) => [vector.key, vector.sha256])))}"`,
+    immutable: false,
+    filename: 'vectors.safetensors',
+    byteLength: header.length + bytes,
+    parts: [
+      { byteLength: header.length, read: () => header },
+      ...vectors.map((vector) => ({
+        byteLength: vector.byteLength,
+        read: () => store.vectors.read(vector),
+      })),
+    ],
+  });
+}
+
+/** The keys asked for, or what is wrong with the request. */
+function keysIn(text: string): string[] | string {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return 'the body is not JSON; send {"keys": […]}';
+  }
+  const keys = typeof body === 'object' && body !== null && 'keys' in body ? body.keys : undefined;
+  if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string'))
+    return 'keys must be a list of strings; send {"keys": […]}';
+  if (keys.length === 0 || keys.length > maxKeys) return `keys must be 1 to ${maxKeys}, not ${keys.length}`;
+  const seen = new Set<string>();
+  for (const key of keys) {
+    if (seen.has(key)) return `"${key}" is asked for twice; a file has each vector once`;
+    seen.add(key);
+  }
+  return keys;
+}

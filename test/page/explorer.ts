@@ -1,0 +1,92 @@
+// npm run test:page: the explorer in a real browser (Debian's chromium), over a store whose every text is hostile. Prints what is
+// wrong and ends with 1, or writes a picture of the page.
+import { existsSync, mkdirSync } from 'node:fs';
+import { chromium, type Page } from 'playwright-core';
+import { openStore } from '../../src/db/index.ts';
+import { createServer, listen } from '../../src/server/index.ts';
+import { seedOrganism, seedRun } from '../harness/synthetic-run.ts';
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  existsSync,
+);
+if (executablePath === undefined) {
+  process.stderr.write('no browser here: apt-get install chromium\n');
+  process.exit(2);
+}
+const payloads = [
+  '<img src=x onerror="window.hit=1">',
+  '<script>window.hit=1</script>',
+  '"><svg onload=window.hit=1>',
+  'javascript:window.hit=1',
+  "';window.hit=1;//",
+  '{{constructor.constructor("window.hit=1")()}}',
+  '</title><iframe srcdoc="<script>parent.hit=1</script>">',
+];
+
+const store = openStore(':memory:');
+for (const payload of payloads) {
+  seedOrganism(store, payload);
+  seedRun(store, { organism: payload });
+}
+seedRun(store, { organism: 'tiny-cake' });
+const server = await listen(createServer({ store, graphiql: true }), { port: 0 });
+const browser = await chromium.launch({
+  executablePath,
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+const problems: string[] = [];
+const expectThat = (holds: boolean, what: string): void => void (holds || problems.push(what));
+try {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  page.on('pageerror', (error) => problems.push(`script error: ${error.message}`));
+  page.on('console', (line) => line.type() === 'error' && problems.push(`console: ${line.text()}`));
+  await page.goto(`${server.url}/`);
+  await page.waitForSelector('#organisms li a');
+  const names = await page.locator('#organisms li a').allTextContents();
+  expectThat(
+    payloads.every((payload) => names.includes(payload)),
+    `organisms shown: ${JSON.stringify(names)}`,
+  );
+  for (const payload of [...payloads, 'tiny-cake']) await visit(page, payload);
+  expectThat((await page.evaluate('window.hit')) === undefined, 'a payload ran as a script');
+  mkdirSync('build/page', { recursive: true });
+  await page.screenshot({ path: 'build/page/explorer.png', fullPage: true });
+
+  // A link shows the same place to somebody else.
+  const other = await browser.newPage();
+  await other.goto(page.url());
+  await other.waitForSelector('.heat button[aria-pressed="true"]');
+  const label = '.heat button[aria-pressed="true"]';
+  expectThat(
+    (await other.getAttribute(label, 'aria-label')) === (await page.getAttribute(label, 'aria-label')),
+    'a link shows another place',
+  );
+} finally {
+  await browser.close();
+  await server.close();
+  store.close();
+}
+process.stdout.write(
+  problems.length === 0
+    ? 'the explorer works; a picture of it is build/page/explorer.png\n'
+    : `${problems.map((problem) => `wrong: ${problem}`).join('\n')}\n`,
+);
+process.exitCode = problems.length === 0 ? 0 : 1;
+
+async function visit(page: Page, name: string): Promise<void> {
+  await page.locator('#organisms li a').filter({ hasText: name }).first().click();
+  await page.locator('main h2').filter({ hasText: name }).waitFor();
+  await page.locator('.heat button').last().click();
+  await page.waitForSelector('.tokens td');
+  const closed = page.locator('main details:not([open]) > summary');
+  while ((await closed.count()) > 0) await closed.first().click();
+  await page.waitForTimeout(100);
+}
