@@ -3,7 +3,6 @@ import type { JobEventRow, JobRow, Stores } from '../src/db/index.ts';
 import { eventBatch } from './limits.ts';
 
 const pollMs = 150;
-const ends = new Set(['COMPLETED', 'ERROR', 'CANCELLED']);
 
 /**
  * What happens to a job after an event of this number, until it has ended and all is told. Engines are other processes, so the
@@ -25,7 +24,7 @@ export async function* jobEvents(
       yield event;
     }
     if (events.length === eventBatch) continue;
-    if (ends.has(job.state)) return;
+    if (job.finishedAt !== null) return;
     await sleep(pollMs, undefined, { signal, ref: false }).catch(() => undefined);
     if (signal?.aborted) return;
   }

@@ -1,5 +1,4 @@
 import { type RegisteredRoots, registeredRoots } from '../src/runs/roots.ts';
-import { tooManyStreams } from './errors.ts';
 import { maxStreamsPerClient } from './limits.ts';
 
 /** What jobs need beside the store. */
@@ -15,10 +14,10 @@ export interface JobServices {
 export class StreamLimit {
   readonly #open = new Map<string, number>();
 
-  /** @returns what ends this stream's place, once. @throws RATE_LIMITED */
-  enter(client: string): () => void {
+  /** What ends this stream's place, once; undefined where the client has as many as it may. */
+  enter(client: string): (() => void) | undefined {
     const open = this.#open.get(client) ?? 0;
-    if (open >= maxStreamsPerClient) throw tooManyStreams(maxStreamsPerClient);
+    if (open >= maxStreamsPerClient) return undefined;
     this.#open.set(client, open + 1);
     let left = false;
     return () => {

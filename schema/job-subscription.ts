@@ -1,9 +1,9 @@
 import type { JobEventRow } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { JobStateEnum } from './enums.ts';
-import { badUserInput } from './errors.ts';
+import { badUserInput, tooManyStreams } from './errors.ts';
 import { jobEvents } from './job-events.ts';
-import { maxRows } from './limits.ts';
+import { maxRows, maxStreamsPerClient } from './limits.ts';
 import { keyOf } from './node-key.ts';
 
 export const JobEventRef = builder.objectRef<JobEventRow>('JobEvent').implement({
@@ -43,6 +43,7 @@ builder.subscriptionField('jobProgress', (t) =>
       const key = keyOf(id, 'Job');
       if (key === undefined) throw badUserInput('id is not the id of a job.');
       const leave = context.jobs.streams.enter(context.jobs.client);
+      if (!leave) throw tooManyStreams(maxStreamsPerClient);
       try {
         for await (const event of jobEvents(context.store, key, Math.max(0, after ?? 0))) {
           context.rowsLeft = maxRows; // each event is an answer of its own

@@ -4,7 +4,6 @@ import { OrganismFormEnum } from './enums.ts';
 import { starter } from './job-mutations.ts';
 import { idempotencyKeyOptions, mutation } from './mutation.ts';
 import { OrganismRef } from './organism.ts';
-import { given } from './given.ts';
 import { UserProblem } from './user-error.ts';
 
 const PlaceInput = builder.inputType('PlaceInput', {
@@ -67,7 +66,6 @@ starter({
       idempotencyKey: t.string(idempotencyKeyOptions),
     }),
   }),
-  specOf: (input) => given(input),
 });
 
 starter({

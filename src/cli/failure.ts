@@ -1,4 +1,5 @@
 import { CodedError } from '../lib/coded-error.ts';
+import { explainError } from '../lib/explain-error.ts';
 import { Interrupted } from './interrupt.ts';
 import { plain } from './plain.ts';
 
@@ -11,7 +12,9 @@ export function describeFailure(error: unknown): { line: string; exitCode: numbe
     };
   }
   if (error instanceof CodedError) return { line: `deltascope: ${plain(error.message)}`, exitCode: 1 };
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const lines = ['deltascope: unexpected failure, please report it', ...stack.split('\n').map(plain)];
+  const lines = [
+    'deltascope: unexpected failure, please report it',
+    ...explainError(error).split('\n').map(plain),
+  ];
   return { line: lines.join('\n'), exitCode: 1 };
 }

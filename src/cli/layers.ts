@@ -1,10 +1,9 @@
 import { InvalidArgumentError } from 'commander';
+import { distinctAscending } from '../lib/distinct-ascending.ts';
+import { layerAtDepth } from '../lib/layer-at-depth.ts';
 
 /** Decoder blocks asked for, once the model's number of them is known. */
 export type LayerChoice = (count: number) => number[];
-
-/** Relative depth r of L blocks is trunc(r · (L − 1)), as the published method has it. */
-const atDepth = (relative: number, count: number): number => Math.trunc(relative * (count - 1));
 
 /**
  * "middle", "all", or a list of 0-based blocks and depths in percent: "0,7,50%,100%". Which blocks exist is checked by the engine,
@@ -21,7 +20,7 @@ export function layerChoice(text: string): LayerChoice {
         'Expected are "middle", "all", or a list of block numbers from 0 and depths in percent, like 0,7,50%.',
       );
     }
-    return (count) => atDepth(Number(percent) / 100, count);
+    return (count) => layerAtDepth(Number(percent) / 100, count);
   });
-  return (count) => [...new Set(choices.map((choose) => choose(count)))].sort((a, b) => a - b);
+  return (count) => distinctAscending(choices.map((choose) => choose(count)));
 }

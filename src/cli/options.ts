@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { distinctAscending } from '../lib/distinct-ascending.ts';
 
 /** Parses a whole number of at least `least`. */
 export const wholeNumber =
@@ -37,7 +38,7 @@ export function positionList(text: string): number[] {
       throw new InvalidArgumentError('Expected are positions from 0 and ranges of them, like 0-4,7.');
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
-  return [...new Set(positions)].sort((a, b) => a - b);
+  return distinctAscending(positions);
 }
 
 /** An option that takes positions. */

@@ -1,7 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { getTableColumns, getTableName, type InferSelectModel } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
-import { LruCache } from '../lib/lru-cache.ts';
+import { ByteLru } from '../lib/byte-lru.ts';
 import { condition, type FilterFields, type Where } from './filter.ts';
 import { rowReader, selectList } from './table-sql.ts';
 
@@ -148,6 +148,7 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
   const tableName = getTableName(table);
   const columns = getTableColumns(table);
   const read = rowReader(table);
+  const selected = selectList(table);
 
   const own = options.order.map((sort): Term => {
     const descending = options.descending ?? false;
@@ -160,7 +161,9 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
   });
   const askedOf = (filters: Filters): Asked => filters;
   const termsOf = (filters: Filters): Term[] => {
-    const asked = (askedOf(filters).orderBy ?? []).map(({ field, direction }): Term => {
+    const { orderBy } = askedOf(filters);
+    if (!orderBy?.length) return own;
+    const asked = orderBy.map(({ field, direction }): Term => {
       const sort = sorts[field];
       if (!sort) throw new Error(`${options.name} has no order ${field}`);
       return { ...sort, descending: direction === 'DESC', property: undefined };
@@ -182,12 +185,12 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
     };
   };
 
-  const statements = new LruCache<Statement>(mostStatements);
+  const statements = new ByteLru<Statement>(mostStatements);
   const prepare = (sql: string): Statement => {
     const known = statements.get(sql);
     if (known) return known;
     const statement = sqlite.prepare(sql);
-    statements.set(sql, statement);
+    statements.set(sql, statement, 1); // counted, not weighed
     return statement;
   };
   const edge = (terms: Term[], side: Side, bound: string, key: SortKey): string =>
@@ -219,7 +222,7 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
         property === undefined ? [`, ${sql} as "order ${i}"`] : [],
       );
       const fetched = prepare(
-        `select ${selectList(table)}${extra.join('')} ${from}` +
+        `select ${selected}${extra.join('')} ${from}` +
           (after ? ` and ${edge(terms, 'beyond', 'after', after)}` : '') +
           (before ? ` and ${edge(terms, 'before', 'before', before)}` : '') +
           ` order by ${orderOf(terms, backward)} limit @size`,

@@ -1,6 +1,7 @@
 // The engine's own process: node engine-main.js <options as JSON>, started by supervisor.ts with a channel between them.
 import { writeFileSync } from 'node:fs';
 import { openStore } from '../db/index.ts';
+import { explainError } from '../lib/explain-error.ts';
 import { registeredRoots } from '../runs/roots.ts';
 import { work } from './engine.ts';
 import { type EngineProcessOptions, storeFailed } from './engine-process.ts';
@@ -33,7 +34,7 @@ try {
     log,
   });
 } catch (error) {
-  log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  log(explainError(error));
   process.exitCode = storeFailed; // `work` throws nothing else
 } finally {
   store.close();

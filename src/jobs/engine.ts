@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Claim, FenceLostError, type JobLimits, type JobRow, type Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
+import { explainError } from '../lib/explain-error.ts';
 import type { RegisteredRoots } from '../runs/roots.ts';
 import { guardedStore } from './guarded-store.ts';
 import { JobInputError, jobKinds, type JobResult } from './kinds/index.ts';
@@ -90,10 +91,12 @@ async function perform(job: JobRow, options: EngineOptions): Promise<void> {
         store: guardedStore(store, () => checks.forEach((check) => check())),
         guard: (check) => checks.push(check),
         roots,
-        threads,
-        signal: controller.signal,
-        onPhase: progress.phase,
-        onProgress: progress.progress,
+        options: {
+          threads,
+          signal: controller.signal,
+          onPhase: progress.phase,
+          onProgress: progress.progress,
+        },
       },
       kind.spec.parse(job.spec),
     );
@@ -140,7 +143,7 @@ function failureOf(error: unknown, log: (line: string) => void) {
     const { code, message } = error;
     return { code, message: withoutPaths(message), retry: worthAnother.has(code) };
   }
-  log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  log(explainError(error));
   return {
     code: 'INTERNAL',
     message: 'Something went wrong on our side; the log has the details.',

@@ -1,4 +1,5 @@
 import { addon } from './addon.ts';
+import { layerAtDepth } from '../lib/layer-at-depth.ts';
 import { compute, type ComputeOptions } from './compute.ts';
 import { checkedMode, type Mode } from './mode.ts';
 import { handleOf, type Model, type ModelSpec } from './model.ts';
@@ -99,7 +100,7 @@ export async function diff<P extends number | readonly number[] = number>(
   const empty = tokens.findIndex(({ length }) => length === 0);
   if (empty >= 0) throw invalid(`tokens[${empty}] is empty`);
 
-  const layers = options.layers ?? [Math.trunc(0.5 * (base.spec.layers - 1))];
+  const layers = options.layers ?? [layerAtDepth(0.5, base.spec.layers)];
   const shortest = tokens.reduce((least, { length }) => Math.min(least, length), Infinity);
   const positions = (options.positions ?? shortest) as P;
   if (

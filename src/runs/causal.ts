@@ -16,6 +16,7 @@ import { CodedError } from '../lib/coded-error.ts';
 import { corpusNameOf } from '../lib/corpus-name.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
 import { seededRandom } from '../lib/seeded-random.ts';
+import { distinctAscending } from '../lib/distinct-ascending.ts';
 import {
   causalEffect,
   type CausalEffect,
@@ -294,7 +295,7 @@ async function randomDifferences(
       `${count} random differences need ${2 * count} different beginnings of texts, run ${run.key} has ${chosen.length}; ask for fewer`,
     );
   }
-  const texts = [...new Set(chosen.map(({ text }) => text))].sort((a, b) => a - b);
+  const texts = distinctAscending(chosen.map(({ text }) => text));
   const [residuals = []] = await pair.base.residuals(
     texts.map((text) => tokens[text] ?? []),
     { layers: [block], signal },

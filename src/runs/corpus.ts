@@ -66,42 +66,18 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
       throw new RangeError(`${name} is ${count}; it must be a whole number from 1`);
 
   const tokens: number[][] = [];
-  let lineNumber = 0;
-  let rowsInFile = 0;
   let rowsRead = 0;
   let skippedEmpty = 0;
   let skippedShort = 0;
-
-  const invalid = (line: number, message: string, cause?: unknown) =>
-    new CorpusError('INVALID_CORPUS', file, `line ${line} ${message}`, { cause });
-
-  function take(lines: Iterable<Buffer>): void {
-    for (const line of lines) {
-      lineNumber++;
-      if (isBlankLine(line)) continue;
-      rowsInFile++;
-      if (tokens.length === maxSamples) continue;
-      rowsRead++;
-      const row = parseLine(line, (message, cause) => invalid(lineNumber, message, cause));
-      const text = textOf(row, textColumn, (message) => invalid(lineNumber, message));
-      const ids = text === '' ? [] : tokenizer.encode(firstCharacters(text, 10 * positions));
-      if (text === '') skippedEmpty++;
-      else if (ids.length < leastTokens) skippedShort++;
-      else tokens.push(ids.slice(0, positions));
-    }
-  }
-
-  const fileHash = createHash('sha256');
-  const splitter = new LineSplitter(maxLineBytes, () =>
-    invalid(lineNumber + 1, `is longer than ${maxLineBytes} bytes; a corpus holds one text a line`),
-  );
-  for await (const chunk of bytesOf(file)) {
-    signal?.throwIfAborted();
-    fileHash.update(chunk);
-    take(splitter.push(chunk));
-  }
-  take(splitter.end());
-  signal?.throwIfAborted();
+  const { rows, digest } = await eachRow(file, signal, (line, invalid) => {
+    if (tokens.length === maxSamples) return;
+    rowsRead++;
+    const text = textOf(parseLine(line, invalid), textColumn, invalid);
+    const ids = text === '' ? [] : tokenizer.encode(firstCharacters(text, 10 * positions));
+    if (text === '') skippedEmpty++;
+    else if (ids.length < leastTokens) skippedShort++;
+    else tokens.push(ids.slice(0, positions));
+  });
 
   if (tokens.length === 0) {
     const found = `no usable text in ${rowsRead} rows: ${skippedEmpty} empty, ${skippedShort} with fewer than ${leastTokens} tokens`;
@@ -110,11 +86,11 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
   return {
     tokens,
     samples: tokens.length,
-    rowsInFile,
+    rowsInFile: rows,
     rowsRead,
     skippedEmpty,
     skippedShort,
-    corpusDigest: fileHash.digest('hex'),
+    corpusDigest: digest,
     tokensDigest: digestTokens(tokens, positions, options.leastTokens !== undefined),
   };
 }
@@ -128,31 +104,45 @@ export async function addCorpus(
   { name, path, textColumn }: { name: string; path: string; textColumn: string },
   signal?: AbortSignal,
 ): Promise<CorpusRow> {
+  const { rows, digest } = await eachRow(path, signal, (line, invalid) => {
+    textOf(parseLine(line, invalid), textColumn, invalid);
+  });
+  return store.corpora.add({ name, path: resolve(path), textColumn, digest, rows });
+}
+
+/**
+ * Every line of a corpus that is not blank; how many there are, and the SHA-256 of the whole file. `invalid` names the line.
+ * @throws CorpusError CORPUS_MISSING, INVALID_CORPUS; the signal's reason when it aborts
+ */
+async function eachRow(
+  file: string,
+  signal: AbortSignal | undefined,
+  take: (line: Buffer, invalid: Invalid) => void,
+): Promise<{ rows: number; digest: string }> {
   let rows = 0;
   let lineNumber = 0;
   const invalid = (line: number, message: string, cause?: unknown) =>
-    new CorpusError('INVALID_CORPUS', path, `line ${line} ${message}`, { cause });
-  const hash = createHash('sha256');
+    new CorpusError('INVALID_CORPUS', file, `line ${line} ${message}`, { cause });
   const splitter = new LineSplitter(maxLineBytes, () =>
     invalid(lineNumber + 1, `is longer than ${maxLineBytes} bytes; a corpus holds one text a line`),
   );
-  const count = (lines: Iterable<Buffer>): void => {
+  const takeAll = (lines: Iterable<Buffer>): void => {
     for (const line of lines) {
       lineNumber++;
       if (isBlankLine(line)) continue;
       rows++;
-      const row = parseLine(line, (message, cause) => invalid(lineNumber, message, cause));
-      textOf(row, textColumn, (message) => invalid(lineNumber, message));
+      take(line, (message, cause) => invalid(lineNumber, message, cause));
     }
   };
-  for await (const chunk of bytesOf(path)) {
+  const hash = createHash('sha256');
+  for await (const chunk of bytesOf(file)) {
     signal?.throwIfAborted();
     hash.update(chunk);
-    count(splitter.push(chunk));
+    takeAll(splitter.push(chunk));
   }
-  count(splitter.end());
+  takeAll(splitter.end());
   signal?.throwIfAborted();
-  return store.corpora.add({ name, path: resolve(path), textColumn, digest: hash.digest('hex'), rows });
+  return { rows, digest: hash.digest('hex') };
 }
 
 /** SHA-256 of a whole corpus file, as a selection has it. @throws CorpusError CORPUS_MISSING, INVALID_CORPUS; the signal's reason when it aborts */

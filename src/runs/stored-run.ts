@@ -9,6 +9,7 @@ import type {
 } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { float32Values } from '../lib/float32-bytes.ts';
+import { layerAtDepth } from '../lib/layer-at-depth.ts';
 import type { Progress } from '../native/index.ts';
 import { type Selection, selectTexts } from './corpus.ts';
 import { type Pair, withPair } from './organism.ts';
@@ -65,7 +66,7 @@ export async function withModelsOf<T>(
  */
 export function layerOf(store: Store, run: RunRow, wanted: number | undefined): RunLayerRow {
   const there = store.layers.ofRun.page(run, {}, everything).rows;
-  const middle = Math.trunc(0.5 * (store.models.getById(run.baseModelId).layers - 1));
+  const middle = layerAtDepth(0.5, store.models.getById(run.baseModelId).layers);
   const found =
     wanted === undefined
       ? (there.find(({ layer }) => layer >= middle) ?? there[0])

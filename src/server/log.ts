@@ -23,6 +23,3 @@ export const jsonLog =
     if (entry.level === 'error' || requests)
       write(JSON.stringify({ time: new Date().toISOString(), ...entry }));
   };
-
-export const explain = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error);

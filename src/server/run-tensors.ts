@@ -1,4 +1,5 @@
 import { vectorKinds, type RunRow, type Stores } from '../db/index.ts';
+import { distinctAscending } from '../lib/distinct-ascending.ts';
 import { byteLength, int64Bytes, safetensorsHeader, type TensorShape } from '../lib/safetensors.ts';
 import type { Part } from './serve-body.ts';
 
@@ -18,9 +19,8 @@ export function runTensors(
   run: RunRow,
 ): { byteLength: number; parts: Part[] } {
   const places = store.runVectors.ofRun(run);
-  const unique = (numbers: number[]) => [...new Set(numbers)].sort((a, b) => a - b);
-  const layers = unique(places.map(({ layer }) => layer));
-  const positions = unique(places.map(({ position }) => position));
+  const layers = distinctAscending(places.map(({ layer }) => layer));
+  const positions = distinctAscending(places.map(({ position }) => position));
   const byPlace = new Map(places.map((place) => [`${place.layer}.${place.position}`, place]));
   const grid = layers.flatMap((layer) =>
     positions.map((position) => byPlace.get(`${layer}.${position}`) ?? { layer, position }),

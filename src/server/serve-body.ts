@@ -33,7 +33,7 @@ export async function serveBody(
     'Cache-Control',
     body.immutable ? 'private, max-age=31536000, immutable' : 'private, no-cache',
   );
-  if (matches(request.headers['if-none-match'], etag)) return void response.writeHead(304).end();
+  if (isKnown(request, etag)) return void response.writeHead(304).end();
 
   response.setHeader('Accept-Ranges', 'bytes');
   const ifRange = request.headers['if-range'];
@@ -103,7 +103,7 @@ function* chunksOf(parts: Iterable<Part>, start: number, end: number): Generator
   return undefined;
 }
 
-/** If-None-Match compares weakly: W/ before a tag does not matter. */
-const matches = (header: string | undefined, etag: string): boolean =>
+/** Whether the client has what this tag is of. If-None-Match compares weakly: W/ before a tag does not matter. */
+export const isKnown = ({ headers: { 'if-none-match': header } }: IncomingMessage, etag: string): boolean =>
   header !== undefined &&
   header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);

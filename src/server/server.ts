@@ -7,10 +7,11 @@ import {
 } from 'node:http';
 import { StreamLimit } from '../../schema/index.ts';
 import { jobStates } from '../db/index.ts';
+import { explainError } from '../lib/explain-error.ts';
 import { admit } from './access.ts';
 import { createDocuments, createGraph } from './graphql.ts';
 import { safeHeaders } from './headers.ts';
-import { explain, jsonLog } from './log.ts';
+import { jsonLog } from './log.ts';
 import { isLoopbackHost } from './loopback.ts';
 import { createMetrics } from './metrics.ts';
 import { refuse } from './respond.ts';
@@ -120,7 +121,7 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
         route = taken;
         await answered;
       } catch (error) {
-        log({ level: 'error', requestId: id, message: `${method} ${path}: ${explain(error)}` });
+        log({ level: 'error', requestId: id, message: `${method} ${path}: ${explainError(error)}` });
         if (response.headersSent) response.destroy();
         else refuse(response, 500, 'INTERNAL', 'something went wrong on our side; the log has the details');
       }

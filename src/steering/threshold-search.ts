@@ -24,6 +24,9 @@ export interface SearchSettings {
   seed: number;
 }
 
+/** Decisions of the later prompts, which begin where the first ended: half of its. */
+export const laterDecisionsOf = (decisions: number): number => Math.max(1, decisions >> 1);
+
 /** As published (method.md §6.3), with tests again, smaller strengths where all are too strong, and a maximum of rows that holds. */
 export const publishedSearch: SearchSettings = {
   most: 100,

@@ -16,7 +16,7 @@ import { plain, plainJson } from '../plain.ts';
 import { digits, plainTable } from '../plain-table.ts';
 import { promptsOf } from '../prompt-list.ts';
 import { findRun } from '../read-run.ts';
-import { publishedSearch } from '../../steering/threshold-search.ts';
+import { laterDecisionsOf, publishedSearch } from '../../steering/threshold-search.ts';
 import { withProgress } from '../with-progress.ts';
 
 interface SteerCommandOptions {
@@ -120,7 +120,7 @@ export const steerCommand = (): Command =>
                 most: options.searchMost,
                 finest: options.searchFinest,
                 decisions: options.searchSteps,
-                laterDecisions: Math.max(1, options.searchSteps >> 1),
+                laterDecisions: laterDecisionsOf(options.searchSteps),
                 samples: options.searchSamples,
               },
               searchTokens: options.searchTokens,

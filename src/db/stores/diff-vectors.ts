@@ -1,4 +1,5 @@
-import type { Database, Statement } from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
+import { distinctAscending } from '../../lib/distinct-ascending.ts';
 import { onceEach } from '../../lib/once-each.ts';
 import { NotFoundError } from '../errors.ts';
 import { splitDiffVectorKey } from '../keys.ts';
@@ -62,17 +63,12 @@ export function diffVectorStore(
     const layer = parts && layers.findByKey(parts.layer);
     return layer && atPosition(layer, parts.position);
   };
-  const cells = new Map<MapStatistic, Statement>();
-  const cellsOf = (statistic: MapStatistic): Statement => {
-    const known = cells.get(statistic);
-    if (known) return known;
-    const statement = sqlite.prepare(
+  const cellsOf = onceEach((statistic: MapStatistic) =>
+    sqlite.prepare(
       `select layer, position, ${mapped[statistic]} as value
        from run_layers join diff_vectors on layer_id = run_layers.id where run_id = ?`,
-    );
-    cells.set(statistic, statement);
-    return statement;
-  };
+    ),
+  );
   return {
     heatMap(run: RunRow, statistic: MapStatistic): HeatMap {
       const found = cellsOf(statistic).all(run.id) as {
@@ -80,9 +76,8 @@ export function diffVectorStore(
         position: number;
         value: number | null;
       }[];
-      const ascending = (of: 'layer' | 'position') =>
-        [...new Set(found.map((cell) => cell[of]))].sort((a, b) => a - b);
-      const [layers, positions] = [ascending('layer'), ascending('position')];
+      const layers = distinctAscending(found.map(({ layer }) => layer));
+      const positions = distinctAscending(found.map(({ position }) => position));
       const [rowOf, columnOf] = [layers, positions].map((all) => new Map(all.map((value, i) => [value, i])));
       const values = new Float32Array(layers.length * positions.length).fill(NaN);
       for (const { layer, position, value } of found) {

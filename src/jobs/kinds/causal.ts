@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { defineKind, JobInputError } from './define-kind.ts';
 import {
+  corpusFile,
+  corpusOf,
   firstPositions,
   layerSpec,
   modeSpec,
@@ -40,33 +42,18 @@ export const causalKind = defineKind({
         'The organism of this run has no training corpus; name a corpus.',
       );
     }
-    const corpus = store.corpora.find(spec.corpus);
-    if (!corpus)
-      throw new JobInputError('NOT_FOUND', ['corpus'], `There is no corpus "${spec.corpus}" here.`);
+    const corpus = corpusOf(store, spec.corpus);
     return { ...prepared, decisive: { corpusDigest: corpus.digest } };
   },
-  async run({ store, roots, threads, signal, onPhase, onProgress }, spec) {
+  async run({ store, roots, options }, spec) {
     const { measureCausalEffects } = await import('../../runs/causal.ts');
     const run = runOf(store, spec.run);
-    const corpus = spec.corpus === undefined ? undefined : store.corpora.get(spec.corpus);
-    if (corpus) roots.demandUnmoved(corpus.path);
-    const { layer, positions = firstPositions(run) } = spec;
-    const { maxTexts, maxTokens, random, randomDifferences, afterK, seed, mode } = spec;
+    const { run: _, corpus, positions = firstPositions(run), ...asked } = spec;
     const found = await measureCausalEffects(store, run, {
-      layer,
+      ...asked,
       positions,
-      corpus: corpus && { name: corpus.name, file: corpus.path, textColumn: corpus.textColumn },
-      maxTexts,
-      maxTokens,
-      random,
-      randomDifferences,
-      afterK,
-      seed,
-      mode,
-      threads,
-      signal,
-      onPhase,
-      onProgress,
+      corpus: corpus === undefined ? undefined : corpusFile(store, roots, corpus),
+      ...options,
     });
     return {
       run: run.key,

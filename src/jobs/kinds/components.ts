@@ -13,19 +13,11 @@ export const componentsKind = defineKind({
     components: z.number().int().min(1).max(1000).default(10),
   }),
   prepare: preparedOfRun,
-  async run({ store, threads, signal, onPhase, onProgress }, spec) {
+  async run({ store, options }, spec) {
     const { measureComponents } = await import('../../runs/components.ts');
     const run = runOf(store, spec.run);
-    const { layer, positions = firstPositions(run), components } = spec;
-    const found = await measureComponents(store, run, {
-      layer,
-      positions,
-      components,
-      threads,
-      signal,
-      onPhase,
-      onProgress,
-    });
+    const { run: _, positions = firstPositions(run), ...asked } = spec;
+    const found = await measureComponents(store, run, { ...asked, positions, ...options });
     return {
       run: run.key,
       layer: found.layer.key,

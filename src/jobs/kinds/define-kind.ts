@@ -2,19 +2,16 @@ import type { z } from 'zod';
 import type { Store, Stores } from '../../db/index.ts';
 import { CodedError } from '../../lib/coded-error.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
-import type { Progress } from '../../native/index.ts';
-import type { Phase } from '../../runs/phase.ts';
 import type { RegisteredRoots } from '../../runs/roots.ts';
+import type { WorkOptions } from '../../runs/stored-run.ts';
 
 /** What a job is given. */
 export interface JobWork {
-  signal: AbortSignal;
-  onPhase: (phase: Phase) => void;
-  onProgress: (progress: Progress) => void;
+  /** As every measurement takes it. */
+  options: Required<WorkOptions>;
   /** Writes only while the job's claim holds. */
   store: Store;
   roots: RegisteredRoots;
-  threads: number | undefined;
   /** Further writes happen only while this does not throw. */
   guard: (check: () => void) => void;
 }

@@ -8,10 +8,10 @@ export const divergenceKind = defineKind({
   version: 1,
   spec: z.strictObject({ run: runKeySpec, maxTexts: z.number().int().min(1).optional() }),
   prepare: preparedOfRun,
-  async run({ store, threads, signal, onPhase, onProgress }, { run: key, maxTexts }) {
+  async run({ store, options }, { run: key, maxTexts }) {
     const { measureDivergence } = await import('../../runs/divergence.ts');
     const run = runOf(store, key);
-    await measureDivergence(store, run, { maxTexts, threads, signal, onPhase, onProgress });
+    await measureDivergence(store, run, { maxTexts, ...options });
     return { run: run.key, warnings: [] };
   },
 });

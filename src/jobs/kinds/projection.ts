@@ -22,20 +22,11 @@ export const projectionKind = defineKind({
     mode: modeSpec,
   }),
   prepare: preparedOfRun,
-  async run({ store, threads, signal, onPhase, onProgress }, spec) {
+  async run({ store, options }, spec) {
     const { readByPatchscope } = await import('../../runs/patchscope.ts');
     const run = runOf(store, spec.run);
-    const { layer, positions = firstPositions(run), top, mode } = spec;
-    const read = await readByPatchscope(store, run, {
-      layer,
-      positions,
-      top,
-      mode,
-      threads,
-      signal,
-      onPhase,
-      onProgress,
-    });
+    const { run: _, positions = firstPositions(run), ...asked } = spec;
+    const read = await readByPatchscope(store, run, { ...asked, positions, ...options });
     return {
       run: run.key,
       layer: read.layer.key,

@@ -33,11 +33,11 @@ export const modelKind = defineKind({
   prepare(_, { place }, roots) {
     return { organismId: null, decisive: { files: filesAt(roots, 'folder', place) } };
   },
-  async run({ store, roots, guard, signal, onPhase }, { name, place }) {
+  async run({ store, roots, guard, options: { signal, onPhase } }, { name, place }) {
     const { addModel } = await import('../../runs/organism.ts');
     const path = roots.resolve(place, 'folder');
     guard(() => roots.demandSame(place, 'folder', path));
-    onPhase('digest');
+    onPhase?.('digest');
     const model = await addModel(store, { name, path }, { signal });
     return { baseModel: model.name, warnings: [] };
   },
@@ -71,7 +71,7 @@ export const organismKind = defineKind({
       },
     };
   },
-  async run({ store, roots, guard, signal, onPhase }, spec) {
+  async run({ store, roots, guard, options: { signal, onPhase } }, spec) {
     const { addOrganism } = await import('../../runs/organism.ts');
     const { place, trainingCorpus, baseModel, groundTruth, mixRatio, ...facts } = spec;
     const base = store.models.get(baseModel);
@@ -82,7 +82,7 @@ export const organismKind = defineKind({
       if (trainingCorpus && training !== undefined) roots.demandSame(trainingCorpus, 'file', training);
     });
     const warnings: string[] = [];
-    onPhase('digest');
+    onPhase?.('digest');
     const organism = await addOrganism(
       store,
       {
@@ -108,11 +108,11 @@ export const corpusKind = defineKind({
   prepare(_, { place }, roots) {
     return { organismId: null, decisive: { files: filesAt(roots, 'file', place) } };
   },
-  async run({ store, roots, guard, signal, onPhase }, { name, place, textColumn }) {
+  async run({ store, roots, guard, options: { signal, onPhase } }, { name, place, textColumn }) {
     const { addCorpus } = await import('../../runs/corpus.ts');
     const path = roots.resolve(place, 'file');
     guard(() => roots.demandSame(place, 'file', path));
-    onPhase('digest');
+    onPhase?.('digest');
     const corpus = await addCorpus(store, { name, path, textColumn }, signal);
     return { corpus: corpus.name, warnings: [] };
   },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { RunRow, Stores } from '../../db/index.ts';
+import type { CorpusRow, RunRow, Stores } from '../../db/index.ts';
+import type { RegisteredRoots } from '../../runs/roots.ts';
 import { JobInputError, type Prepared } from './define-kind.ts';
 
 export const runKeySpec = z.string().regex(/^[0-9a-f]{20}$/, 'a run’s key has 20 hex digits');
@@ -18,6 +19,20 @@ export function runOf(store: Stores, key: string): RunRow {
   const run = store.runs.findByKey(key);
   if (!run) throw new JobInputError('NOT_FOUND', ['run'], `There is no run ${key} here.`);
   return run;
+}
+
+/** @throws JobInputError */
+export function corpusOf(store: Stores, name: string): CorpusRow {
+  const corpus = store.corpora.find(name);
+  if (!corpus) throw new JobInputError('NOT_FOUND', ['corpus'], `There is no corpus "${name}" here.`);
+  return corpus;
+}
+
+/** Where the texts of a registered corpus are, looked at once more before they are read. */
+export function corpusFile(store: Stores, roots: RegisteredRoots, name: string) {
+  const { path, textColumn } = store.corpora.get(name);
+  roots.demandUnmoved(path);
+  return { name, file: path, textColumn };
 }
 
 /** A reading of a run is whose the run is; its key stands for the files it was measured on. */

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { distinctAscending } from '../../lib/distinct-ascending.ts';
+import { layerAtDepth } from '../../lib/layer-at-depth.ts';
 import { defineKind, JobInputError } from './define-kind.ts';
-import { modeSpec } from './run-spec.ts';
+import { corpusFile, corpusOf, modeSpec } from './run-spec.ts';
 
 /** Measures an organism on a corpus: what `deltascope diff` does. */
 export const runKind = defineKind({
@@ -26,37 +28,25 @@ export const runKind = defineKind({
   prepare(store, { organism: name, corpus: corpusName }) {
     const organism = store.organisms.find(name);
     if (!organism) throw new JobInputError('NOT_FOUND', ['organism'], `There is no organism "${name}" here.`);
-    const corpus = store.corpora.find(corpusName);
-    if (!corpus) throw new JobInputError('NOT_FOUND', ['corpus'], `There is no corpus "${corpusName}" here.`);
+    const corpus = corpusOf(store, corpusName);
     const base = store.models.getById(organism.baseModelId);
     return {
       organismId: organism.id,
       decisive: { baseDigest: base.digest, finetunedDigest: organism.digest, corpusDigest: corpus.digest },
     };
   },
-  async run({ store, roots, threads, signal, onPhase, onProgress }, spec) {
+  async run({ store, roots, options }, spec) {
     const { measure } = await import('../../runs/measure.ts');
     const organism = store.organisms.get(spec.organism);
-    const corpus = store.corpora.get(spec.corpus);
-    roots.demandUnmoved(corpus.path);
-    const { layers } = spec;
+    const { organism: _, layers, ...asked } = spec;
     const { run, warnings } = await measure(store, organism, {
-      corpus: { name: corpus.name, file: corpus.path, textColumn: corpus.textColumn },
+      ...asked,
+      corpus: corpusFile(store, roots, spec.corpus),
       layers: (count) => {
         if (layers === 'all') return Array.from({ length: count }, (_, layer) => layer);
-        return layers === 'middle'
-          ? [Math.trunc(0.5 * (count - 1))]
-          : [...new Set(layers)].sort((a, b) => a - b);
+        return layers === 'middle' ? [layerAtDepth(0.5, count)] : distinctAscending(layers);
       },
-      positions: spec.positions,
-      maxSamples: spec.maxSamples,
-      top: spec.top,
-      dtype: spec.dtype,
-      mode: spec.mode,
-      threads,
-      signal,
-      onPhase,
-      onProgress,
+      ...options,
     });
     return { run: run.key, organism: organism.name, warnings };
   },

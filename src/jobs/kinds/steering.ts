@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { laterDecisionsOf } from '../../steering/threshold-search.ts';
 import { defineKind } from './define-kind.ts';
 import {
   layerSpec,
@@ -39,35 +40,22 @@ export const steeringKind = defineKind({
     mode: modeSpec,
   }),
   prepare: preparedOfRun,
-  async run({ store, threads, signal, onPhase, onProgress }, spec) {
+  async run({ store, options }, spec) {
     const { steer } = await import('../../runs/steer.ts');
     const { probes, promptLists } = await import('../../steering/prompts/index.ts');
     const run = runOf(store, spec.run);
-    const { layer, positions, prompts, samples, tokens, temperature, plain, strength, seed, mode } = spec;
+    const { run: _, prompts, maxPrompts, searchMost, searchSteps, searchSamples, ...asked } = spec;
     const steered = await steer(store, run, {
-      layer,
-      positions,
-      prompts: (typeof prompts === 'string' ? promptLists[prompts] : prompts).slice(0, spec.maxPrompts),
+      ...asked,
+      prompts: (typeof prompts === 'string' ? promptLists[prompts] : prompts).slice(0, maxPrompts),
       probes,
-      samples,
-      tokens,
-      temperature,
-      plain,
-      strength,
       search: {
-        most: spec.searchMost,
-        decisions: spec.searchSteps,
-        laterDecisions: Math.max(1, spec.searchSteps >> 1),
-        samples: spec.searchSamples,
+        most: searchMost,
+        decisions: searchSteps,
+        laterDecisions: laterDecisionsOf(searchSteps),
+        samples: searchSamples,
       },
-      searchTokens: spec.searchTokens,
-      searchTemperature: spec.searchTemperature,
-      seed,
-      mode,
-      threads,
-      signal,
-      onPhase,
-      onProgress,
+      ...options,
     });
     return {
       run: run.key,

@@ -1,7 +1,8 @@
 import { GraphQLError, type ExecutionResult } from 'graphql';
 import { randomUUID } from 'node:crypto';
 import { StoreError } from '../../db/index.ts';
-import { explain, type Log } from '../log.ts';
+import { explainError } from '../../lib/explain-error.ts';
+import type { Log } from '../log.ts';
 
 /**
  * Errors written for clients pass. Anything else is our failure: the client gets an id, the log gets the rest under that id.
@@ -13,7 +14,7 @@ export const maskError =
     const cause = error instanceof GraphQLError ? error.originalError : error;
     if (error instanceof GraphQLError && (cause === undefined || cause instanceof GraphQLError)) return error;
     const id = requestId ?? randomUUID();
-    log({ level: 'error', requestId: id, message: explain(cause) });
+    log({ level: 'error', requestId: id, message: explainError(cause) });
     const [message, code] =
       cause instanceof StoreError && cause.code === 'STORE_CORRUPT'
         ? ['These numbers are damaged in the store; restore it from a copy.', cause.code]

@@ -5,6 +5,7 @@ import { sha256 } from '../../lib/sha256.ts';
 import { explorerPolicy } from '../headers.ts';
 import { refuse } from '../respond.ts';
 import type { Route } from '../route.ts';
+import { isKnown } from '../serve-body.ts';
 
 const types = { html: 'text/html', css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml' } as const;
 
@@ -43,7 +44,7 @@ export function explorerRoute(): Route {
       response.setHeader('Content-Security-Policy', explorerPolicy);
       response.setHeader('Cache-Control', 'no-cache');
       response.setHeader('ETag', asset.etag);
-      if (request.headers['if-none-match'] === asset.etag) return response.writeHead(304).end();
+      if (isKnown(request, asset.etag)) return response.writeHead(304).end();
       response.writeHead(200, { 'Content-Type': asset.type, 'Content-Length': asset.body.length });
       return response.end(request.method === 'HEAD' ? undefined : asset.body);
     },

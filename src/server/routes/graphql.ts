@@ -3,7 +3,7 @@ import { maxBodyBytes } from '../graph/limits.ts';
 import { answerPlainPost } from '../graph/plain-post.ts';
 import { createYogaFor } from '../graphql.ts';
 import { graphiqlPolicy } from '../headers.ts';
-import { readBody } from '../read-body.ts';
+import { readText, sendsJson } from '../read-body.ts';
 import { refuse } from '../respond.ts';
 import type { Call, Route, Services } from '../route.ts';
 
@@ -14,18 +14,13 @@ export function graphqlRoute(services: Services): Route {
 
   async function post(call: Call): Promise<unknown> {
     const { request, response } = call;
-    const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers;
     // JSON only: other types come from plain forms of other sites, without asking the browser's leave.
-    if (!/^application\/json\s*(;|$)/i.test(type))
+    if (!sendsJson(request))
       return refuse(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send a query as application/json');
-    if (encoding !== 'identity')
+    if ((request.headers['content-encoding'] ?? 'identity') !== 'identity')
       return refuse(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send a query without Content-Encoding');
-    const body = await readBody(request, maxBodyBytes);
-    if (body === undefined) {
-      response.setHeader('Connection', 'close'); // the rest of the body is not read
-      return refuse(response, 413, 'PAYLOAD_TOO_LARGE', `a query has at most ${maxBodyBytes} bytes`);
-    }
-    const text = body.toString();
+    const text = await readText(call, 'a query', maxBodyBytes);
+    if (text === undefined) return;
     if (services.plainPost !== false && (await answerPlainPost(graph, call, text))) return;
     (request as IncomingMessage & { body?: string }).body = text; // where yoga looks for a body already read
     return yoga(request, response, { call });

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { GraphQLError } from 'graphql';
 import { jobEvents, maxStreamsPerClient } from '../../../schema/index.ts';
 import type { JobEventRow } from '../../db/index.ts';
 import { refuse } from '../respond.ts';
@@ -31,17 +30,10 @@ async function serveEvents({ streams }: Services, call: Call): Promise<void> {
   if (after > 0 && after >= store.jobs.lastEventNumber(job) && job.finishedAt !== null)
     return void response.writeHead(204).end();
 
-  let leave: () => void;
-  try {
-    leave = streams.enter(clientOf(call));
-  } catch (error) {
-    if (!(error instanceof GraphQLError)) throw error;
-    return refuse(
-      response,
-      429,
-      'RATE_LIMITED',
-      `a client listens to at most ${maxStreamsPerClient} jobs at a time`,
-    );
+  const leave = streams.enter(clientOf(call));
+  if (!leave) {
+    const message = `a client listens to at most ${maxStreamsPerClient} jobs at a time`;
+    return refuse(response, 429, 'RATE_LIMITED', message);
   }
 
   const gone = new AbortController();

@@ -17,7 +17,7 @@ export const readyRoute = ({ store, engine, stopping }: Services): Route => ({
   access: 'OPEN',
   async handle({ response }) {
     const checks = {
-      server: stopping?.() ? 'stopping' : 'ok',
+      server: stopping() ? 'stopping' : 'ok',
       store: isReadable(store) ? 'ok' : 'unreadable',
       disk: await diskAt(dirname(store.file)),
       engine: engine ? (engine().degraded ? 'degraded' : 'ok') : 'none',

@@ -1,6 +1,6 @@
 import { sha256 } from '../../lib/sha256.ts';
 import { safetensorsHeader } from '../../lib/safetensors.ts';
-import { readBody } from '../read-body.ts';
+import { readText, sendsJson } from '../read-body.ts';
 import { refuse } from '../respond.ts';
 import type { Call, Route } from '../route.ts';
 import { serveBody } from '../serve-body.ts';
@@ -18,16 +18,13 @@ export const vectorBatchRoute = (): Route => ({
   handle: serveBatch,
 });
 
-async function serveBatch(call: Call): Promise<unknown> {
+async function serveBatch(call: Call): Promise<void> {
   const { request, response, store } = call;
-  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? ''))
+  if (!sendsJson(request))
     return refuse(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send {"keys": […]} as application/json');
-  const text = await readBody(request, maxBodyBytes);
-  if (text === undefined) {
-    response.setHeader('Connection', 'close'); // the rest of the body is not read
-    return refuse(response, 413, 'PAYLOAD_TOO_LARGE', `a request has at most ${maxBodyBytes} bytes`);
-  }
-  const keys = keysIn(text.toString());
+  const text = await readText(call, 'a request', maxBodyBytes);
+  if (text === undefined) return;
+  const keys = keysIn(text);
   if (typeof keys === 'string') return refuse(response, 400, 'BAD_USER_INPUT', keys);
 
   const vectors = [];
