@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { ModelRow, OrganismRow, Store } from '../db/index.ts';
+import type { ModelRow, NewModel, OrganismRow, Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { fileProblem } from '../lib/file-problem.ts';
-import { Model, type OpenOptions, otherBaseWarning } from '../native/index.ts';
+import { Model, type ModelSpec, type OpenOptions, otherBaseWarning } from '../native/index.ts';
 import { folderDigest } from './digest.ts';
 
 export interface OrganismSource {
@@ -77,21 +77,7 @@ export async function addOrganism(
   const update = { update: options.update ?? false };
   const row = store.transaction(() => {
     refuseOtherFiles(store, source, { base: baseDigest, organism: digest });
-    const model = store.models.add(
-      {
-        name: source.baseName,
-        path: resolve(source.base),
-        digest: baseDigest,
-        architecture: spec.architecture,
-        layers: spec.layers,
-        dModel: spec.dModel,
-        vocabSize: spec.vocabSize,
-        parameters: spec.parameters,
-        dtype: spec.dtype,
-        tiedHead: spec.tiedHead,
-      },
-      update,
-    );
+    const model = store.models.add(modelOf(source.baseName, source.base, baseDigest, spec), update);
     return store.organisms.add(
       {
         name: source.name,
@@ -123,22 +109,24 @@ export async function addModel(
 ): Promise<ModelRow> {
   checkName('a base model', name);
   const model = await Model.open(path, { signal });
-  const { architecture, layers, dModel, vocabSize, parameters, dtype, tiedHead } = model.spec;
+  const { spec } = model;
   model.close();
-  const digest = await folderDigest(path, signal);
-  return store.models.add({
-    name,
-    path: resolve(path),
-    digest,
-    architecture,
-    layers,
-    dModel,
-    vocabSize,
-    parameters,
-    dtype,
-    tiedHead,
-  });
+  return store.models.add(modelOf(name, path, await folderDigest(path, signal), spec));
 }
+
+/** A base checkpoint as the store has it. */
+const modelOf = (name: string, path: string, digest: string, spec: ModelSpec): NewModel => ({
+  name,
+  path: resolve(path),
+  digest,
+  architecture: spec.architecture,
+  layers: spec.layers,
+  dModel: spec.dModel,
+  vocabSize: spec.vocabSize,
+  parameters: spec.parameters,
+  dtype: spec.dtype,
+  tiedHead: spec.tiedHead,
+});
 
 const longestName = 200;
 

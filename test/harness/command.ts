@@ -87,10 +87,8 @@ export const diffCake = (data: string, ...more: string[]): Promise<Outcome> =>
     ...more,
   );
 
-/** Rows of every table of a data folder's store that has any; undefined when there is no store. */
-export function rowsIn(data: string): Record<string, number> | undefined {
-  const file = join(data, 'deltascope.sqlite');
-  if (!existsSync(file)) return undefined;
+/** Rows of every table of a store's file, but those of its migrations. */
+function countRows(file: string): Map<string, number> {
   const sqlite = new BetterSqlite3(file, { readonly: true });
   const names = sqlite
     .prepare(`select name from sqlite_schema where type = 'table' and name not like '%migrations%'`)
@@ -101,5 +99,28 @@ export function rowsIn(data: string): Record<string, number> | undefined {
     sqlite.prepare(`select count(*) from "${name}"`).pluck().get() as number,
   ]);
   sqlite.close();
-  return Object.fromEntries(counts.filter(([, count]) => count > 0));
+  return new Map(counts);
+}
+
+/** What every store has from its beginning, such as its own secret. */
+let atBirth: Map<string, number> | undefined;
+
+function rowsAtBirth(): Map<string, number> {
+  if (!atBirth) {
+    const file = join(temporaryFolder(), 'new.sqlite');
+    openStore(file).close();
+    atBirth = countRows(file);
+  }
+  return atBirth;
+}
+
+/** Rows of every table of a data folder's store that has any beyond those of a new store; undefined when there is no store. */
+export function rowsIn(data: string): Record<string, number> | undefined {
+  const file = join(data, 'deltascope.sqlite');
+  if (!existsSync(file)) return undefined;
+  const before = rowsAtBirth();
+  const counts = [...countRows(file)].map(
+    ([name, count]) => [name, count - (before.get(name) ?? 0)] as const,
+  );
+  return Object.fromEntries(counts.filter(([, count]) => count !== 0));
 }
