@@ -1,6 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
-import { getTableColumns, getTableName, type InferSelectModel } from 'drizzle-orm';
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+import { getTableColumns, getTableName, type InferSelectModel, type SQLiteTable } from './drizzle.ts';
 import { ByteLru } from '../lib/byte-lru.ts';
 import { condition, type FilterFields, type Where } from './filter.ts';
 import { rowReader, selectList } from './table-sql.ts';

@@ -1,6 +1,11 @@
 import type { Database } from 'better-sqlite3';
-import { getTableColumns, getTableName, type InferInsertModel, type InferSelectModel } from 'drizzle-orm';
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+import {
+  getTableColumns,
+  getTableName,
+  type InferInsertModel,
+  type InferSelectModel,
+  type SQLiteTable,
+} from './drizzle.ts';
 import { ConflictError, NotFoundError } from './errors.ts';
 import { listed, visible, type Viewer } from './visible.ts';
 import { finder, inserter, updater } from './table-sql.ts';

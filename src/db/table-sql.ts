@@ -1,12 +1,12 @@
 import type { Database } from 'better-sqlite3';
 import {
+  type Column,
   getTableColumns,
   getTableName,
-  type Column,
   type InferInsertModel,
   type InferSelectModel,
-} from 'drizzle-orm';
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+  type SQLiteTable,
+} from './drizzle.ts';
 
 // Table definitions give names and types; statements are prepared by hand, since drizzle's own query runner costs
 // several times the statement itself on the small reads a graph is made of.

@@ -1,4 +1,4 @@
-import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { integer, sqliteTable, text } from '../drizzle.ts';
 
 /** Probe texts: JSONL files with a text column. */
 export const corpora = sqliteTable('corpora', {
