@@ -60,7 +60,7 @@ export type {
   SteeringExperimentRow,
   SteeringSpec,
 } from './stores/steering-experiments.ts';
-export type { DiffHead, VectorRow } from './stores/vectors.ts';
+export type { DiffHead, VectorHead, VectorRow } from './stores/vectors.ts';
 export {
   causalControls,
   causalDirections,

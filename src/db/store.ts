@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { resolve } from 'node:path';
+import { ByteLru } from '../lib/byte-lru.ts';
 import { openDatabase } from './client.ts';
 import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
@@ -20,8 +21,11 @@ import { sampleStore } from './stores/samples.ts';
 import { similarityStore } from './stores/similarities.ts';
 import { steeringExperimentStore } from './stores/steering-experiments.ts';
 import { tagStore } from './stores/tags.ts';
-import { vectorStore } from './stores/vectors.ts';
+import { type CheckedVectors, vectorStore } from './stores/vectors.ts';
 import { owner, type Viewer } from './visible.ts';
+
+/** Vectors that are kept in memory once they have been read and checked. */
+const mostBytesChecked = 64 * 2 ** 20;
 
 /** Everything measured, in one SQLite file. All calls are synchronous. */
 export type Store = ReturnType<typeof openStore>;
@@ -33,12 +37,13 @@ export type Store = ReturnType<typeof openStore>;
  */
 export function openStore(file: string, options: { readonly?: boolean } = {}) {
   const sqlite = openDatabase(file, options);
+  const checked: CheckedVectors = new ByteLru(mostBytesChecked);
   return {
-    ...storesFor(sqlite, owner),
+    ...storesFor(sqlite, checked, owner),
     /** Whole path of the file. */
     file: resolve(file),
     /** What this viewer may see of the store, by the same calls. Keep it: its statements are prepared once. */
-    as: (viewer: Viewer): Stores => storesFor(sqlite, viewer),
+    as: (viewer: Viewer): Stores => storesFor(sqlite, checked, viewer),
     /** Reads a little. @throws whatever reading throws */
     check: () => void sqlite.prepare('select 1 from runs limit 1').get(),
     close: () => void sqlite.close(),
@@ -48,7 +53,8 @@ export function openStore(file: string, options: { readonly?: boolean } = {}) {
 /** Everything that one viewer can reach. */
 export type Stores = ReturnType<typeof storesFor>;
 
-function storesFor(sqlite: Database, viewer: Viewer) {
+function storesFor(sqlite: Database, checked: CheckedVectors, viewer: Viewer) {
+  const [begin, commit] = [sqlite.prepare('begin deferred'), sqlite.prepare('commit')];
   const models = modelStore(sqlite, viewer);
   const organisms = organismStore(sqlite, viewer);
   const runs = runStore(sqlite, viewer, organisms, models);
@@ -66,7 +72,7 @@ function storesFor(sqlite: Database, viewer: Viewer) {
     layers,
     diffVectors,
     runVectors: runVectorStore(sqlite),
-    vectors: vectorStore(sqlite, viewer, diffVectors),
+    vectors: vectorStore(sqlite, viewer, diffVectors, checked),
     projections,
     tokens: projectionTokenStore(sqlite, viewer, projections),
     steering,
@@ -81,6 +87,19 @@ function storesFor(sqlite: Database, viewer: Viewer) {
     notes: noteStore(sqlite, viewer),
     /** Whether nothing can be written. */
     readonly: sqlite.readonly,
+    /**
+     * Runs synchronous reads that all see the store as it is at the first of them, whatever is written beside them. Each is cheaper, too:
+     * a statement on its own takes and gives back locks on the file.
+     */
+    snapshot: <T>(work: () => T): T => {
+      if (sqlite.inTransaction || !sqlite.open) return work(); // a closed store says so at the first read
+      begin.run();
+      try {
+        return work();
+      } finally {
+        if (sqlite.inTransaction) commit.run();
+      }
+    },
     /** Runs synchronous work whose writes all happen, or none. */
     transaction: <T>(work: () => T): T => sqlite.transaction(work).immediate(),
   };

@@ -38,20 +38,23 @@ export function execute(
 
   const operation = documents.operation(prepared, operationName);
   if (operation?.definition.operation !== OperationTypeNode.QUERY) return byInterpreter();
-  const compiled = documents.compiled(prepared, operation);
-  if (!compiled) return byInterpreter();
-  const { variableDefinitions = [] } = operation.definition;
-  if (
-    variableDefinitions.length > 0 &&
-    getVariableValues(schema, variableDefinitions, variables ?? {}).errors
-  )
-    return byInterpreter();
-  const spending = { ...context };
-  const judge = (result: ExecutionResult) => {
-    if (result.errors) return byInterpreter();
-    Object.assign(context, spending);
-    return result;
-  };
-  const result = compiled(undefined, spending, variables) as ExecutionResult | Promise<ExecutionResult>;
-  return result instanceof Promise ? result.then(judge) : judge(result);
+  // All that a query is told, rows and counts, is of one moment.
+  return context.store.snapshot(() => {
+    const compiled = documents.compiled(prepared, operation);
+    if (!compiled) return byInterpreter();
+    const { variableDefinitions = [] } = operation.definition;
+    if (
+      variableDefinitions.length > 0 &&
+      getVariableValues(schema, variableDefinitions, variables ?? {}).errors
+    )
+      return byInterpreter();
+    const spending = { ...context };
+    const judge = (result: ExecutionResult) => {
+      if (result.errors) return byInterpreter();
+      Object.assign(context, spending);
+      return result;
+    };
+    const result = compiled(undefined, spending, variables) as ExecutionResult | Promise<ExecutionResult>;
+    return result instanceof Promise ? result.then(judge) : judge(result);
+  });
 }

@@ -28,9 +28,8 @@ async function serveBatch(call: Call): Promise<void> {
   if (typeof keys === 'string') return refuse(response, 400, 'BAD_USER_INPUT', keys);
 
   const vectors = [];
-  for (const key of keys) {
-    const vector = store.vectors.findByKey(key);
-    if (!vector) return refuse(response, 404, 'NOT_FOUND', `there is no vector "${key}" here`);
+  for (const [i, vector] of store.vectors.locate(keys).entries()) {
+    if (!vector) return refuse(response, 404, 'NOT_FOUND', `there is no vector "${keys[i]}" here`);
     vectors.push(vector);
   }
   const bytes = vectors.reduce((sum, vector) => sum + vector.byteLength, 0);
