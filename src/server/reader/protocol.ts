@@ -17,7 +17,12 @@ export interface ReaderRequest {
 export interface ReaderAnswer {
   /** JSON in UTF-8 of the answer's data; undefined where nothing was executed. */
   data?: Uint8Array | undefined;
-  errors?: { message: string; positions?: readonly number[]; path?: readonly (string | number)[]; extensions: Record<string, unknown> }[];
+  errors?: {
+    message: string;
+    positions?: readonly number[];
+    path?: readonly (string | number)[];
+    extensions: Record<string, unknown>;
+  }[];
   /** Rows that were read for it. */
   rows: number;
   /** What the server's log is to say of it. */
