@@ -38,7 +38,7 @@ export const maxNoteLength = 20_000;
 /** The most tags of an organism or a run. */
 export const maxTags = 50;
 
-/** How deep `and`, `or` and `not` of a filter may lie in each other. */
+/** How deep `and`, `or`, `not` and `some` of a filter may lie in each other. */
 export const maxFilterDepth = 3;
 
 /** The most comparisons of a filter. */

@@ -12,6 +12,7 @@ export {
   projectionSorts,
   runFields,
   runSorts,
+  tokenSorts,
 } from './filters.ts';
 export {
   mostCounted,

@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import { createSecretKey } from 'node:crypto';
 import { resolve } from 'node:path';
 import { ByteLru } from '../lib/byte-lru.ts';
 import { openDatabase } from './client.ts';
@@ -64,7 +65,9 @@ function storesFor(sqlite: Database, checked: CheckedVectors, viewer: Viewer) {
   const steering = steeringExperimentStore(sqlite, diffVectors);
   return {
     /** Signs the cursors of lists of this file: the same after a restart and in every copy. */
-    cursorKey: sqlite.prepare("select value from store_keys where name = 'cursor'").pluck().get() as Buffer,
+    cursorKey: createSecretKey(
+      sqlite.prepare("select value from store_keys where name = 'cursor'").pluck().get() as Buffer,
+    ),
     models,
     organisms,
     corpora: corpusStore(sqlite, viewer),

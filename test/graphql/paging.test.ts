@@ -9,6 +9,7 @@ import {
   syntheticReadings,
   syntheticSimilarity,
 } from '../harness/synthetic-results.ts';
+import { serve } from '../harness/serve.ts';
 import { seedRun } from '../harness/synthetic-run.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
@@ -211,6 +212,31 @@ describe('paging', () => {
     });
   });
 
+  it('takes null for first and last as absent, and 0 rows before and after a cursor', async () => {
+    const store = seeded();
+    const whole = await page(
+      store,
+      'layer.diffVectors',
+      'first: null, last: null, after: null, before: null',
+    );
+    const ids = idsOf(whole);
+    expect(ids).toHaveLength(7);
+    const [third, fifth] = [whole.edges[2]!.cursor, whole.edges[4]!.cursor];
+    expect(await page(store, 'layer.diffVectors', `first: 0, after: "${third}"`)).toMatchObject({
+      edges: [],
+      pageInfo: { hasPreviousPage: true, hasNextPage: true, startCursor: null, endCursor: null },
+    });
+    expect(await page(store, 'layer.diffVectors', `last: 0, before: "${third}"`)).toMatchObject({
+      edges: [],
+      pageInfo: { hasPreviousPage: true, hasNextPage: true },
+    });
+    const last = await page(store, 'layer.diffVectors', `last: 2, before: "${fifth}"`);
+    expect(idsOf(last)).toEqual(ids.slice(2, 4));
+    expect(last.pageInfo).toMatchObject({ hasPreviousPage: true, hasNextPage: true });
+    const none = await page(store, 'layer.diffVectors', `after: "${third}", before: "${third}"`);
+    expect(none).toMatchObject({ edges: [], totalCount: 7 });
+  });
+
   it('knows, past the last row, that rows precede', async () => {
     const store = seeded();
     const { pageInfo } = await page(store, 'layer.diffVectors', 'first: 200');
@@ -225,6 +251,19 @@ describe('paging', () => {
       expect(await errorCode(temporaryStore(), `{ runs(${args}) { totalCount } }`)).toBe('BAD_USER_INPUT');
     },
   );
+
+  it('refuses a number of rows above 32 bits before anything is read', async () => {
+    const { query } = await serve(temporaryStore());
+    for (const body of [
+      { query: '{ runs(first: 2147483648) { totalCount } }' },
+      { query: 'query ($n: Int) { runs(first: $n) { totalCount } }', variables: { n: 2 ** 31 } },
+    ]) {
+      const response = await query(body);
+      expect(response.status).toBe(400);
+      const { errors, data } = (await response.json()) as { errors: object[]; data?: unknown };
+      expect([errors.length, data]).toEqual([1, undefined]);
+    }
+  });
 
   it('refuses a cursor of another list, parent or filter', async () => {
     const store = seeded();

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { splitTokenKey } from '../keys.ts';
-import { tokenFields, tokenJoins } from '../filters.ts';
+import { tokenFields, tokenJoins, tokenSorts } from '../filters.ts';
 import { type Asked, listing, mostCounted } from '../listing.ts';
 import { finder } from '../table-sql.ts';
 import { projectionTokens } from '../tables/projection-tokens.ts';
@@ -29,12 +29,12 @@ export function projectionTokenStore(
       const columns = projection && find(projection.id, parts.rank);
       return columns && toRow(columns, projection);
     },
-    /** Those that a search finds, in readings of every organism: by text, the strongest first. */
+    /** Those that a search finds, in readings of every organism: by text, the strongest first, unless told otherwise. */
     search: listing(sqlite, {
       name: 'tokenSearch',
       table: projectionTokens,
       where: listed(viewer, 'organisms'),
-      parameters: (_: null, __: Pick<Asked, 'where'>) => ({}),
+      parameters: (_: null, __: Asked) => ({}),
       order: ['text', 'rank', 'projectionId'],
       row: (columns) => toRow(columns, projections.loader()(columns.projectionId)),
       rows(all) {
@@ -44,6 +44,7 @@ export function projectionTokenStore(
       joins: tokenJoins,
       joined: 'always',
       fields: tokenFields,
+      sorts: tokenSorts,
       mostCounted,
     }),
     ofProjection: listing(sqlite, {

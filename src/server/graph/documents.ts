@@ -2,11 +2,14 @@ import {
   getOperationAST,
   GraphQLError,
   parse,
+  parseType,
+  print,
   specifiedRules,
   validate,
   type DocumentNode,
   type GraphQLSchema,
   type OperationDefinitionNode,
+  type VariableDefinitionNode,
 } from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
 import { ByteLru } from '../../lib/byte-lru.ts';
@@ -33,7 +36,7 @@ export interface Prepared {
 export interface Operation {
   definition: OperationDefinitionNode;
   uses: number;
-  /** Made at its second use; null where graphql-jit could not. */
+  /** Made at its second use, for variables that graphql-js has coerced; null where graphql-jit could not. */
   compiled?: CompiledQuery['query'] | null;
 }
 
@@ -82,7 +85,7 @@ export class Documents {
     return operation;
   }
 
-  /** Counts a use; from the second on, the operation as a function, or undefined where there is none. */
+  /** Counts a use; from the second on, the operation as a function of coerced variables, or undefined where there is none. */
   compiled(prepared: Prepared, operation: Operation): CompiledQuery['query'] | undefined {
     if (operation.uses++ === 0 || !prepared.document) return undefined;
     if (operation.compiled === undefined) {
@@ -134,10 +137,10 @@ const tokensOf = (document: DocumentNode): number =>
 function compile(
   schema: GraphQLSchema,
   document: DocumentNode,
-  { name }: OperationDefinitionNode,
+  operation: OperationDefinitionNode,
 ): CompiledQuery['query'] | null {
   try {
-    const compiled = compileQuery(schema, document, name?.value ?? '', {
+    const compiled = compileQuery(schema, takingCoerced(document, operation), operation.name?.value ?? '', {
       // Its errors are not shown: see execute.
       disablingCapturingStackErrors: true,
     });
@@ -146,3 +149,23 @@ function compile(
     return null; // graphql-js executes everything
   }
 }
+
+/**
+ * The document with variables that are taken as they come, for values that graphql-js has coerced. Written out as code, as graphql-jit
+ * does, the coercion of a filter, whose members are filters, takes seconds and gigabytes.
+ */
+const takingCoerced = (document: DocumentNode, operation: OperationDefinitionNode): DocumentNode => ({
+  ...document,
+  definitions: document.definitions.map((definition) =>
+    definition === operation
+      ? { ...operation, variableDefinitions: (operation.variableDefinitions ?? []).map(untyped) }
+      : definition,
+  ),
+});
+
+/** JSON is whatever comes; only a Boolean may stand in `@include` and `@skip`. */
+const untyped = (definition: VariableDefinitionNode): VariableDefinitionNode => {
+  if (print(definition.type).startsWith('Boolean')) return definition;
+  const { defaultValue: _, ...rest } = definition;
+  return { ...rest, type: parseType('JSON') };
+};

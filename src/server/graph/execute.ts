@@ -42,19 +42,16 @@ export function execute(
   return context.store.snapshot(() => {
     const compiled = documents.compiled(prepared, operation);
     if (!compiled) return byInterpreter();
-    const { variableDefinitions = [] } = operation.definition;
-    if (
-      variableDefinitions.length > 0 &&
-      getVariableValues(schema, variableDefinitions, variables ?? {}).errors
-    )
-      return byInterpreter();
+    const values = getVariableValues(schema, operation.definition.variableDefinitions ?? [], variables ?? {});
+    if (values.errors) return byInterpreter();
     const spending = { ...context };
     const judge = (result: ExecutionResult) => {
       if (result.errors) return byInterpreter();
       Object.assign(context, spending);
       return result;
     };
-    const result = compiled(undefined, spending, variables) as ExecutionResult | Promise<ExecutionResult>;
+    const result = compiled(undefined, spending, values.coerced) as
+      ExecutionResult | Promise<ExecutionResult>;
     return result instanceof Promise ? result.then(judge) : judge(result);
   });
 }
