@@ -18,13 +18,21 @@ export async function serveUntilStopped(
     logRequests = false,
     roots,
     engine,
+    pointsPerHour,
   }: { host?: string; port: number } & Partial<
-    Pick<ServerOptions, 'graphiql' | 'logRequests' | 'roots' | 'engine'>
+    Pick<ServerOptions, 'graphiql' | 'logRequests' | 'roots' | 'engine' | 'pointsPerHour'>
   >,
 ): Promise<void> {
   const { createServer, listen } = await import('../server/index.ts');
   const listening = await listen(
-    createServer({ store, graphiql, logRequests, ...(roots && { roots }), ...(engine && { engine }) }),
+    createServer({
+      store,
+      graphiql,
+      logRequests,
+      pointsPerHour,
+      ...(roots && { roots }),
+      ...(engine && { engine }),
+    }),
     { host, port },
   );
   process.stdout.write(

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { ErrorCode } from '../../schema/error-codes.ts';
 import { refuse } from './respond.ts';
 import type { Call, Route, Services } from './route.ts';
 
@@ -22,7 +23,7 @@ export function admit({ access, signer }: Services, route: Route, call: Call): b
       call.tokenId = signed.tokenId;
       return true;
     }
-    const [code, message] =
+    const [code, message]: [ErrorCode, string] =
       signed === 'EXPIRED'
         ? ['URL_EXPIRED', 'this URL has expired; ask the graph for a new one']
         : ['SIGNATURE_INVALID', 'this URL was not signed here, or its token is no longer valid'];

@@ -5,6 +5,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import type { ErrorCode } from '../../schema/error-codes.ts';
 import { StreamLimit } from '../../schema/index.ts';
 import { jobStates } from '../db/index.ts';
 import { explainError } from '../lib/explain-error.ts';
@@ -22,7 +23,7 @@ import { urlSigner } from './url-signer.ts';
 
 export interface ServerOptions extends Pick<
   Services,
-  'store' | 'graphiql' | 'plainPost' | 'access' | 'roots' | 'engine'
+  'store' | 'graphiql' | 'plainPost' | 'access' | 'roots' | 'engine' | 'pointsPerHour' | 'timeoutMs'
 > {
   /** Takes the log, a line of JSON at a time; standard error when not given. */
   log?: (line: string) => void;
@@ -41,7 +42,7 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
   const jobs = () => Object.fromEntries(jobStates.map((state) => [state, store.jobs.count(state)]));
   const metrics = createMetrics({ documents: () => documents.kept, jobs });
   const streams = new StreamLimit();
-  const graph = createGraph({ log, signer, metrics, documents, roots: options.roots, streams });
+  const graph = createGraph({ ...options, log, signer, metrics, documents, streams });
   const services: Services = {
     ...options,
     log,
@@ -59,7 +60,7 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
     response: ServerResponse,
     id: string,
   ): { route: string | null; answered: unknown } {
-    const refused = (...refusal: [status: number, code: string, message: string]) => ({
+    const refused = (...refusal: [status: number, code: ErrorCode, message: string]) => ({
       route: null,
       answered: refuse(response, ...refusal),
     });

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { graphContext, schema } from '../../schema/index.ts';
 import type { DiffVectorRow, Store } from '../../src/db/index.ts';
-import { ask, errorCode, execute } from '../harness/ask.ts';
+import { Documents } from '../../src/server/graph/documents.ts';
+import { execute } from '../../src/server/graph/execute.ts';
+import { ask, errorCode } from '../harness/ask.ts';
 import {
   syntheticComponents,
   syntheticDivergence,
@@ -314,15 +317,27 @@ describe('paging', () => {
     }
   });
 
-  it('reads at most 20,000 rows in one request, however they are asked for', async () => {
-    const store = temporaryStore();
-    seedRun(store, { tokens: 200, layers: [0, 1, 2, 3], positions: 5 }); // 8,000 tokens in 40 projections
-    const tokens = `layers(first: $n) { edges { node { diffVectors(first: $n) { edges { node { projections(first: $n) { edges { node {
-      tokens(first: $n) { edges { node { rank } } } } } } } } } } } }`;
-    const query = (aliases: string[]) =>
-      `query ($n: Int) { organism(name: "tiny-cake") { latestRun { ${aliases.map((a) => `${a}: ${tokens}`).join(' ')} } } }`;
-    expect((await execute(store, query(['a', 'b']), { n: 200 })).errors).toBeUndefined();
-    const { errors } = await execute(store, query(['a', 'b', 'c']), { n: 200 });
-    expect(errors?.every((error) => error.extensions['code'] === 'COST_LIMIT_EXCEEDED')).toBe(true);
+  it.each([0, 1])(
+    'ends a request that reads more rows than were foreseen (short of the limit by %i)',
+    async (spare) => {
+      const store = temporaryStore();
+      seedRun(store, { tokens: 20, layers: [0], positions: 1 }); // projections of 20 tokens
+      const documents = new Documents(schema, 2 ** 20);
+      const prepared =
+        documents.prepare(`{ organism(name: "tiny-cake") { latestRun { layers(first: 9) { edges { node {
+      diffVectors(first: 9) { edges { node { projections(first: 9) { edges { node {
+        tokens(first: 20) { edges { node { rank } } } } } } } } } } } } } } }`);
+      const whole = graphContext(store, 'http://127.0.0.1');
+    await execute(schema, documents, { prepared, context: whole });
+    const rows = whole.costLimit - whole.rowsLeft;
+    expect(rows).toBe(1 + 1 + 2 + 2 * 20); // layer, vector, projections, tokens
+    for (const _ of ['interpreted', 'compiled', 'compiled']) {
+      const context = graphContext(store, 'http://127.0.0.1');
+      context.rowsLeft = rows - 1 + spare;
+      const { errors } = await execute(schema, documents, { prepared, context });
+      expect(errors?.map(({ extensions }) => extensions['code'])).toEqual(
+        spare === 0 ? ['COST_LIMIT_EXCEEDED'] : undefined,
+      );
+    }
   });
 });

@@ -17,6 +17,7 @@ interface ServeOptions {
   roots?: Record<string, string>;
   threads?: number;
   logRequests?: boolean;
+  rate?: number;
 }
 
 /** Serves the store. */
@@ -29,6 +30,11 @@ export const serveCommand = (): Command =>
     .option('--host <address>', 'loopback address to listen on', '127.0.0.1')
     .option('--no-graphiql', 'no page at /graphql for browsers')
     .option('--log-requests', 'one line of JSON on standard error for each request')
+    .option(
+      '--rate <points>',
+      'points that each client may spend in the graph in an hour, about a row read each; 0 for no limit',
+      wholeNumber(0),
+    )
     .option('--no-engine', 'only read: no jobs, no changes')
     .option(
       '--roots <name=folder>',
@@ -38,10 +44,10 @@ export const serveCommand = (): Command =>
     .addOption(threadsOption())
     .addOption(dataOption())
     .action(async (options: ServeOptions) => {
-      const { host, port, graphiql, logRequests = false } = options;
+      const { host, port, graphiql, logRequests = false, rate: pointsPerHour } = options;
       const read = () =>
         withStoreToRead(options.data, (store) =>
-          serveUntilStopped(store, { host, port, graphiql, logRequests }),
+          serveUntilStopped(store, { host, port, graphiql, logRequests, pointsPerHour }),
         );
       if (!options.engine) return read();
       // What is not there is not made without something that could be put into it.
@@ -69,8 +75,16 @@ async function serveWithEngine(store: Store, options: ServeOptions): Promise<voi
     log: (line) => void process.stderr.write(`${line}\n`),
   });
   try {
-    const { host, port, graphiql, logRequests = false } = options;
-    await serveUntilStopped(store, { host, port, graphiql, logRequests, roots, engine: supervisor.status });
+    const { host, port, graphiql, logRequests = false, rate: pointsPerHour } = options;
+    await serveUntilStopped(store, {
+      host,
+      port,
+      graphiql,
+      logRequests,
+      pointsPerHour,
+      roots,
+      engine: supervisor.status,
+    });
   } finally {
     await supervisor.stop();
   }

@@ -13,15 +13,27 @@ import {
 } from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
 import { ByteLru } from '../../lib/byte-lru.ts';
-import { knownOperationTypes } from './known-operation-types.ts';
+import type { ErrorCode } from '../../../schema/error-codes.ts';
+import {
+  maxDirectives,
+  maxErrors,
+  maxSourceLength,
+  maxTokens,
+  selectionLimits,
+} from '../../../schema/limits.ts';
 import { selectionLimits as selectionLimitsRule } from '../selection-limits.ts';
-import { maxErrors, maxTokens, selectionLimits } from './limits.ts';
+import { costFunction, type Variables } from './cost.ts';
+import { directiveLimit } from './directive-limit.ts';
+import { knownOperationTypes } from './known-operation-types.ts';
 
 /** Measured on documents at our limits: what a parsed token holds on the heap, and a token once more when it is compiled. */
 const bytesPerToken = 600;
 const compiledBytesPerToken = 1_500;
 
 const bytesPerDocument = 2_048;
+
+/** A refusal of a longer document is not worth the memory: its errors hold all that was parsed. */
+const longestRefusalKept = 8 * 1024;
 
 /** A document as it was sent, judged once. */
 export interface Prepared {
@@ -36,6 +48,8 @@ export interface Prepared {
 export interface Operation {
   definition: OperationDefinitionNode;
   uses: number;
+  /** What it costs with these coerced variables; made at its first use. */
+  cost?: (variables: Variables) => number;
   /** Made at its second use, for variables that graphql-js has coerced; null where graphql-jit could not. */
   compiled?: CompiledQuery['query'] | null;
 }
@@ -46,7 +60,12 @@ export interface Operation {
  */
 export class Documents {
   readonly #schema: GraphQLSchema;
-  readonly #rules = [...specifiedRules, knownOperationTypes, selectionLimitsRule(selectionLimits)];
+  readonly #rules = [
+    ...specifiedRules,
+    knownOperationTypes,
+    selectionLimitsRule(selectionLimits),
+    directiveLimit(maxDirectives),
+  ];
   readonly #kept: ByteLru<Prepared>;
   readonly #byDocument = new WeakMap<DocumentNode, Prepared>();
 
@@ -64,7 +83,7 @@ export class Documents {
     const known = this.#kept.get(source);
     if (known) return known;
     const prepared = this.#judge(source);
-    this.#keep(prepared);
+    if (prepared.errors.length === 0 || source.length <= longestRefusalKept) this.#keep(prepared);
     return prepared;
   }
 
@@ -85,6 +104,13 @@ export class Documents {
     return operation;
   }
 
+  /** What the operation costs at most, in points: a point is about a row that is read. */
+  costOf({ document }: Prepared, operation: Operation, variables: Variables): number {
+    if (!document) return 0;
+    operation.cost ??= costFunction(this.#schema, document, operation.definition);
+    return operation.cost(variables);
+  }
+
   /** Counts a use; from the second on, the operation as a function of coerced variables, or undefined where there is none. */
   compiled(prepared: Prepared, operation: Operation): CompiledQuery['query'] | undefined {
     if (operation.uses++ === 0 || !prepared.document) return undefined;
@@ -96,20 +122,19 @@ export class Documents {
   }
 
   #judge(source: string): Prepared {
-    const operations: Prepared['operations'] = new Map();
-    let document: DocumentNode;
-    try {
-      document = parse(source, { maxTokens });
-    } catch (error) {
-      if (!(error instanceof GraphQLError)) throw error;
-      return { source, errors: [refusal(error, 'GRAPHQL_PARSE_FAILED')], operations };
-    }
-    const errors = validate(this.#schema, document, this.#rules, { maxErrors }).map((error) =>
-      refusal(error, 'GRAPHQL_VALIDATION_FAILED'),
+    const judged = (errors: readonly GraphQLError[], code: ErrorCode, document?: DocumentNode): Prepared => {
+      for (const error of errors) error.extensions['code'] ??= code;
+      const prepared = { source, ...(document && { document }), errors, operations: new Map() };
+      if (document) this.#byDocument.set(document, prepared);
+      return prepared;
+    };
+    const parsed = orError(() => parse(source, { maxTokens, maxSourceLength }));
+    if (parsed instanceof GraphQLError) return judged([parsed], 'GRAPHQL_PARSE_FAILED');
+    const errors = orError(
+      () => validate(this.#schema, parsed, this.#rules, { maxErrors: maxErrors - 1 }), // one more says that there are more
     );
-    const prepared = { source, document, errors, operations };
-    this.#byDocument.set(document, prepared);
-    return prepared;
+    if (errors instanceof GraphQLError) return judged([errors], 'GRAPHQL_PARSE_FAILED');
+    return judged(errors, 'GRAPHQL_VALIDATION_FAILED', parsed);
   }
 
   #keep(prepared: Prepared): void {
@@ -123,11 +148,15 @@ export class Documents {
   }
 }
 
-/** `http` is for yoga: the request is at fault, unless the client knows only 200 (application/json). */
-function refusal(error: GraphQLError, code: string): GraphQLError {
-  error.extensions['code'] ??= code;
-  error.extensions['http'] = { spec: true, status: 400 };
-  return error;
+/** What is nested too deep for the stack is the request's fault too. */
+function orError<T>(work: () => T): T | GraphQLError {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof GraphQLError) return error;
+    if (error instanceof RangeError) return new GraphQLError('This document is nested too deep.');
+    throw error;
+  }
 }
 
 /** graphql-js counts them while it parses, and leaves the number at the document. */
