@@ -18,13 +18,25 @@ export interface GraphContext {
   /** On a server with tokens: the query that opens this path for so many seconds, on behalf of the viewer's token. */
   signUrl?: ((path: string, expiresIn: number) => string) | undefined;
   jobs: JobServices;
+  /** Whether the viewer is still let in; long answers ask now and then. */
+  isCurrent: () => boolean;
+  /** Names the request in the log; null outside a server. */
+  requestId: string | null;
+  /** Whether this is a server with tokens, where not everybody is the owner. */
+  guarded: boolean;
 }
 
 /** A context for one request. */
 export const graphContext = (
   store: Stores,
   origin: string,
-  { signUrl, jobs = jobServices() }: { signUrl?: GraphContext['signUrl']; jobs?: JobServices } = {},
+  {
+    signUrl,
+    jobs = jobServices(),
+    isCurrent = () => true,
+    requestId = null,
+    guarded = false,
+  }: Partial<Pick<GraphContext, 'signUrl' | 'jobs' | 'isCurrent' | 'requestId' | 'guarded'>> = {},
 ): GraphContext => ({
   store,
   jobs,
@@ -32,6 +44,9 @@ export const graphContext = (
   rowsLeft: maxRows,
   base64BytesLeft: maxBase64BytesPerAnswer,
   signUrl,
+  isCurrent,
+  requestId,
+  guarded,
 });
 
 export const builder = new SchemaBuilder<{

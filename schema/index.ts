@@ -28,6 +28,8 @@ import './job-subscription.ts';
 import './registration.ts';
 import './tag.ts';
 import './note.ts';
+import './visibility.ts';
+import './viewer.ts';
 
 export { jobServices, type JobServices, StreamLimit } from './job-services.ts';
 export { jobEvents } from './job-events.ts';

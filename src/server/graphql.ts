@@ -7,6 +7,7 @@ import { Documents, type Prepared } from './graph/documents.ts';
 import { execute, type Request } from './graph/execute.ts';
 import { maxBodyBytes, maxDocumentBytes } from './graph/limits.ts';
 import { maskError, maskResult } from './graph/mask-errors.ts';
+import { introspectionRefused, introspects, isStranger, withoutSuggestion } from './graph/strangers.ts';
 import { type Call, clientOf, type Services } from './route.ts';
 
 /** Where documents are judged and kept; one for each server. */
@@ -15,27 +16,35 @@ export const createDocuments = (): Documents => new Documents(schema, maxDocumen
 /** What both ways to the graph share: documents judged once, one context, one executor, one way to report errors. */
 export function createGraph({
   log,
+  access,
   signer,
   metrics,
   documents,
   roots,
   streams,
-}: Pick<Services, 'log' | 'signer' | 'metrics' | 'roots' | 'streams'> & { documents: Documents }) {
+}: Pick<Services, 'log' | 'access' | 'signer' | 'metrics' | 'roots' | 'streams'> & { documents: Documents }) {
   const jobs = jobServices({ streams, ...(roots && { roots }) });
   const contextOf = (call: Call): GraphContext => {
-    const { store, origin, tokenId } = call;
+    const { store, origin, token, isCurrent, id } = call;
     return graphContext(store, origin, {
-      signUrl:
-        signer && tokenId !== undefined
-          ? (path, expiresIn) => signer.sign(path, tokenId, expiresIn)
-          : undefined,
+      signUrl: token && ((path, expiresIn) => signer().sign(path, token, expiresIn)),
+      isCurrent,
+      requestId: id,
+      guarded: access.guarded(),
       jobs: { ...jobs, client: clientOf(call) },
     });
   };
   const answer = async (request: Request, id: string): Promise<ExecutionResult> => {
-    const result = maskResult(await execute(schema, documents, request), log, id);
-    metrics.graphqlRows(maxRows - request.context.rowsLeft);
-    return result;
+    const { prepared, context } = request;
+    const strange = isStranger(context);
+    const refused = strange && prepared.document && introspects(prepared.document);
+    const result = maskResult(
+      refused ? introspectionRefused() : await execute(schema, documents, request),
+      log,
+      id,
+    );
+    metrics.graphqlRows(maxRows - context.rowsLeft);
+    return strange && result.errors ? { ...result, errors: result.errors.map(withoutSuggestion) } : result;
   };
   /** Counts the errors of an answer that is about to be sent. */
   const countErrors = (errors: readonly GraphQLError[] = []) => {
@@ -47,7 +56,7 @@ export function createGraph({
 export type Graph = ReturnType<typeof createGraph>;
 
 /** Our documents and executor in the place of yoga's. */
-function useGraph({ documents, execute, countErrors }: Graph): Plugin<{ call: Call }> {
+function useGraph({ documents, contextOf, execute, countErrors }: Graph): Plugin<{ call: Call }> {
   const of = (document: DocumentNode): Prepared => {
     const prepared = documents.of(document);
     if (!prepared) throw new Error('yoga has a document that was not prepared here');
@@ -60,8 +69,11 @@ function useGraph({ documents, execute, countErrors }: Graph): Plugin<{ call: Ca
       setParsedDocument(document);
     },
     onValidate: ({ params, setResult }) => setResult(of(params.documentAST).errors),
-    onResultProcess({ result }) {
-      if ('errors' in result) countErrors(result.errors);
+    onResultProcess({ result, setResult, serverContext }) {
+      if (!('errors' in result) || !result.errors) return;
+      countErrors(result.errors);
+      if (isStranger(contextOf((serverContext as unknown as { call: Call }).call)))
+        setResult({ ...result, errors: result.errors.map(withoutSuggestion) });
     },
     onExecute: ({ args, setExecuteFn }) =>
       setExecuteFn(() =>

@@ -1,10 +1,11 @@
-import type { Database, Statement } from 'better-sqlite3';
+import type { Statement } from 'better-sqlite3';
 import { sha256 } from '../../lib/sha256.ts';
+import type { Connection } from '../connection.ts';
 import { NotFoundError, StoreError } from '../errors.ts';
 import { slug, splitVectorKey } from '../keys.ts';
 import type { VectorKind } from '../tables/vector-data.ts';
 import type { DiffVectorRow } from './diff-vectors.ts';
-import { listed, type Viewer } from '../visible.ts';
+import { bindings, listed, type Viewer } from '../visible.ts';
 
 /** One vector of numbers, without the numbers. */
 export interface VectorRow {
@@ -33,14 +34,14 @@ export interface NeighbourFilters {
 }
 
 export function vectorStore(
-  sqlite: Database,
+  sqlite: Connection,
   viewer: Viewer,
   diffVectors: { findByKey(key: string): DiffVectorRow | undefined },
 ) {
   const head = sqlite.prepare(
     'select id as dataId, sha256, length(data) as byteLength from vector_data where vector_id = ? and kind = ?',
   );
-  const body = sqlite.prepare('select data from vector_data where id = ?').pluck();
+  const body = sqlite.pluck('select data from vector_data where id = ?');
   const ofOthers = (base: string, layer: string) =>
     sqlite.prepare(
       `select runs.key || '.L' || layer || '.P' || position as place, data.id as dataId, data.sha256 as sha256
@@ -83,7 +84,14 @@ export function vectorStore(
     ): DiffHead[] {
       const { dModel: width, organismId, baseModelId } = run;
       const statement = others[Number(sameBase)]?.[Number(sameLayer)] as Statement;
-      const heads = statement.all({ width, organismId, baseModelId, layer, most }) as Omit<DiffHead, 'key'>[];
+      const heads = statement.all({
+        ...bindings(viewer),
+        width,
+        organismId,
+        baseModelId,
+        layer,
+        most,
+      }) as Omit<DiffHead, 'key'>[];
       return heads.map((head) => ({ ...head, key: `${head.place}/${slug('DIFF')}` }));
     },
     /**

@@ -51,7 +51,11 @@ export const defineKind = <Spec extends z.ZodType>(kind: JobKind<Spec>): JobKind
 export class JobInputError extends CodedError {
   readonly field: readonly string[];
 
-  constructor(code: 'NOT_FOUND' | 'INVALID', field: readonly string[], message: string) {
+  constructor(
+    code: 'NOT_FOUND' | 'INVALID' | 'FORBIDDEN' | 'CONFLICT',
+    field: readonly string[],
+    message: string,
+  ) {
     super(code, message);
     this.field = field;
   }

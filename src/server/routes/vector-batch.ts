@@ -14,7 +14,7 @@ export const vectorBatchRoute = (): Route => ({
   name: '/v1/vectors:batch',
   path: /^\/v1\/vectors:batch$/,
   methods: ['POST'],
-  access: 'TOKEN',
+  access: 'VIEWER',
   handle: serveBatch,
 });
 
