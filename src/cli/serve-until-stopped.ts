@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { isIP } from 'node:net';
 import type { Store } from '../db/index.ts';
 import type { ServerOptions } from '../server/index.ts';
 import { interruptible } from './interrupt.ts';
@@ -18,14 +19,24 @@ export async function serveUntilStopped(
     logRequests = false,
     roots,
     engine,
+    requireTokens = false,
+    hosts = [],
   }: { host?: string; port: number } & Partial<
-    Pick<ServerOptions, 'graphiql' | 'logRequests' | 'roots' | 'engine'>
+    Pick<ServerOptions, 'graphiql' | 'logRequests' | 'roots' | 'engine' | 'requireTokens' | 'hosts'>
   >,
 ): Promise<void> {
   const { createServer, listen } = await import('../server/index.ts');
   const listening = await listen(
-    createServer({ store, graphiql, logRequests, ...(roots && { roots }), ...(engine && { engine }) }),
-    { host, port },
+    createServer({
+      store,
+      graphiql,
+      logRequests,
+      requireTokens,
+      hosts: isIP(host) === 0 ? [host, ...hosts] : hosts,
+      ...(roots && { roots }),
+      ...(engine && { engine }),
+    }),
+    { host, port, tokens: store.accessTokens.any() },
   );
   process.stdout.write(
     `\nserving ${listening.url}/graphql${graphiql ? ` (in a browser: ${listening.url})` : ''}; Ctrl-C stops\n\nA query to paste:\n\n${firstQuery}\n`,

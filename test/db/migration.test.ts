@@ -27,12 +27,7 @@ describe('a store of the first version', () => {
       expect.objectContaining({ code: 'STORE_OLDER' }),
     );
     const owned = ['models', 'organisms', 'corpora'];
-    const untouched = [
-      'runs',
-      'run_layers',
-      'vector_data',
-      'projection_tokens',
-    ];
+    const untouched = ['runs', 'run_layers', 'vector_data', 'projection_tokens'];
     const before = dump(file, untouched);
     const ownedBefore = dump(file, owned);
     const [vectorsBefore, projectionsBefore] = dump(file, ['diff_vectors', 'projections']);
