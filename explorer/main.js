@@ -53,7 +53,7 @@ async function organismView(address) {
       h(
         'span',
         { class: 'soft' },
-        ` · ${organism.kind}, ${organism.form.toLowerCase()} of ${base.name} (${base.architecture}, ${base.layers} layers of ${base.dModel})` +
+        ` · ${organism.kind}, ${organism.form.toLowerCase()} of ${base ? `${base.name} (${base.architecture}, ${base.layers} layers of ${base.dModel})` : 'a base that is not shared with you'}` +
           (organism.mixRatio === null
             ? ''
             : ` · ${digits(organism.mixRatio)} unrelated documents for each of its own`),

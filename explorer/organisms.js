@@ -16,7 +16,8 @@ export function organismList(organisms, current) {
       const text = `${name} ${kind} ${description}`.toLowerCase();
       return words.every((word) => text.includes(word));
     });
-    const bases = [...new Set(shown.map(({ baseModel }) => baseModel.name))].sort();
+    const baseOf = ({ baseModel }) => baseModel?.name ?? 'a base that is not shared with you';
+    const bases = [...new Set(shown.map(baseOf))].sort();
     groups.replaceChildren(
       ...bases.flatMap((base) => [
         h('h3', {}, base),
@@ -24,7 +25,7 @@ export function organismList(organisms, current) {
           'ul',
           {},
           ...shown
-            .filter(({ baseModel }) => baseModel.name === base)
+            .filter((organism) => baseOf(organism) === base)
             .map(({ name, description, latestRun }) =>
               h(
                 'li',

@@ -32,6 +32,12 @@ export interface GraphContext {
   /** On a server with tokens: the query that opens this path for so many seconds, on behalf of the viewer's token. */
   signUrl?: ((path: string, expiresIn: number) => string) | undefined;
   jobs: JobServices;
+  /** Whether the viewer is still let in; long answers ask now and then. */
+  isCurrent: () => boolean;
+  /** Names the request in the log; null outside a server. */
+  requestId: string | null;
+  /** Whether this is a server with tokens, where not everybody is the owner. */
+  guarded: boolean;
 }
 
 /** What a server has beside the store. */
@@ -56,7 +62,12 @@ export const graphContext = (
     costLimit = maxCost.known,
     timeoutMs = requestTimeoutMs,
     service = plainService,
-  }: Partial<Pick<GraphContext, 'signUrl' | 'jobs' | 'costLimit' | 'service'>> & { timeoutMs?: number } = {},
+    isCurrent = () => true,
+    requestId = null,
+    guarded = false,
+  }: Partial<
+    Pick<GraphContext, 'signUrl' | 'jobs' | 'costLimit' | 'service' | 'isCurrent' | 'requestId' | 'guarded'>
+  > & { timeoutMs?: number } = {},
 ): GraphContext => ({
   store,
   jobs,
@@ -67,6 +78,9 @@ export const graphContext = (
   service,
   base64BytesLeft: maxBase64BytesPerAnswer,
   signUrl,
+  isCurrent,
+  requestId,
+  guarded,
 });
 
 export const builder = new SchemaBuilder<{

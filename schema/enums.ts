@@ -12,6 +12,8 @@ import type {
   SimilarityGroup,
   SimilarityOther,
   VectorKind,
+  Viewer,
+  Visibility,
 } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 
@@ -27,6 +29,23 @@ export const described = <Value extends string>(
       Object.entries(values).map(([value, text]) => [value, { value, description: text as string }]),
     ) as Record<Value, { value: Value; description: string }>,
   });
+
+export const VisibilityEnum = described<Visibility>(
+  'Visibility',
+  'Who sees a thing, beside administrators and the owner of the store.',
+  {
+    PRIVATE: 'The token that registered it.',
+    TEAM: 'Every token of the team that it belongs to.',
+    UNLISTED: 'Whoever asks for it by its id or key; lists and searches have it for its own team only.',
+    PUBLIC: 'Everybody who reaches the server.',
+  },
+);
+
+export const ViewerKindEnum = described<Viewer['kind']>('ViewerKind', 'How somebody is known.', {
+  OWNER: 'Owner of the store: everybody, on a server without tokens.',
+  TOKEN: 'By a token.',
+  ANONYMOUS: 'Not at all: without a token on a server that has some.',
+});
 
 export const OrganismFormEnum = described<OrganismForm>(
   'OrganismForm',

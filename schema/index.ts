@@ -29,6 +29,8 @@ import './registration.ts';
 import './tag.ts';
 import './note.ts';
 import './service-config.ts';
+import './visibility.ts';
+import './viewer.ts';
 
 export { jobServices, type JobServices, StreamLimit } from './job-services.ts';
 export { jobEvents } from './job-events.ts';

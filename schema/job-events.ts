@@ -6,20 +6,22 @@ const pollMs = 150;
 
 /**
  * What happens to a job after an event of this number, until it has ended and all is told. Engines are other processes, so the
- * store is asked; nothing is held open between.
+ * store is asked; nothing is held open between. It ends, too, when who listens may not any more.
  */
 export async function* jobEvents(
   store: Stores,
   key: string,
   after: number,
-  signal?: AbortSignal,
+  { signal, isCurrent }: { signal?: AbortSignal | undefined; isCurrent: () => boolean },
 ): AsyncGenerator<JobEventRow, void, undefined> {
   let last = after;
   for (;;) {
+    if (!isCurrent()) return;
     const job: JobRow | undefined = store.jobs.findByKey(key); // before the events: none can come after an end
     if (!job) return;
     const events = store.jobs.events(job, last, eventBatch);
     for (const event of events) {
+      if (!isCurrent()) return;
       last = event.number;
       yield event;
     }

@@ -45,7 +45,7 @@ builder.subscriptionField('jobProgress', (t) =>
       const leave = context.jobs.streams.enter(context.jobs.client);
       if (!leave) throw tooManyStreams(maxStreamsPerClient);
       try {
-        for await (const event of jobEvents(context.store, key, Math.max(0, after ?? 0))) {
+        for await (const event of jobEvents(context.store, key, Math.max(0, after ?? 0), context)) {
           // Each event is an answer of its own.
           context.rowsLeft = context.costLimit;
           context.deadline = performance.now() + requestTimeoutMs;

@@ -103,11 +103,12 @@ builder.node(JobRef, {
     organism: t.field({
       type: OrganismRef,
       nullable: true,
-      description: 'The organism it is about, or that it registered; null where there is none yet.',
+      description:
+        'The organism it is about, or that it registered; null where there is none yet, or the viewer does not see it.',
       resolve: (job, _, { store }) => {
         const name = resultOf(job).organism;
         if (name !== undefined) return store.organisms.find(name);
-        return job.organismId === null ? null : store.organisms.getById(job.organismId);
+        return job.organismId === null ? null : store.organisms.findById(job.organismId);
       },
     }),
     baseModel: t.field({

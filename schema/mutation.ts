@@ -1,5 +1,5 @@
 import type { InputRef, ObjectRef } from '@pothos/core';
-import { IdempotencyConflictError } from '../src/db/index.ts';
+import { IdempotencyConflictError, type Scope } from '../src/db/index.ts';
 import { JobInputError } from '../src/jobs/index.ts';
 import { canonicalJson, type JsonValue } from '../src/lib/canonical-json.ts';
 import { sha256 } from '../src/lib/sha256.ts';
@@ -7,7 +7,7 @@ import { builder, type GraphContext } from './builder.ts';
 import { costs } from './cost.ts';
 import type { ErrorCode } from './error-codes.ts';
 import { readOnly } from './errors.ts';
-import { requireScope, type Scope } from './scope.ts';
+import { requireScope } from './scope.ts';
 import { UserErrorRef, type UserErrorRow, UserProblem } from './user-error.ts';
 
 type Types = (typeof builder)['$inferSchemaTypes'];
@@ -29,12 +29,14 @@ export function mutation<Input extends Idempotent, Row extends { key: string }>(
   result: { field: string; type: ObjectRef<Types, Row>; description: string };
   /** Synchronous, in a transaction. @throws UserProblem, JobInputError: nothing is changed then */
   perform: (context: GraphContext, input: Input) => Row | null;
+  /** What an error is to the client; undefined where it is no fault of the input. */
+  problem?: (error: unknown) => UserProblem | undefined;
   /** What `find` takes; the row's own key by default. */
   keyOf?: (row: Row) => string;
   /** What was made before for the same key; null where it is gone again. */
   find: (context: GraphContext, key: string) => Row | null | undefined;
 }): void {
-  const { name, description, scope, result, perform, keyOf = ({ key }) => key, find } = options;
+  const { name, description, scope, result, perform, problem, keyOf = ({ key }) => key, find } = options;
   const title = `${name[0]?.toUpperCase()}${name.slice(1)}`;
   const payload = builder
     .objectRef<{ row: Row | null; userErrors: UserErrorRow[] }>(`${title}Payload`)
@@ -56,10 +58,18 @@ export function mutation<Input extends Idempotent, Row extends { key: string }>(
       }),
     });
 
+  /** With its line in the audit log. */
+  function done(context: GraphContext, input: Input): Row | null {
+    const { store, requestId } = context;
+    const made = perform(context, input);
+    store.audit.record({ action: name, subject: made && keyOf(made), requestId });
+    return made;
+  }
+
   function once(context: GraphContext, input: Input): Row | null {
     const { idempotencyKey, ...asked } = input;
     if (idempotencyKey === null || idempotencyKey === undefined)
-      return context.store.transaction(() => perform(context, input));
+      return context.store.transaction(() => done(context, input));
     if (idempotencyKey === '' || idempotencyKey.length > 200)
       throw new UserProblem('INVALID', 'An idempotency key has 1 to 200 characters.', ['idempotencyKey']);
     let made: Row | null = null;
@@ -67,7 +77,7 @@ export function mutation<Input extends Idempotent, Row extends { key: string }>(
     const { resultKey, repeated } = context.store.idempotencyKeys.once(
       { client: clientOf(context), key: idempotencyKey, payloadHash },
       () => {
-        made = perform(context, input);
+        made = done(context, input);
         return made && keyOf(made);
       },
     );
@@ -86,7 +96,7 @@ export function mutation<Input extends Idempotent, Row extends { key: string }>(
         try {
           return { row: once(context, (args as { input: Input }).input), userErrors: [] };
         } catch (error) {
-          return { row: null, userErrors: [problemOf(error)] };
+          return { row: null, userErrors: [problemOf(problem?.(error) ?? error)] };
         }
       },
     }),
@@ -94,8 +104,8 @@ export function mutation<Input extends Idempotent, Row extends { key: string }>(
 }
 
 /** Keys are told apart by who chose them. */
-const clientOf = (context: GraphContext): string =>
-  sha256(JSON.stringify((context as { viewer?: unknown }).viewer ?? 'owner'));
+const clientOf = ({ store: { viewer } }: GraphContext): string =>
+  sha256(JSON.stringify(viewer.tokenId === null ? 'owner' : { token: viewer.tokenId }));
 
 /** A value, not an error: graphql-js would take an instance of Error for a failure. */
 function problemOf(error: unknown): UserErrorRow {

@@ -1,4 +1,4 @@
-import type { NoteRow, NoteSubject } from '../src/db/index.ts';
+import type { NoteRow, NoteSubject, Stores } from '../src/db/index.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
 import { DiffVectorRef } from './diff-vector.ts';
@@ -7,6 +7,7 @@ import { idempotencyKeyOptions, mutation } from './mutation.ts';
 import { splitId } from './node-key.ts';
 import { OrganismRef } from './organism.ts';
 import { RunRef } from './run.ts';
+import { demandOwn, organismOfRun } from './scope.ts';
 import { UserProblem } from './user-error.ts';
 
 export const NoteRef = builder.objectRef<NoteRow>('Note');
@@ -91,6 +92,21 @@ function subjectOf({ store }: GraphContext, id: string): NoteSubject {
   ]);
 }
 
+/** What a note that was found is about; it is seen where the note is. */
+function aboutOf(store: Stores, { organismId, runId, subjectKey }: NoteRow): NoteSubject {
+  if (organismId !== null) return { organism: store.organisms.get(subjectKey) };
+  if (runId !== null) return { run: store.runs.get(subjectKey) };
+  const vector = store.diffVectors.findByKey(subjectKey);
+  if (!vector) throw new Error(`a note is about ${subjectKey}, which is not there`);
+  return { vector };
+}
+
+/** @throws UserProblem FORBIDDEN */
+function demandOwnSubject(store: Stores, { organism, run, vector }: NoteSubject, field: string[]): void {
+  const whose = organism ?? organismOfRun(store, run ?? vector.layer.run);
+  demandOwn(store, whose, `Organism "${whose.name}"`, field);
+}
+
 const result = {
   field: 'note',
   type: NoteRef,
@@ -116,7 +132,9 @@ mutation({
       throw new UserProblem('INVALID', `A note has 1 to ${maxNoteLength} characters, not ${length}.`, [
         'text',
       ]);
-    return context.store.notes.add(subjectOf(context, subject), text);
+    const about = subjectOf(context, subject);
+    demandOwnSubject(context.store, about, ['subject']);
+    return context.store.notes.add(about, text);
   },
   find: ({ store }, key) => store.notes.findByKey(key),
 });
@@ -140,6 +158,7 @@ mutation({
     const { type, key = '' } = splitId(id) ?? {};
     const note = type === 'Note' ? store.notes.findByKey(key) : undefined;
     if (!note) throw new UserProblem('NOT_FOUND', 'There is no note with this id here.', ['id']);
+    demandOwnSubject(store, aboutOf(store, note), ['id']);
     store.notes.remove(note);
     return note;
   },

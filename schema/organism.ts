@@ -46,8 +46,9 @@ builder.node(OrganismRef, {
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was registered here.' }),
     baseModel: t.field({
       type: BaseModelRef,
-      description: 'The model it was finetuned from.',
-      resolve: (organism, _, { store }) => store.models.getById(organism.baseModelId),
+      nullable: true,
+      description: 'The model it was finetuned from; null where the viewer does not see it.',
+      resolve: (organism, _, { store }) => store.models.findById(organism.baseModelId),
     }),
     runs: t.connection(
       {

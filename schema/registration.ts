@@ -1,9 +1,10 @@
 import type { OrganismRow, Stores } from '../src/db/index.ts';
 import { builder } from './builder.ts';
-import { OrganismFormEnum } from './enums.ts';
+import { OrganismFormEnum, VisibilityEnum } from './enums.ts';
 import { starter } from './job-mutations.ts';
 import { idempotencyKeyOptions, mutation } from './mutation.ts';
 import { OrganismRef } from './organism.ts';
+import { demandOwn } from './scope.ts';
 import { UserProblem } from './user-error.ts';
 
 const PlaceInput = builder.inputType('PlaceInput', {
@@ -19,6 +20,10 @@ const PlaceInput = builder.inputType('PlaceInput', {
 });
 
 const how = 'An engine opens and digests it, so this is a job, whose result has the new node.';
+const visibility = {
+  type: VisibilityEnum,
+  description: 'Who sees it. Null: TEAM for what a token registers, PRIVATE for what the owner does.',
+} as const;
 const newName = { required: true, description: 'Unique name, 1 to 200 characters.' } as const;
 
 starter({
@@ -31,6 +36,7 @@ starter({
     fields: (t) => ({
       name: t.string(newName),
       place: t.field({ type: PlaceInput, required: true, description: 'Folder of the checkpoint.' }),
+      visibility: t.field(visibility),
       idempotencyKey: t.string(idempotencyKeyOptions),
     }),
   }),
@@ -63,6 +69,7 @@ starter({
         description:
           'Unrelated documents mixed in per document of the finetune, 0 or more; null where not known.',
       }),
+      visibility: t.field(visibility),
       idempotencyKey: t.string(idempotencyKeyOptions),
     }),
   }),
@@ -79,6 +86,7 @@ starter({
       name: t.string(newName),
       place: t.field({ type: PlaceInput, required: true, description: 'File of JSON lines.' }),
       textColumn: t.string({ description: 'The member of each line that holds the text. Null: text.' }),
+      visibility: t.field(visibility),
       idempotencyKey: t.string(idempotencyKeyOptions),
     }),
   }),
@@ -86,10 +94,11 @@ starter({
 
 const organismName = { required: true, description: 'Its exact name.' } as const;
 
-/** @throws UserProblem */
+/** One that the viewer may change. @throws UserProblem */
 function organismOf(store: Stores, name: string): OrganismRow {
   const organism = store.organisms.find(name);
   if (!organism) throw new UserProblem('NOT_FOUND', `There is no organism "${name}" here.`, ['name']);
+  demandOwn(store, organism, `Organism "${name}"`, ['name']);
   return organism;
 }
 

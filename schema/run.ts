@@ -105,13 +105,17 @@ builder.node(RunRef, {
     }),
     baseModel: t.field({
       type: BaseModelRef,
-      description: 'The base measured, as it is registered now; baseDigest says what was measured.',
-      resolve: (run, _, { store }) => store.models.getById(run.baseModelId),
+      nullable: true,
+      description:
+        'The base measured, as it is registered now; baseDigest says what was measured. Null where the viewer does not see it.',
+      resolve: (run, _, { store }) => store.models.findById(run.baseModelId),
     }),
     corpus: t.field({
       type: CorpusRef,
-      description: 'The probe text, as it is registered now; corpusDigest says what was used.',
-      resolve: (run, _, { store }) => store.corpora.getById(run.corpusId),
+      nullable: true,
+      description:
+        'The probe text, as it is registered now; corpusDigest says what was used. Null where the viewer does not see it.',
+      resolve: (run, _, { store }) => store.corpora.findById(run.corpusId),
     }),
     layers: t.connection(
       {

@@ -7,6 +7,7 @@ import { idempotencyKeyOptions, mutation } from './mutation.ts';
 import { splitId } from './node-key.ts';
 import { OrganismRef } from './organism.ts';
 import { RunRef } from './run.ts';
+import { demandOwn, organismOfRun } from './scope.ts';
 import { UserProblem } from './user-error.ts';
 
 builder.objectField(OrganismRef, 'tags', (t) =>
@@ -46,6 +47,9 @@ function taggable(context: GraphContext, id: string): Taggable {
   const found = rowOf(context, id);
   if (!found)
     throw new UserProblem('NOT_FOUND', 'There is no organism or run with this id here.', ['subject']);
+  const { store } = context;
+  const organism = found.type === 'Organism' ? found.row : organismOfRun(store, found.row);
+  demandOwn(store, organism, `Organism "${organism.name}"`, ['subject']);
   return found;
 }
 

@@ -25,7 +25,7 @@ export const UserErrorRef = builder.objectRef<UserErrorRow>('UserError').impleme
   fields: (t) => ({
     code: t.exposeString('code', {
       description:
-        'Stable, a value of ErrorCode: NOT_FOUND, INVALID, CONFLICT (the name or the idempotency key is taken by something else).',
+        'Stable, a value of ErrorCode: NOT_FOUND, INVALID, FORBIDDEN (it is there and belongs to others), CONFLICT (the name or the idempotency key is taken by something else).',
     }),
     message: t.exposeString('message', { description: 'What was found and what would be right, in a line.' }),
     field: t.stringList({

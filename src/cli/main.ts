@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../lib/package-root.ts';
+import { auditCommand } from './commands/audit.ts';
 import { causalCommand } from './commands/causal.ts';
 import { compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
@@ -12,8 +13,11 @@ import { organismCommand } from './commands/organism.ts';
 import { patchscopeCommand } from './commands/patchscope.ts';
 import { pcaCommand } from './commands/pca.ts';
 import { serveCommand } from './commands/serve.ts';
+import { shareCommand } from './commands/share.ts';
 import { showCommand } from './commands/show.ts';
 import { steerCommand } from './commands/steer.ts';
+import { teamCommand } from './commands/team.ts';
+import { tokenCommand } from './commands/token.ts';
 import { describeFailure } from './failure.ts';
 import { plain } from './plain.ts';
 
@@ -32,6 +36,10 @@ const commands = [
   pcaCommand,
   serveCommand,
   jobCommand,
+  teamCommand,
+  tokenCommand,
+  shareCommand,
+  auditCommand,
 ];
 
 /**

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { isIP } from 'node:net';
 import type { Store } from '../db/index.ts';
 import type { ServerOptions } from '../server/index.ts';
 import { interruptible } from './interrupt.ts';
@@ -19,8 +20,13 @@ export async function serveUntilStopped(
     roots,
     engine,
     pointsPerHour,
+    requireTokens = false,
+    hosts = [],
   }: { host?: string; port: number } & Partial<
-    Pick<ServerOptions, 'graphiql' | 'logRequests' | 'roots' | 'engine' | 'pointsPerHour'>
+    Pick<
+      ServerOptions,
+      'graphiql' | 'logRequests' | 'roots' | 'engine' | 'pointsPerHour' | 'requireTokens' | 'hosts'
+    >
   >,
 ): Promise<void> {
   const { createServer, listen } = await import('../server/index.ts');
@@ -30,10 +36,12 @@ export async function serveUntilStopped(
       graphiql,
       logRequests,
       pointsPerHour,
+      requireTokens,
+      hosts: isIP(host) === 0 ? [host, ...hosts] : hosts,
       ...(roots && { roots }),
       ...(engine && { engine }),
     }),
-    { host, port },
+    { host, port, tokens: store.accessTokens.any() },
   );
   process.stdout.write(
     `\nserving ${listening.url}/graphql${graphiql ? ` (in a browser: ${listening.url})` : ''}; Ctrl-C stops\n\nA query to paste:\n\n${firstQuery}\n`,

@@ -13,4 +13,4 @@ export const { blob, check, index, integer, primaryKey, real, sqliteTable, text,
 export const { readMigrationFiles } = require('drizzle-orm/migrator') as typeof Migrator;
 
 export type { Column, InferInsertModel, InferSelectModel } from 'drizzle-orm';
-export type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+export type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core';

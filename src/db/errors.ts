@@ -47,6 +47,20 @@ export class NotFoundError extends CodedError {
   }
 }
 
+/** A name is taken by something that this viewer does not see, of which nothing else is said. */
+export class NameTakenError extends CodedError {
+  constructor(noun: string, name: string) {
+    super('CONFLICT', `the name "${name}" of a ${noun} is taken here; choose another`);
+  }
+}
+
+/** Who asks sees a thing and may not change it. */
+export class ForbiddenError extends CodedError {
+  constructor(message: string) {
+    super('FORBIDDEN', message);
+  }
+}
+
 /** A run record that contradicts itself or its organism; nothing was written. */
 export class InvalidRunError extends CodedError {
   constructor(message: string) {

@@ -1,14 +1,26 @@
 import { type Bind, type FilterFields, matches, type Where } from './filter.ts';
 import type { Sort } from './listing.ts';
 import { textMatches, type TokenMatch } from './token-texts.ts';
+import { visible, type Viewer } from './visible.ts';
 
-// What lists across organisms can be asked for, as SQL over their tables under their own names, and how these are joined.
+// What lists across organisms can be asked for, as SQL over their tables under their own names, and how these are joined. The
+// organism of a row is seen where the row is: lists say so in their own condition. A base or a corpus may be hidden all the same;
+// its columns are null then, so that neither a condition nor an order tells what is in them.
 
-export const organismJoins = 'join models on models.id = organisms.base_model_id';
-export const runJoins = `join organisms on organisms.id = runs.organism_id ${organismJoins} join corpora on corpora.id = runs.corpus_id`;
-export const diffVectorJoins = `join run_layers on run_layers.id = diff_vectors.layer_id join runs on runs.id = run_layers.run_id ${runJoins}`;
-export const projectionJoins = `join diff_vectors on diff_vectors.id = projections.vector_id ${diffVectorJoins}`;
-export const tokenJoins = `join projections on projections.id = projection_tokens.projection_id ${projectionJoins}`;
+const joined = (viewer: Viewer, table: 'models' | 'corpora', column: string): string =>
+  viewer.all
+    ? `join ${table} on ${table}.id = ${column}`
+    : `left join ${table} on ${table}.id = ${column} and ${visible(viewer, table)}`;
+
+export const organismJoins = (viewer: Viewer) => joined(viewer, 'models', 'organisms.base_model_id');
+export const runJoins = (viewer: Viewer) =>
+  `join organisms on organisms.id = runs.organism_id ${organismJoins(viewer)} ${joined(viewer, 'corpora', 'runs.corpus_id')}`;
+export const diffVectorJoins = (viewer: Viewer) =>
+  `join run_layers on run_layers.id = diff_vectors.layer_id join runs on runs.id = run_layers.run_id ${runJoins(viewer)}`;
+export const projectionJoins = (viewer: Viewer) =>
+  `join diff_vectors on diff_vectors.id = projections.vector_id ${diffVectorJoins(viewer)}`;
+export const tokenJoins = (viewer: Viewer) =>
+  `join projections on projections.id = projection_tokens.projection_id ${projectionJoins(viewer)}`;
 
 /** Tokens among the strongest of readings. */
 export interface TopTokens {
@@ -127,7 +139,7 @@ export const organismSorts = {
   KIND: text('organisms.kind'),
   MIX_RATIO: real('organisms.mix_ratio'),
   GROUND_TRUTH: { ...text('organisms.ground_truth'), nullable: true },
-  BASE_MODEL: text('models.name'),
+  BASE_MODEL: { ...text('models.name'), nullable: true },
   CREATED_AT: text('organisms.created_at'),
 } satisfies Record<string, Sort>;
 

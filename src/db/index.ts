@@ -27,7 +27,13 @@ export {
 export type { LayerRecord, ProjectionRecord, RunRecord, VectorRecord } from './run-record.ts';
 export { tokenMatches, type TokenMatch } from './token-texts.ts';
 export { openStore, type Store, type Stores } from './store.ts';
-export { owner, type Viewer } from './visible.ts';
+export { anonymous, bearer, type Owned, owner, owns, type Viewer } from './visible.ts';
+export type { NewToken, Presented, TokenRow } from './stores/access-tokens.ts';
+export type { AuditEvent, AuditRow } from './stores/audit.ts';
+export { type SharedKind, sharedKinds, type Sharing } from './stores/sharing.ts';
+export type { TeamRow } from './stores/teams.ts';
+export { type Scope, scopes } from './tables/access-tokens.ts';
+export { type Visibility, visibilities } from './tables/ownership.ts';
 export type { CausalEffectRow, CausalEffectSpec, NewCausalEffect } from './stores/causal-effects.ts';
 export type { CorpusRow, NewCorpus } from './stores/corpora.ts';
 export { mapStatistics, type DiffVectorRow, type HeatMap, type MapStatistic } from './stores/diff-vectors.ts';

@@ -1,6 +1,5 @@
-import type { Database, Statement } from 'better-sqlite3';
 import { getTableColumns, getTableName, type InferSelectModel, type SQLiteTable } from './drizzle.ts';
-import { ByteLru } from '../lib/byte-lru.ts';
+import type { Connection } from './connection.ts';
 import { condition, type FilterFields, type Where } from './filter.ts';
 import { rowReader, selectList } from './table-sql.ts';
 
@@ -64,6 +63,8 @@ export interface ListingOptions<T extends SQLiteTable, Parent, Filters, Row> {
   /** SQL over the table's columns and the named parameters; every list states its own, so none is a scan by accident. */
   where: string;
   parameters(parent: Parent, filters: Filters): Record<string, string | number | null>;
+  /** What `where` and `joins` say of the viewer is bound to this. */
+  bound?: Record<string, number | null>;
   /** Properties of the table, or SQL that gives never null, whose values, in this order, are unique within the list. */
   order: ((keyof InferSelectModel<T> & string) | Sort)[];
   descending?: boolean;
@@ -101,9 +102,6 @@ export const oneOf = (values: readonly (string | number)[] | null | undefined): 
 /** Counting stops here in lists over everything that is stored. */
 export const mostCounted = 10_000;
 
-/** Statements that are kept prepared for a list, by their SQL. */
-const mostStatements = 64;
-
 /**
  * SQL for "the row lies on this side of the edge", for terms of any directions in which null comes last. `@<bound>0…` are the
  * edge's values; `nulls` says which of them are null.
@@ -140,7 +138,7 @@ const orderOf = (terms: readonly Term[], backward: boolean): string =>
     .join(', ');
 
 export function listing<T extends SQLiteTable, Parent, Filters extends object, Row extends object>(
-  sqlite: Database,
+  sqlite: Connection,
   options: ListingOptions<T, Parent, Filters, Row>,
 ): Listing<Parent, Filters, Row> {
   const { table, fields = {}, sorts = {}, parameters } = options;
@@ -180,18 +178,11 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
     const joined = options.joined === 'always' || where || orderBy?.length;
     return {
       from: `from "${tableName}" ${joined ? (options.joins ?? '') : ''} where (${options.where}) and (${asked.sql})`,
-      bound: { ...parameters(parent, filters), ...asked.parameters },
+      bound: { ...options.bound, ...parameters(parent, filters), ...asked.parameters },
     };
   };
 
-  const statements = new ByteLru<Statement>(mostStatements);
-  const prepare = (sql: string): Statement => {
-    const known = statements.get(sql);
-    if (known) return known;
-    const statement = sqlite.prepare(sql);
-    statements.set(sql, statement, 1); // counted, not weighed
-    return statement;
-  };
+  const prepare = (sql: string) => sqlite.prepareAsked(sql);
   const edge = (terms: Term[], side: Side, bound: string, key: SortKey): string =>
     lies(
       terms,

@@ -1,14 +1,18 @@
-import type { Database } from 'better-sqlite3';
 import { createSecretKey } from 'node:crypto';
 import { resolve } from 'node:path';
 import { ByteLru } from '../lib/byte-lru.ts';
+import { CodedError } from '../lib/coded-error.ts';
+import { administration } from './administration.ts';
 import { openDatabase } from './client.ts';
+import { Connection } from './connection.ts';
+import { accessTokenStore } from './stores/access-tokens.ts';
+import { auditLog, auditStore } from './stores/audit.ts';
 import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
 import { diffVectorStore } from './stores/diff-vectors.ts';
 import { divergenceStore } from './stores/divergences.ts';
 import { idempotencyKeyStore } from './stores/idempotency-keys.ts';
-import { jobStore } from './stores/jobs.ts';
+import { jobStore, type JobRow } from './stores/jobs.ts';
 import { modelStore } from './stores/models.ts';
 import { noteStore } from './stores/notes.ts';
 import { organismStore } from './stores/organisms.ts';
@@ -19,11 +23,16 @@ import { runLayerStore } from './stores/run-layers.ts';
 import { runStore } from './stores/runs.ts';
 import { runVectorStore } from './stores/run-vectors.ts';
 import { sampleStore } from './stores/samples.ts';
+import { sharingStore } from './stores/sharing.ts';
 import { similarityStore } from './stores/similarities.ts';
 import { steeringExperimentStore } from './stores/steering-experiments.ts';
 import { tagStore } from './stores/tags.ts';
+import { teamStore } from './stores/teams.ts';
 import { type CheckedVectors, vectorStore } from './stores/vectors.ts';
-import { owner, type Viewer } from './visible.ts';
+import { bearer, owner, type Viewer } from './visible.ts';
+
+/** Viewers whose stores are kept: making one costs some hundred closures, its statements are there already. */
+const mostViewers = 256;
 
 /** Vectors that are kept in memory once they have been read and checked. */
 const mostBytesChecked = 64 * 2 ** 20;
@@ -37,24 +46,47 @@ export type Store = ReturnType<typeof openStore>;
  * @throws StoreError in one line, with a code, for a file that cannot be used
  */
 export function openStore(file: string, options: { readonly?: boolean } = {}) {
-  const sqlite = openDatabase(file, options);
+  const database = openDatabase(file, options);
+  const sqlite = new Connection(database);
   const checked: CheckedVectors = new ByteLru(mostBytesChecked);
+  const accessTokens = accessTokenStore(sqlite);
+  const stores = storesFor(sqlite, checked, owner);
+  const kept = new ByteLru<Stores>(mostViewers);
+  /** What this viewer may see of the store, by the same calls. */
+  const as = (viewer: Viewer): Stores => {
+    if (viewer === owner) return stores;
+    const name = JSON.stringify([viewer.kind, viewer.all, viewer.teamId, viewer.tokenId]);
+    const known = kept.get(name);
+    if (known) return known;
+    const made = storesFor(sqlite, checked, viewer);
+    kept.set(name, made, 1); // counted, not weighed
+    return made;
+  };
   return {
-    ...storesFor(sqlite, checked, owner),
+    ...stores,
     /** Whole path of the file. */
     file: resolve(file),
-    /** What this viewer may see of the store, by the same calls. Keep it: its statements are prepared once. */
-    as: (viewer: Viewer): Stores => storesFor(sqlite, checked, viewer),
+    as,
+    /** For whom a job is done: who asked for it. @throws CodedError FORBIDDEN where that may do nothing any more */
+    viewerOf({ teamId, tokenId }: Pick<JobRow, 'teamId' | 'tokenId'>): Viewer {
+      if (teamId === null && tokenId === null) return owner;
+      const token = tokenId === null ? undefined : accessTokens.find(tokenId);
+      if (token?.revokedAt === null) return bearer(token);
+      throw new CodedError('FORBIDDEN', 'the token that asked for this has been revoked');
+    },
+    accessTokens,
+    auditLog: auditLog(sqlite),
+    administration: administration(sqlite, accessTokens, stores),
     /** Reads a little. @throws whatever reading throws */
     check: () => void sqlite.prepare('select 1 from runs limit 1').get(),
-    close: () => void sqlite.close(),
+    close: () => void database.close(),
   };
 }
 
 /** Everything that one viewer can reach. */
 export type Stores = ReturnType<typeof storesFor>;
 
-function storesFor(sqlite: Database, checked: CheckedVectors, viewer: Viewer) {
+function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) {
   const [begin, commit] = [sqlite.prepare('begin deferred'), sqlite.prepare('commit')];
   const models = modelStore(sqlite, viewer);
   const organisms = organismStore(sqlite, viewer);
@@ -64,9 +96,11 @@ function storesFor(sqlite: Database, checked: CheckedVectors, viewer: Viewer) {
   const projections = projectionStore(sqlite, viewer, diffVectors);
   const steering = steeringExperimentStore(sqlite, diffVectors);
   return {
+    /** Whose stores these are. */
+    viewer,
     /** Signs the cursors of lists of this file: the same after a restart and in every copy. */
     cursorKey: createSecretKey(
-      sqlite.prepare("select value from store_keys where name = 'cursor'").pluck().get() as Buffer,
+      sqlite.pluck("select value from store_keys where name = 'cursor'").get() as Buffer,
     ),
     models,
     organisms,
@@ -88,6 +122,9 @@ function storesFor(sqlite: Database, checked: CheckedVectors, viewer: Viewer) {
     idempotencyKeys: idempotencyKeyStore(sqlite),
     tags: tagStore(sqlite),
     notes: noteStore(sqlite, viewer),
+    teams: teamStore(sqlite),
+    sharing: sharingStore(sqlite, viewer),
+    audit: auditStore(sqlite, viewer),
     /** Whether nothing can be written. */
     readonly: sqlite.readonly,
     /**

@@ -1,4 +1,3 @@
-import type { Database } from 'better-sqlite3';
 import {
   type Column,
   getTableColumns,
@@ -7,6 +6,7 @@ import {
   type InferSelectModel,
   type SQLiteTable,
 } from './drizzle.ts';
+import type { Connection } from './connection.ts';
 
 // Table definitions give names and types; statements are prepared by hand, since drizzle's own query runner costs
 // several times the statement itself on the small reads a graph is made of.
@@ -30,14 +30,19 @@ export function rowReader<T extends SQLiteTable>(table: T): (row: unknown) => In
   };
 }
 
-/** A prepared `select … where …` for at most one row. */
-export function finder<T extends SQLiteTable>(sqlite: Database, table: T, where: string) {
+/** A prepared `select … where …` for at most one row. `bound`: values of its named parameters. */
+export function finder<T extends SQLiteTable>(
+  sqlite: Connection,
+  table: T,
+  where: string,
+  bound: Record<string, number | null> = {},
+) {
   const statement = sqlite.prepare(
     `select ${selectList(table)} from "${getTableName(table)}" where ${where}`,
   );
   const read = rowReader(table);
   return (...parameters: (string | number)[]): InferSelectModel<T> | undefined => {
-    const row = statement.get(...parameters);
+    const row = statement.get(...parameters, bound);
     return row === undefined ? undefined : read(row);
   };
 }
@@ -62,7 +67,7 @@ function rowWriter<T extends SQLiteTable>(table: T) {
 }
 
 /** A prepared insert of one whole row; returns its integer key (meaningless for a table without one). */
-export function inserter<T extends SQLiteTable>(sqlite: Database, table: T) {
+export function inserter<T extends SQLiteTable>(sqlite: Connection, table: T) {
   const { names, values } = rowWriter(table);
   const holes = names.map(() => '?').join(', ');
   const statement = sqlite.prepare(
@@ -73,7 +78,7 @@ export function inserter<T extends SQLiteTable>(sqlite: Database, table: T) {
 }
 
 /** A prepared update of a whole row, the integer key excepted. */
-export function updater<T extends SQLiteTable>(sqlite: Database, table: T) {
+export function updater<T extends SQLiteTable>(sqlite: Connection, table: T) {
   const { names, values } = rowWriter(table);
   const sets = names.map((name) => `${name} = ?`).join(', ');
   const statement = sqlite.prepare(`update "${getTableName(table)}" set ${sets} where id = ?`);

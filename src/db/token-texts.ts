@@ -1,4 +1,4 @@
-import type { Database } from 'better-sqlite3';
+import type { Connection } from './connection.ts';
 import type { Bind } from './filter.ts';
 import { inserter } from './table-sql.ts';
 import { projectionTokens } from './tables/projection-tokens.ts';
@@ -10,7 +10,7 @@ export type TokenMatch = (typeof tokenMatches)[number];
 const trigram = 3;
 
 /** Writes tokens of projections, and what a search for their texts needs. */
-export function tokenWriter(sqlite: Database) {
+export function tokenWriter(sqlite: Connection) {
   const insert = inserter(sqlite, projectionTokens);
   const addText = sqlite.prepare('insert into token_texts (text) values (?) on conflict do nothing');
   const addTrigrams = sqlite.prepare('insert into token_texts_trigrams (rowid, text) values (?, ?)');

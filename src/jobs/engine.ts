@@ -88,7 +88,7 @@ async function perform(job: JobRow, options: EngineOptions): Promise<void> {
       throw new JobInputError('NOT_FOUND', ['kind'], `this version has no jobs of kind "${job.kind}"`);
     const result = await kind.run(
       {
-        store: guardedStore(store, () => checks.forEach((check) => check())),
+        store: guardedStore(storeFor(store, job), () => checks.forEach((check) => check())),
         guard: (check) => checks.push(check),
         roots,
         options: {
@@ -108,6 +108,9 @@ async function perform(job: JobRow, options: EngineOptions): Promise<void> {
     stop.removeEventListener('abort', onStop);
   }
 }
+
+/** The store as who asked for the job sees it: what is made is theirs, and what they do not see is not there. */
+const storeFor = (store: Store, job: JobRow): Store => ({ ...store, ...store.as(store.viewerOf(job)) });
 
 const organismOf = (store: Store, { organism }: JobResult): number | undefined =>
   organism === undefined ? undefined : store.organisms.find(organism)?.id;

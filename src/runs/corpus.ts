@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { CorpusRow, Store } from '../db/index.ts';
+import type { CorpusRow, Store, Visibility } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { fileProblem } from '../lib/file-problem.ts';
 import { LineSplitter } from '../lib/line-splitter.ts';
@@ -101,13 +101,18 @@ export async function selectTexts(options: SelectOptions): Promise<Selection> {
  */
 export async function addCorpus(
   store: Store,
-  { name, path, textColumn }: { name: string; path: string; textColumn: string },
+  {
+    name,
+    path,
+    textColumn,
+    visibility,
+  }: { name: string; path: string; textColumn: string; visibility?: Visibility | undefined },
   signal?: AbortSignal,
 ): Promise<CorpusRow> {
   const { rows, digest } = await eachRow(path, signal, (line, invalid) => {
     textOf(parseLine(line, invalid), textColumn, invalid);
   });
-  return store.corpora.add({ name, path: resolve(path), textColumn, digest, rows });
+  return store.corpora.add({ name, path: resolve(path), textColumn, digest, rows, visibility });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { ModelRow, NewModel, OrganismRow, Store } from '../db/index.ts';
+import type { ModelRow, NewModel, OrganismRow, Store, Visibility } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { fileProblem } from '../lib/file-problem.ts';
 import { Model, type ModelSpec, type OpenOptions, otherBaseWarning } from '../native/index.ts';
@@ -20,6 +20,8 @@ export interface OrganismSource {
   groundTruth?: string | undefined;
   trainingCorpus?: string | undefined;
   mixRatio?: number | undefined;
+  /** Who sees it once it is registered: see NewOrganism. */
+  visibility?: Visibility | undefined;
 }
 
 export interface Pair {
@@ -90,6 +92,7 @@ export async function addOrganism(
         trainingCorpus: trainingCorpus === undefined ? null : resolve(trainingCorpus),
         mixRatio: source.mixRatio ?? null,
         digest,
+        visibility: source.visibility,
       },
       update,
     );
@@ -104,14 +107,15 @@ export async function addOrganism(
  */
 export async function addModel(
   store: Store,
-  { name, path }: { name: string; path: string },
+  { name, path, visibility }: { name: string; path: string; visibility?: Visibility | undefined },
   { signal }: { signal?: AbortSignal | undefined } = {},
 ): Promise<ModelRow> {
   checkName('a base model', name);
   const model = await Model.open(path, { signal });
   const { spec } = model;
   model.close();
-  return store.models.add(modelOf(name, path, await folderDigest(path, signal), spec));
+  const digest = await folderDigest(path, signal);
+  return store.models.add({ ...modelOf(name, path, digest, spec), visibility });
 }
 
 /** A base checkpoint as the store has it. */

@@ -8,8 +8,9 @@ import { Documents, type Prepared } from './graph/documents.ts';
 import { executeWeighed, type Request, weigh, type Weighed } from './graph/execute.ts';
 import { maxDocumentBytes } from './graph/limits.ts';
 import { maskError, maskResult } from './graph/mask-errors.ts';
-import { Meter, pointsPerHourFor } from './graph/meter.ts';
+import { Meter } from './graph/meter.ts';
 import { presentErrors } from './graph/present-errors.ts';
+import { introspectionRefused, introspects, isStranger } from './graph/strangers.ts';
 import { type Call, clientOf, type Services } from './route.ts';
 
 /** Where documents are judged and kept; one for each server. */
@@ -17,34 +18,27 @@ export const createDocuments = (): Documents => new Documents(schema, maxDocumen
 
 type GraphServices = Pick<
   Services,
-  'log' | 'signer' | 'metrics' | 'roots' | 'streams' | 'access' | 'engine' | 'pointsPerHour' | 'timeoutMs'
+  'log' | 'signer' | 'metrics' | 'roots' | 'streams' | 'engine' | 'pointsPerHour' | 'timeoutMs'
 > & { documents: Documents };
 
 /** What both ways to the graph share: documents judged once, one context, one executor, one way to count and to report errors. */
 export function createGraph({ log, signer, metrics, documents, roots, streams, ...services }: GraphServices) {
   const jobs = jobServices({ streams, ...(roots && { roots }) });
-  const { access, engine, timeoutMs } = services;
-  const meter = new Meter(pointsPerHourFor(services.pointsPerHour, access !== undefined));
-  const service = {
-    pointsPerHour: meter.pointsPerHour,
-    jobs: engine !== undefined,
-    tokens: access !== undefined,
-  };
-  const isAnonymous = ({ tokenId }: Call): boolean => access !== undefined && tokenId === undefined;
+  const { engine, timeoutMs } = services;
+  const meter = new Meter(services.pointsPerHour);
 
   const contextOf = (call: Call): GraphContext => {
-    const { store, origin, tokenId } = call;
+    const { store, origin, token, isCurrent, id, viewer } = call;
+    const guarded = viewer.kind !== 'OWNER';
+    const pointsPerHour = meter.pointsPerHour(call);
     return graphContext(store, origin, {
-      signUrl:
-        signer && tokenId !== undefined
-          ? (path, expiresIn) => signer.sign(path, tokenId, expiresIn)
-          : undefined,
+      signUrl: token && ((path, expiresIn) => signer().sign(path, token, expiresIn)),
+      isCurrent,
+      requestId: id,
+      guarded,
       jobs: { ...jobs, client: clientOf(call) },
-      costLimit: Math.min(
-        isAnonymous(call) ? maxCost.anonymous : maxCost.known,
-        meter.pointsPerHour ?? Infinity,
-      ),
-      service,
+      costLimit: Math.min(isStranger(call) ? maxCost.anonymous : maxCost.known, pointsPerHour ?? Infinity),
+      service: { pointsPerHour, jobs: engine !== undefined, tokens: guarded },
       ...(timeoutMs !== undefined && { timeoutMs }),
     });
   };
@@ -57,6 +51,8 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
 
   async function answer(request: Request, call: Call): Promise<ExecutionResult> {
     const weighed = weigh(schema, documents, request);
+    if (isStranger(call) && request.prepared.document && introspects(request.prepared.document))
+      weighed.errors = [introspectionRefused()];
     const requested = Math.max(1, weighed.cost);
     const refused = admit(weighed, call);
     const withCost = (result: ExecutionResult, actual: number, timedOut = false): ExecutionResult => {
@@ -83,7 +79,7 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
     if (!result.errors) return result;
     const errors = presentErrors(result.errors, {
       requestId: call.id,
-      suggestions: !isAnonymous(call),
+      suggestions: !isStranger(call),
       hasData: result.data !== undefined,
     });
     for (const { extensions } of errors) metrics.graphqlError(String(extensions['code']));

@@ -12,17 +12,17 @@ export interface Listening {
 }
 
 /**
- * Binds to a loopback address; port 0 picks a free one.
- * @throws ListenError for another address (there are no access tokens yet) or a port we cannot have
+ * Binds to a loopback address, or to any where the store has tokens; port 0 picks a free one.
+ * @throws ListenError for another address without tokens, where strangers would be the owner, or a port we cannot have
  */
 export async function listen(
   server: Server,
-  { host = '127.0.0.1', port }: { host?: string; port: number },
+  { host = '127.0.0.1', port, tokens = false }: { host?: string; port: number; tokens?: boolean },
 ): Promise<Listening> {
-  if (!isLoopback(host)) {
+  if (!isLoopback(host) && !tokens) {
     throw new ListenError(
-      'ADDRESS_NOT_LOOPBACK',
-      `cannot listen on ${host}: anybody there could read everything; use 127.0.0.1, ::1 or localhost`,
+      'ADDRESS_NEEDS_TOKENS',
+      `cannot listen on ${host}: without tokens anybody there could read and change everything; make one first (deltascope token create), or use 127.0.0.1, ::1 or localhost`,
     );
   }
   await new Promise<void>((resolve, reject) => {

@@ -1,9 +1,9 @@
 /** One line of the log. What clients sent beyond the path, such as queries, variables and tokens, does not belong in it. */
 export interface LogEntry {
-  level: 'info' | 'error';
+  level: 'info' | 'audit' | 'error';
   /** The id that the client was given. */
   requestId: string;
-  /** What failed. */
+  /** What failed, or was done. */
   message?: string;
   /** Of a request that is over: `route` is the pattern it took, null for none; `ms` until its end. */
   method?: string;
@@ -20,6 +20,6 @@ export type Log = (entry: LogEntry) => void;
 export const jsonLog =
   (write: (line: string) => void, requests: boolean): Log =>
   (entry) => {
-    if (entry.level === 'error' || requests)
+    if (entry.level !== 'info' || requests)
       write(JSON.stringify({ time: new Date().toISOString(), ...entry }));
   };

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { JobServices } from '../../schema/index.ts';
 import type { Store, Stores } from '../db/index.ts';
 import type { EngineStatus } from '../jobs/index.ts';
-import type { Access } from './access.ts';
+import type { Access, Visitor } from './access.ts';
 import type { Graph } from './graphql.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -20,10 +20,9 @@ export interface Services {
   engine?: (() => EngineStatus) | undefined;
   /** Whether the server takes no new connections any more. */
   stopping: () => boolean;
-  /** Absent where the server has no tokens. */
-  access?: Access | undefined;
-  /** Signs and checks URLs; there where there are tokens. */
-  signer?: UrlSigner | undefined;
+  access: Access;
+  /** Signs and checks URLs; made when it is first needed. */
+  signer: () => UrlSigner;
   /** Folders that clients may name files in; none when left out. */
   roots?: JobServices['roots'] | undefined;
   /** Counts the streams that clients listen to. */
@@ -36,12 +35,10 @@ export interface Services {
   plainPost?: boolean;
 }
 
-/** One request on its way through a route. */
-export interface Call {
+/** One request on its way through a route, and whose it is. */
+export interface Call extends Visitor {
   /** Names this request in answers and in the log. */
   id: string;
-  /** Whose call it is, on a server with tokens. */
-  tokenId?: string | undefined;
   /** What the client may see. */
   store: Stores;
   request: IncomingMessage;
@@ -61,11 +58,15 @@ export interface Route {
   /** Matches whole paths. */
   path: RegExp;
   methods: readonly ('GET' | 'HEAD' | 'POST')[];
-  /** Who may come in, on a server with tokens: everybody, who has a token, or also who has a URL signed for one. */
-  access: 'OPEN' | 'TOKEN' | 'SIGNED';
+  /**
+   * Who may come in. OPEN: everybody, and nobody is asked who they are; VIEWER: everybody, and sees what they may; SIGNED: also who
+   * has a URL signed for a token, as that token; ADMIN: who may see everything.
+   */
+  access: 'OPEN' | 'VIEWER' | 'SIGNED' | 'ADMIN';
   /** Answers, at once or later. What it throws becomes a 500, and a line in the log. */
   handle(call: Call): unknown;
 }
 
 /** Whose requests are counted together. */
-export const clientOf = ({ request }: Call): string => request.socket.remoteAddress ?? '';
+export const clientOf = ({ request, viewer: { tokenId } }: Call): string =>
+  tokenId === null ? (request.socket.remoteAddress ?? '') : `token ${tokenId}`;

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { byteRange } from '../lib/byte-range.ts';
 import { refuse } from './respond.ts';
+import type { Call } from './route.ts';
 
 /** A piece of a body, read when its turn comes. */
 export interface Part {
@@ -24,7 +25,7 @@ const chunkBytes = 1024 * 1024;
 
 /** Answers with a body, or the range of it that a GET asks for, or 304 to who has it. No more than a chunk and a part are in memory. */
 export async function serveBody(
-  { request, response }: { request: IncomingMessage; response: ServerResponse },
+  { request, response, isCurrent }: Pick<Call, 'request' | 'response' | 'isCurrent'>,
   body: Body,
 ): Promise<void> {
   const { etag, byteLength } = body;
@@ -64,6 +65,7 @@ export async function serveBody(
     const next = chunks.next().value;
     if (next !== undefined && !taken) await drained(response);
     if (response.destroyed) return;
+    if (!isCurrent()) return void response.destroy(); // whose it is has been shut out meanwhile
     chunk = next;
   }
   response.end();

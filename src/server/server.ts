@@ -7,24 +7,29 @@ import {
 } from 'node:http';
 import type { ErrorCode } from '../../schema/error-codes.ts';
 import { StreamLimit } from '../../schema/index.ts';
-import { jobStates } from '../db/index.ts';
+import { anonymous, jobStates } from '../db/index.ts';
 import { explainError } from '../lib/explain-error.ts';
-import { admit } from './access.ts';
+import { createAccess, stranger } from './access.ts';
+import { allowedHosts } from './allowed-hosts.ts';
 import { createDocuments, createGraph } from './graphql.ts';
 import { safeHeaders } from './headers.ts';
 import { jsonLog } from './log.ts';
-import { isLoopbackHost } from './loopback.ts';
 import { createMetrics } from './metrics.ts';
+import { RefusedTokens } from './refused-tokens.ts';
 import { refuse } from './respond.ts';
 import type { Call, Services } from './route.ts';
 import { routes } from './routes/index.ts';
 import { urlKeyBeside } from './url-key.ts';
-import { urlSigner } from './url-signer.ts';
+import { type UrlSigner, urlSigner } from './url-signer.ts';
 
 export interface ServerOptions extends Pick<
   Services,
-  'store' | 'graphiql' | 'plainPost' | 'access' | 'roots' | 'engine' | 'pointsPerHour' | 'timeoutMs'
+  'store' | 'graphiql' | 'plainPost' | 'roots' | 'engine' | 'pointsPerHour' | 'timeoutMs'
 > {
+  /** Who brings no token is a stranger even while the store has none; without it, its owner. */
+  requireTokens?: boolean;
+  /** Names that clients may use for this server, beside those of this machine and the address they reach. */
+  hosts?: readonly string[];
   /** Takes the log, a line of JSON at a time; standard error when not given. */
   log?: (line: string) => void;
   /** Whether the log has a line for each request, beside those for failures of ours. */
@@ -35,9 +40,15 @@ const longestUrl = 8 * 1024;
 
 /** Every route of routes/, under the headers and limits that all share. Not listening yet. */
 export function createServer({ log: write = toStandardError, ...options }: ServerOptions): Server {
-  const { store, access } = options;
+  const { store, requireTokens = false } = options;
   const log = jsonLog(write, options.logRequests ?? false);
-  const signer = access && urlSigner(urlKeyBeside(store.file));
+  let made: UrlSigner | undefined;
+  const signer = () => (made ??= urlSigner(urlKeyBeside(store.file)));
+  const refusedTokens = new RefusedTokens(store, (error) =>
+    log({ level: 'error', requestId: 'none', message: explainError(error) }),
+  );
+  const access = createAccess({ store, requireTokens, signer, refused: refusedTokens });
+  const isAllowedHost = allowedHosts(options.hosts ?? []);
   const documents = createDocuments();
   const jobs = () => Object.fromEntries(jobStates.map((state) => [state, store.jobs.count(state)]));
   const metrics = createMetrics({ documents: () => documents.kept, jobs });
@@ -46,6 +57,7 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
   const services: Services = {
     ...options,
     log,
+    access,
     signer,
     graph,
     metrics,
@@ -67,8 +79,12 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
     const { method = '', url = '', headers } = request;
     for (const [name, value] of safeHeaders) response.setHeader(name, value);
     response.setHeader('X-Request-Id', id);
-    if (!isLoopbackHost(headers.host))
-      return refused(421, 'HOST_NOT_ALLOWED', 'this server answers to localhost, 127.0.0.1 and [::1] only');
+    if (!isAllowedHost(headers.host, request.socket))
+      return refused(
+        421,
+        'HOST_NOT_ALLOWED',
+        'this server does not answer to this name (serve --allow-host)',
+      );
     if (url.length > longestUrl)
       return refused(414, 'URI_TOO_LONG', `a URL has at most ${longestUrl} characters; send a query by POST`);
     const origin = `http://${headers.host}`;
@@ -81,8 +97,9 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
         response.setHeader('Allow', route.methods.join(', '));
         return refused(405, 'METHOD_NOT_ALLOWED', `use ${route.methods.join(' or ')} here`);
       }
-      const call: Call = { id, store, request, response, parts, origin, path, search };
-      return { route: route.name, answered: admit(services, route, call) && route.handle(call) };
+      const seen = store.as(anonymous);
+      const call: Call = { ...stranger, id, store: seen, request, response, parts, origin, path, search };
+      return { route: route.name, answered: access.admit(route, call) && route.handle(call) };
     }
     return refused(404, 'NOT_FOUND', 'nothing here; the graph is at /graphql');
   }
@@ -128,6 +145,7 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
       }
     },
   );
+  server.on('close', () => refusedTokens.flush());
   server.setTimeout(60_000); // a client that neither reads nor writes for this long
   server.maxRequestsPerSocket = 10_000;
   server.maxConnections = 2_000;

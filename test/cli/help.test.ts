@@ -32,6 +32,10 @@ test('deltascope', async () =>
       pca [options] <organism-or-run>         find how many directions the differences of single texts spread along (principal components)
       serve [options]                         serve the graph, with GraphiQL, and the vectors on this machine; do the jobs that are asked for
       job                                     see and cancel the jobs that were asked for through the graph
+      team                                    make and list teams: what tokens belong to and things are shared in
+      token                                   make, list and end the tokens by which clients are let in
+      share [options] <kind> <name>           say who sees an organism with its runs, a base model or a corpus
+      audit                                   who changed, shared and fetched what
       help [command]                          display help for command
     "
   `));
@@ -51,20 +55,22 @@ test('demo', async () =>
 `));
 test('organism', async () =>
   expect(await help('organism')).toMatchInlineSnapshot(`
-  "Usage: deltascope organism [options] [command]
+    "Usage: deltascope organism [options] [command]
 
-  register finetuned models, each with its base
+    register finetuned models, each with its base
 
-  Options:
-    -h, --help            display help for command
+    Options:
+      -h, --help              display help for command
 
-  Commands:
-    add [options] <name>  check a finetuned model and its base by opening both,
-                          and register them
-    list [options]        list what is registered
-    help [command]        display help for command
-  "
-`));
+    Commands:
+      add [options] <name>    check a finetuned model and its base by opening both,
+                              and register them
+      list [options]          list what is registered
+      share [options] <name>  say who sees an organism, with its runs and all that
+                              was made of them
+      help [command]          display help for command
+    "
+  `));
 test('organism add', async () =>
   expect(await help('organism', 'add')).toMatchInlineSnapshot(`
     "Usage: deltascope organism add [options] <name>
@@ -407,7 +413,12 @@ test('serve', async () =>
 
     Options:
       --port <n>             port; 0 takes any free one (default: 4680)
-      --host <address>       loopback address to listen on (default: "127.0.0.1")
+      --host <address>       address to listen on; another than loopback needs
+                             tokens (default: "127.0.0.1")
+      --allow-host <name>    name that clients may use for this server; may be given
+                             again
+      --require-tokens       let nobody in as the owner, even while there are no
+                             tokens
       --no-graphiql          no page at /graphql for browsers
       --log-requests         one line of JSON on standard error for each request
       --no-engine            only read: no jobs, no changes

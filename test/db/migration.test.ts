@@ -26,19 +26,17 @@ describe('a store of the first version', () => {
     expect(() => openStore(file, { readonly: true })).toThrow(
       expect.objectContaining({ code: 'STORE_OLDER' }),
     );
-    const untouched = [
-      'models',
-      'organisms',
-      'corpora',
-      'runs',
-      'run_layers',
-      'vector_data',
-      'projection_tokens',
-    ];
+    const owned = ['models', 'organisms', 'corpora'];
+    const untouched = ['runs', 'run_layers', 'vector_data', 'projection_tokens'];
     const before = dump(file, untouched);
+    const ownedBefore = dump(file, owned);
     const [vectorsBefore, projectionsBefore] = dump(file, ['diff_vectors', 'projections']);
     openStore(file).close();
     expect(dump(file, untouched)).toEqual(before);
+    const ownersAlone = { team_id: null, token_id: null, visibility: 'PRIVATE' };
+    expect(dump(file, owned)).toEqual(
+      ownedBefore.map((rows) => rows.map((row) => ({ ...(row as object), ...ownersAlone }))),
+    );
     const [vectorsAfter, projectionsAfter] = dump(file, ['diff_vectors', 'projections']);
     const unmeasured = {
       swap_norm_mean: null,

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { FenceLostError, jobLimits, type NewJob } from '../../src/db/index.ts';
+import { anonymous, FenceLostError, jobLimits, type NewJob } from '../../src/db/index.ts';
 import { startJob } from '../../src/jobs/index.ts';
 import * as clock from '../../src/lib/boot-clock.ts';
 import { noRoots, storeWithCake, smallRun } from '../harness/jobs.ts';
@@ -186,7 +186,7 @@ test('a job is seen as its organism is', () => {
   const store = temporaryStore();
   const run = seedRun(store);
   store.jobs.add({ ...newJob('a'), organismId: run.organismId });
-  const stranger = store.as({ all: false });
+  const stranger = store.as(anonymous);
   const key = newJob('a').identity.slice(0, 20);
   expect(store.jobs.findByKey(key)?.key).toBe(key);
   expect(stranger.jobs.findByKey(key)).toBeUndefined();

@@ -255,7 +255,7 @@ describe('listen', () => {
 
   it.each(['0.0.0.0', '::', '192.168.0.1', 'example.org'])('refuses to listen on %s', async (host) => {
     const server = createServer({ store: temporaryStore(), graphiql: false });
-    await expect(listen(server, { host, port: 0 })).rejects.toMatchObject({ code: 'ADDRESS_NOT_LOOPBACK' });
+    await expect(listen(server, { host, port: 0 })).rejects.toMatchObject({ code: 'ADDRESS_NEEDS_TOKENS' });
     expect(server.listening).toBe(false);
   });
 

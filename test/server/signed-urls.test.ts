@@ -1,32 +1,28 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { openStore } from '../../src/db/index.ts';
 import { urlKeyBeside } from '../../src/server/url-key.ts';
 import { urlSigner } from '../../src/server/url-signer.ts';
 import { serve } from '../harness/serve.ts';
 import { seedRun } from '../harness/synthetic-run.ts';
+import { seedToken } from '../harness/teams.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
-/** A server where the token is its own id. */
-async function served(valid = new Set(['anna', 'bert'])) {
+/** A server with two tokens of the team whose run it has. */
+async function served() {
   const store = temporaryStore();
   const run = seedRun(store);
+  const [anna, bert] = [seedToken(store), seedToken(store)];
+  const organism = store.organisms.getById(run.organismId);
+  store.administration.share('organism', organism, { visibility: 'TEAM', team: store.teams.get('red') });
   const lines: string[] = [];
-  const server = await serve(store, {
-    log: (line) => lines.push(line),
-    access: {
-      tokenOf: ({ headers: { authorization } }) => {
-        const token = authorization?.replace(/^Bearer /, '') ?? '';
-        return valid.has(token) ? token : undefined;
-      },
-      isTokenValid: (id) => valid.has(id),
-    },
-  });
-  const ask = async (query: string, token = 'anna') => {
+  const server = await serve(store, { log: (line) => lines.push(line) });
+  const ask = async (query: string) => {
     const response = await server.get('/graphql', {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` },
+      headers: { 'Content-Type': 'application/json', ...anna.headers },
       body: JSON.stringify({ query }),
     });
     return (await response.json()) as {
@@ -37,7 +33,7 @@ async function served(valid = new Set(['anna', 'bert'])) {
   const url = async (argument = '') =>
     (await ask(`{ diffVector(key: "${run.key}.L1.P0") { diff { url${argument} } } }`)).data.diffVector.diff
       .url;
-  return { ...server, store, run, valid, lines, ask, url };
+  return { ...server, store, run, anna, bert, lines, ask, url };
 }
 
 const outcome = async (url: string | URL, init?: RequestInit) => {
@@ -48,13 +44,14 @@ const outcome = async (url: string | URL, init?: RequestInit) => {
 
 describe('a server with tokens', () => {
   it('opens to a token and to a signed URL, and to nobody else', async () => {
-    const { url, ask, run, get } = await served();
+    const { url, ask, run, get, anna } = await served();
     const signed = new URL(await url());
     expect(await outcome(signed)).toEqual([200, undefined]);
     expect((await fetch(signed, { method: 'HEAD' })).status).toBe(200);
     const bare = new URL(signed.pathname, signed);
-    expect(await outcome(bare)).toEqual([401, 'UNAUTHENTICATED']);
-    expect(await outcome(bare, { headers: { Authorization: 'Bearer anna' } })).toEqual([200, undefined]);
+    expect(await outcome(bare)).toEqual([404, 'NOT_FOUND']);
+    expect(await outcome(bare, { headers: anna.headers })).toEqual([200, undefined]);
+    expect(await outcome(bare, { headers: { 'X-API-Key': anna.secret } })).toEqual([200, undefined]);
     const { data } = await ask(
       `{ diffVector(key: "${run.key}.L1.P0") { diff { url npyUrl } } run(key: "${run.key}") { safetensorsUrl } }`,
     );
@@ -64,13 +61,13 @@ describe('a server with tokens', () => {
   });
 
   it('opens to nothing but what was signed', async () => {
-    const { url, run } = await served();
+    const { url, run, bert } = await served();
     const signed = new URL(await url());
     const changes: Record<string, (url: URL) => void> = {
       path: (url) => (url.pathname = `/v1/vectors/${run.key}.L1.P1/diff`),
       format: (url) => (url.pathname += '.npy'),
       expiry: (url) => url.searchParams.set('expires', String(Number(url.searchParams.get('expires')) + 1)),
-      token: (url) => url.searchParams.set('token', 'bert'),
+      token: (url) => url.searchParams.set('token', String(bert.row.id)),
       'no expiry': (url) => url.searchParams.delete('expires'),
       'short signature': (url) => url.searchParams.set('signature', 'AAAA'),
       'empty signature': (url) => url.searchParams.set('signature', ''),
@@ -83,13 +80,18 @@ describe('a server with tokens', () => {
     }
     const graph = new URL('/graphql?query={__typename}', signed);
     for (const [name, value] of signed.searchParams) graph.searchParams.set(name, value);
-    expect(await outcome(graph)).toEqual([401, 'UNAUTHENTICATED']);
+    graph.searchParams.set('query', '{ viewer { kind } organisms { totalCount } }');
+    expect(await (await fetch(graph)).json()).toEqual({
+      data: { viewer: { kind: 'ANONYMOUS' }, organisms: { totalCount: 0 } },
+    });
   });
 
-  it('closes with its token', async () => {
-    const { url, valid } = await served();
+  it('closes with its token, also for another process', async () => {
+    const { url, store, anna } = await served();
     const signed = await url();
-    valid.delete('anna');
+    const other = openStore(store.file);
+    other.administration.revokeToken(anna.row.id);
+    other.close();
     expect(await outcome(signed)).toEqual([403, 'SIGNATURE_INVALID']);
   });
 
@@ -128,12 +130,15 @@ describe('a server with tokens', () => {
 it('a signature ends when its time is over', () => {
   let now = 1_000_000;
   const signer = urlSigner(Buffer.alloc(32, 7), () => now);
-  const search = new URLSearchParams(signer.sign('/x', 'anna', 60));
+  const anna = { id: 7, hash: 'a'.repeat(64), teamId: 2 };
+  const search = new URLSearchParams(signer.sign('/x', anna, 60));
   now += 59_999;
-  expect(signer.verify('/x', search)).toEqual({ tokenId: 'anna' });
+  expect(signer.verify('/x', search, anna)).toBe('VALID');
+  for (const other of [{ id: 8 }, { hash: 'b'.repeat(64) }, { teamId: 3 }, { teamId: null }])
+    expect(signer.verify('/x', search, { ...anna, ...other })).toBe('INVALID');
   now += 1;
-  expect(signer.verify('/x', search)).toBe('EXPIRED');
-  expect(urlSigner(Buffer.alloc(32, 8), () => 0).verify('/x', search)).toBe('INVALID');
+  expect(signer.verify('/x', search, anna)).toBe('EXPIRED');
+  expect(urlSigner(Buffer.alloc(32, 8), () => 0).verify('/x', search, anna)).toBe('INVALID');
 });
 
 describe('the key of the signatures', () => {

@@ -5,6 +5,7 @@ import { withStore, withStoreToRead } from '../data-folder.ts';
 import { interruptible } from '../interrupt.ts';
 import { plain, plainJson } from '../plain.ts';
 import { dataOption, jsonOption, nonNegative } from '../options.ts';
+import { shareOrganism } from './share.ts';
 
 interface AddOptions {
   data: string;
@@ -26,7 +27,8 @@ export const organismCommand = (): Command =>
   new Command('organism')
     .description('register finetuned models, each with its base')
     .addCommand(add())
-    .addCommand(list());
+    .addCommand(list())
+    .addCommand(shareOrganism());
 
 const add = (): Command =>
   new Command('add')

@@ -18,6 +18,8 @@ interface ServeOptions {
   threads?: number;
   logRequests?: boolean;
   rate?: number;
+  requireTokens?: boolean;
+  allowHost?: string[];
 }
 
 /** Serves the store. */
@@ -27,7 +29,13 @@ export const serveCommand = (): Command =>
       'serve the graph, with GraphiQL, and the vectors on this machine; do the jobs that are asked for',
     )
     .option('--port <n>', 'port; 0 takes any free one', wholeNumber(0, 65535), defaultPort)
-    .option('--host <address>', 'loopback address to listen on', '127.0.0.1')
+    .option('--host <address>', 'address to listen on; another than loopback needs tokens', '127.0.0.1')
+    .option(
+      '--allow-host <name>',
+      'name that clients may use for this server; may be given again',
+      (name: string, before: string[] = []) => [...before, hostName(name)],
+    )
+    .option('--require-tokens', 'let nobody in as the owner, even while there are no tokens')
     .option('--no-graphiql', 'no page at /graphql for browsers')
     .option('--log-requests', 'one line of JSON on standard error for each request')
     .option(
@@ -44,11 +52,7 @@ export const serveCommand = (): Command =>
     .addOption(threadsOption())
     .addOption(dataOption())
     .action(async (options: ServeOptions) => {
-      const { host, port, graphiql, logRequests = false, rate: pointsPerHour } = options;
-      const read = () =>
-        withStoreToRead(options.data, (store) =>
-          serveUntilStopped(store, { host, port, graphiql, logRequests, pointsPerHour }),
-        );
+      const read = () => withStoreToRead(options.data, (store) => serveUntilStopped(store, asked(options)));
       if (!options.engine) return read();
       // What is not there is not made without something that could be put into it.
       if (!options.roots && !existsSync(storeFile(options.data))) return read();
@@ -60,6 +64,16 @@ export const serveCommand = (): Command =>
         return read();
       }
     });
+
+const asked = ({ host, port, graphiql, logRequests, rate, requireTokens, allowHost }: ServeOptions) => ({
+  host,
+  port,
+  graphiql,
+  logRequests: logRequests ?? false,
+  pointsPerHour: rate,
+  requireTokens: requireTokens ?? false,
+  hosts: allowHost ?? [],
+});
 
 async function serveWithEngine(store: Store, options: ServeOptions): Promise<void> {
   const [{ supervise }, { registeredRoots }] = [
@@ -75,19 +89,16 @@ async function serveWithEngine(store: Store, options: ServeOptions): Promise<voi
     log: (line) => void process.stderr.write(`${line}\n`),
   });
   try {
-    const { host, port, graphiql, logRequests = false, rate: pointsPerHour } = options;
-    await serveUntilStopped(store, {
-      host,
-      port,
-      graphiql,
-      logRequests,
-      pointsPerHour,
-      roots,
-      engine: supervisor.status,
-    });
+    await serveUntilStopped(store, { ...asked(options), roots, engine: supervisor.status });
   } finally {
     await supervisor.stop();
   }
+}
+
+function hostName(text: string): string {
+  if (!/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(text))
+    throw new InvalidArgumentError('Expected is a name without port, like probe.example.org.');
+  return text;
 }
 
 /** "models=/data/models", given once or more. */

@@ -1,6 +1,6 @@
-import type { Database } from 'better-sqlite3';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import { packageVersion } from '../../lib/package-root.ts';
+import type { Connection } from '../connection.ts';
 import { checks } from '../checks.ts';
 import { parametersKey, slug, splitCausalEffectKey } from '../keys.ts';
 import { listing } from '../listing.ts';
@@ -69,7 +69,7 @@ const toRow = (columns: Columns, diffVector: DiffVectorRow): CausalEffectRow => 
 };
 
 export function causalEffectStore(
-  sqlite: Database,
+  sqlite: Connection,
   diffVectors: { findByKey(key: string): DiffVectorRow | undefined; demand(vector: DiffVectorRow): void },
 ) {
   const findColumns = finder(

@@ -1,13 +1,13 @@
-import type { Database } from 'better-sqlite3';
 import { distinctAscending } from '../../lib/distinct-ascending.ts';
 import { onceEach } from '../../lib/once-each.ts';
+import type { Connection } from '../connection.ts';
 import { NotFoundError } from '../errors.ts';
 import { splitDiffVectorKey } from '../keys.ts';
 import { diffVectorFields, diffVectorJoins, diffVectorSorts } from '../filters.ts';
 import { type Asked, isOneOf, listing, mostCounted, oneOf } from '../listing.ts';
 import { finder } from '../table-sql.ts';
 import { diffVectors } from '../tables/diff-vectors.ts';
-import { listed, type Viewer } from '../visible.ts';
+import { bindings, listed, type Viewer } from '../visible.ts';
 import type { RunLayerRow } from './run-layers.ts';
 import type { RunRow } from './runs.ts';
 
@@ -48,7 +48,7 @@ const toRow = (columns: Columns, layer: RunLayerRow): DiffVectorRow => ({
 });
 
 export function diffVectorStore(
-  sqlite: Database,
+  sqlite: Connection,
   viewer: Viewer,
   layers: { findByKey(key: string): RunLayerRow | undefined; loader(): (id: number) => RunLayerRow },
 ) {
@@ -112,7 +112,8 @@ export function diffVectorStore(
         const layer = layers.loader();
         return all.map((columns) => toRow(columns, layer(columns.layerId)));
       },
-      joins: diffVectorJoins,
+      bound: bindings(viewer),
+      joins: diffVectorJoins(viewer),
       joined: 'always',
       fields: diffVectorFields,
       sorts: diffVectorSorts,

@@ -1,6 +1,6 @@
-import type { Database } from 'better-sqlite3';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import { packageVersion } from '../../lib/package-root.ts';
+import type { Connection } from '../connection.ts';
 import { checks, leastDivergence } from '../checks.ts';
 import { NotFoundError } from '../errors.ts';
 import { parametersKey, splitDivergenceKey } from '../keys.ts';
@@ -38,7 +38,7 @@ const toRow = (columns: Columns, run: RunRow): DivergenceRow => ({
 const keyOf = (parameters: JsonObject): string =>
   parametersKey({ parameters, engineVersion: packageVersion() });
 
-export function divergenceStore(sqlite: Database, runs: { findByKey(key: string): RunRow | undefined }) {
+export function divergenceStore(sqlite: Connection, runs: { findByKey(key: string): RunRow | undefined }) {
   const findColumns = finder(sqlite, divergences, 'run_id = ? and position = ? and parameters_key = ?');
   const insert = inserter(sqlite, divergences);
   const at = (run: RunRow, position: number, key: string): DivergenceRow | undefined => {

@@ -1,5 +1,5 @@
-import type { Database } from 'better-sqlite3';
 import { CodedError } from '../../lib/coded-error.ts';
+import type { Connection } from '../connection.ts';
 import { idempotencyKeys } from '../tables/idempotency-keys.ts';
 import { finder, inserter } from '../table-sql.ts';
 
@@ -17,7 +17,7 @@ export class IdempotencyConflictError extends CodedError {
   }
 }
 
-export function idempotencyKeyStore(sqlite: Database) {
+export function idempotencyKeyStore(sqlite: Connection) {
   const find = finder(sqlite, idempotencyKeys, 'client = ? and key = ?');
   const insert = inserter(sqlite, idempotencyKeys);
   const forget = sqlite.prepare('delete from idempotency_keys where created_at < ?');

@@ -1,4 +1,3 @@
-import type { Database } from 'better-sqlite3';
 import { bootTime } from '../../lib/boot-clock.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import { NotFoundError } from '../errors.ts';
@@ -6,8 +5,9 @@ import { isOneOf, listing, oneOf } from '../listing.ts';
 import { finder, inserter, rowReader, selectList, updater } from '../table-sql.ts';
 import { jobEvents } from '../tables/job-events.ts';
 import { jobs, type JobState } from '../tables/jobs.ts';
-import { listed, visible, type Viewer } from '../visible.ts';
+import { bindings, visibleJob, type Viewer } from '../visible.ts';
 import { CodedError } from '../../lib/coded-error.ts';
+import type { Connection } from '../connection.ts';
 
 export type JobRow = typeof jobs.$inferSelect;
 export type JobEventRow = typeof jobEvents.$inferSelect;
@@ -90,13 +90,9 @@ const fresh = {
   finishedAt: null,
 } as const;
 
-export function jobStore(sqlite: Database, viewer: Viewer) {
-  /** Jobs are seen and listed as their organism is; those that make one, by who may see everything. */
-  const ofOrganism = (rule: typeof visible) =>
-    viewer.all
-      ? 'true'
-      : `exists (select 1 from organisms where organisms.id = jobs.organism_id and ${rule(viewer, 'organisms')})`;
-  const findByKey = finder(sqlite, jobs, `key = ? and ${ofOrganism(visible)}`);
+export function jobStore(sqlite: Connection, viewer: Viewer) {
+  const sees = visibleJob(viewer);
+  const findByKey = finder(sqlite, jobs, `key = ? and ${sees}`, bindings(viewer));
   const byKey = finder(sqlite, jobs, 'key = ?');
   const byIdentity = finder(sqlite, jobs, 'identity = ?');
   const held = finder(sqlite, jobs, `key = ? and fence = ? and state = 'RUNNING'`);
@@ -113,9 +109,7 @@ export function jobStore(sqlite: Database, viewer: Viewer) {
   const eventsAfter = sqlite.prepare(
     `select ${selectList(jobEvents)} from job_events where job_id = ? and number > ? order by number limit ?`,
   );
-  const lastEvent = sqlite
-    .prepare('select coalesce(max(number), 0) from job_events where job_id = ?')
-    .pluck();
+  const lastEvent = sqlite.pluck('select coalesce(max(number), 0) from job_events where job_id = ?');
 
   const waiting = `state = 'QUEUED' and (available_at <= @now or boot <> @boot)`;
   const expired = `state = 'RUNNING' and (lease_until <= @now or boot <> @boot)`;
@@ -123,6 +117,9 @@ export function jobStore(sqlite: Database, viewer: Viewer) {
   const allExpired = sqlite.prepare(`select ${selectList(jobs)} from jobs where ${expired}`);
   const allOwned = sqlite.prepare(
     `select ${selectList(jobs)} from jobs where state = 'RUNNING' and owner = ?`,
+  );
+  const ofToken = sqlite.prepare(
+    `select ${selectList(jobs)} from jobs where token_id = ? and state in ('QUEUED', 'RUNNING')`,
   );
   const claimNext = sqlite.prepare(
     `update jobs set state = 'RUNNING', owner = @owner, fence = fence + 1, attempts = attempts + 1,
@@ -133,7 +130,7 @@ export function jobStore(sqlite: Database, viewer: Viewer) {
   const extend = sqlite.prepare(
     `update jobs set lease_until = @until, boot = @boot where key = @key and fence = @fence and state = 'RUNNING'`,
   );
-  const countOf = sqlite.prepare('select count(*) from jobs where state = ?').pluck();
+  const countOf = sqlite.pluck('select count(*) from jobs where state = ?');
 
   const clock = () => {
     const { boot, ms } = bootTime();
@@ -245,7 +242,8 @@ export function jobStore(sqlite: Database, viewer: Viewer) {
 
     /**
      * Puts a job into the queue. One of this identity is returned as it stands; it is queued anew where it was cancelled or ended
-     * in an error, but for a poisonous one.
+     * in an error, but for a poisonous one. One that this viewer does not see is none of its business.
+     * @throws CodedError CONFLICT where it is somebody else's work
      */
     add: atomically(({ kind, spec, identity, organismId, priority = 0 }: NewJob): JobRow => {
       const known = byIdentity(identity);
@@ -258,6 +256,8 @@ export function jobStore(sqlite: Database, viewer: Viewer) {
           kind,
           spec,
           organismId,
+          teamId: viewer.teamId,
+          tokenId: viewer.tokenId,
           priority,
           crashes: 0,
           fence: 0,
@@ -268,14 +268,18 @@ export function jobStore(sqlite: Database, viewer: Viewer) {
         tell(job, null);
         return job;
       }
+      if (!findByKey(known.key))
+        throw new CodedError('CONFLICT', 'somebody else here has asked for this; give it another name');
       if (known.state === 'RUNNING' && known.cancelRequested) {
-        const wanted = { ...known, cancelRequested: false };
+        const wanted = { ...known, cancelRequested: false, tokenId: viewer.tokenId };
         update(known.id, wanted);
         return wanted;
       }
       const again =
         known.state === 'CANCELLED' || (known.state === 'ERROR' && known.errorCode !== poisonCode);
-      return again ? change(known, { ...fresh, boot: clock().boot, organismId, priority }) : known;
+      return again
+        ? change(known, { ...fresh, boot: clock().boot, organismId, tokenId: viewer.tokenId, priority })
+        : known;
     }),
 
     /** The next job for an engine, or undefined. Leases that have run out are settled first. */
@@ -361,6 +365,8 @@ export function jobStore(sqlite: Database, viewer: Viewer) {
     events: (job: JobRow, after: number, most: number): JobEventRow[] =>
       eventsAfter.all(job.id, after, most).map(readEvent),
     lastEventNumber: (job: JobRow): number => lastEvent.get(job.id) as number,
+    /** Jobs that a token asked for and that have not ended. */
+    unfinishedOf: (tokenId: number): JobRow[] => ofToken.all(tokenId).map(read),
     count: (state: JobState): number => countOf.get(state) as number,
     /** Whether an engine would find something to do. */
     anyToClaim: (): boolean => anyToClaim.get(clock()) !== undefined,
@@ -368,11 +374,12 @@ export function jobStore(sqlite: Database, viewer: Viewer) {
     all: listing(sqlite, {
       name: 'jobs',
       table: jobs,
-      where: `${ofOrganism(listed)} and ${isOneOf('state', 'states')} and ${isOneOf('kind', 'kinds')}`,
+      where: `${sees} and ${isOneOf('state', 'states')} and ${isOneOf('kind', 'kinds')}`,
       parameters: (_: null, { states, kinds }: JobFilters) => ({
         states: oneOf(states),
         kinds: oneOf(kinds),
       }),
+      bound: bindings(viewer),
       order: ['createdAt', 'key'],
       descending: true,
       row: (columns) => columns,

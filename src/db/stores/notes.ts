@@ -1,12 +1,12 @@
-import type { Database } from 'better-sqlite3';
 import { randomUUID } from 'node:crypto';
+import type { Connection } from '../connection.ts';
 import { listing } from '../listing.ts';
 import { finder, inserter } from '../table-sql.ts';
 import { notes } from '../tables/notes.ts';
 import type { DiffVectorRow } from './diff-vectors.ts';
 import type { OrganismRow } from './organisms.ts';
 import type { RunRow } from './runs.ts';
-import { visible, type Viewer } from '../visible.ts';
+import { bindings, visible, type Viewer } from '../visible.ts';
 
 export type NoteRow = typeof notes.$inferSelect;
 
@@ -16,7 +16,7 @@ export type NoteSubject =
   | { run: RunRow; organism?: undefined; vector?: undefined }
   | { vector: DiffVectorRow; organism?: undefined; run?: undefined };
 
-export function noteStore(sqlite: Database, viewer: Viewer) {
+export function noteStore(sqlite: Connection, viewer: Viewer) {
   // A note is seen as the organism is that it, its run or its vector belongs to.
   const sees = viewer.all
     ? 'true'
@@ -24,7 +24,7 @@ export function noteStore(sqlite: Database, viewer: Viewer) {
          (select organism_id from runs where runs.id = coalesce(notes.run_id,
            (select run_id from run_layers join diff_vectors on diff_vectors.layer_id = run_layers.id
             where diff_vectors.id = notes.vector_id)))))`;
-  const findByKey = finder(sqlite, notes, `key = ? and ${sees}`);
+  const findByKey = finder(sqlite, notes, `key = ? and ${sees}`, bindings(viewer));
   const insert = inserter(sqlite, notes);
   const remove = sqlite.prepare('delete from notes where id = ?');
   const about = <Row extends { id: number; key: string }>(name: string, column: string) =>

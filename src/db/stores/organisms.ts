@@ -1,10 +1,10 @@
-import type { Database } from 'better-sqlite3';
+import type { Connection } from '../connection.ts';
 import { organismFields, organismJoins, organismSorts } from '../filters.ts';
 import { type Asked, isOneOf, listing, oneOf } from '../listing.ts';
 import { named, type Given } from '../named.ts';
 import { organisms, type OrganismForm } from '../tables/organisms.ts';
 import type { ModelRow } from './models.ts';
-import { listed, type Viewer } from '../visible.ts';
+import { bindings, listed, type Viewer } from '../visible.ts';
 
 export type NewOrganism = Given<typeof organisms>;
 export type OrganismRow = typeof organisms.$inferSelect & { key: string };
@@ -16,11 +16,16 @@ export interface OrganismFilters extends Asked {
 
 const toRow = (columns: typeof organisms.$inferSelect): OrganismRow => ({ ...columns, key: columns.name });
 
-export function organismStore(sqlite: Database, viewer: Viewer) {
+export function organismStore(sqlite: Connection, viewer: Viewer) {
   const filter = `${isOneOf('organisms.kind', 'kinds')} and ${isOneOf('organisms.form', 'forms')}`;
   const bind = ({ kinds, forms }: OrganismFilters) => ({ kinds: oneOf(kinds), forms: oneOf(forms) });
   const remove = sqlite.prepare('delete from organisms where id = ?');
-  const asked = { joins: organismJoins, fields: organismFields, sorts: organismSorts };
+  const asked = {
+    bound: bindings(viewer),
+    joins: organismJoins(viewer),
+    fields: organismFields,
+    sorts: organismSorts,
+  };
   return {
     /** With its tags, notes and jobs; one that has runs is refused by the store itself. */
     remove: (organism: OrganismRow): void => void remove.run(organism.id),

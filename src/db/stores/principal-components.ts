@@ -1,6 +1,6 @@
-import type { Database } from 'better-sqlite3';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import { packageVersion } from '../../lib/package-root.ts';
+import type { Connection } from '../connection.ts';
 import { checks } from '../checks.ts';
 import { parametersKey, splitComponentsKey } from '../keys.ts';
 import { listing } from '../listing.ts';
@@ -36,7 +36,7 @@ const keyOf = (parameters: JsonObject): string =>
   parametersKey({ parameters, engineVersion: packageVersion() });
 
 export function principalComponentsStore(
-  sqlite: Database,
+  sqlite: Connection,
   diffVectors: { findByKey(key: string): DiffVectorRow | undefined; demand(vector: DiffVectorRow): void },
 ) {
   const findColumns = finder(sqlite, principalComponents, 'vector_id = ? and parameters_key = ?');

@@ -1,10 +1,10 @@
-import type { Database } from 'better-sqlite3';
+import type { Connection } from '../connection.ts';
 import { splitTokenKey } from '../keys.ts';
 import { tokenFields, tokenJoins, tokenSorts } from '../filters.ts';
 import { type Asked, listing, mostCounted } from '../listing.ts';
 import { finder } from '../table-sql.ts';
 import { projectionTokens } from '../tables/projection-tokens.ts';
-import { listed, type Viewer } from '../visible.ts';
+import { bindings, listed, type Viewer } from '../visible.ts';
 import type { ProjectionRow } from './projections.ts';
 
 type Columns = typeof projectionTokens.$inferSelect;
@@ -17,7 +17,7 @@ const toRow = (columns: Columns, projection: ProjectionRow): ProjectionTokenRow 
 });
 
 export function projectionTokenStore(
-  sqlite: Database,
+  sqlite: Connection,
   viewer: Viewer,
   projections: { findByKey(key: string): ProjectionRow | undefined; loader(): (id: number) => ProjectionRow },
 ) {
@@ -41,7 +41,8 @@ export function projectionTokenStore(
         const projection = projections.loader();
         return all.map((columns) => toRow(columns, projection(columns.projectionId)));
       },
-      joins: tokenJoins,
+      bound: bindings(viewer),
+      joins: tokenJoins(viewer),
       joined: 'always',
       fields: tokenFields,
       sorts: tokenSorts,

@@ -1,7 +1,7 @@
-import type { Database } from 'better-sqlite3';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { onceEach } from '../../lib/once-each.ts';
 import { packageVersion } from '../../lib/package-root.ts';
+import type { Connection } from '../connection.ts';
 import { checks } from '../checks.ts';
 import { parametersKey, slug, splitProjectionKey } from '../keys.ts';
 import { NotFoundError } from '../errors.ts';
@@ -18,7 +18,7 @@ import {
   type ProjectionSign,
   type ProjectionVariant,
 } from '../tables/projections.ts';
-import { listed, type Viewer } from '../visible.ts';
+import { bindings, listed, type Viewer } from '../visible.ts';
 import type { DiffVectorRow } from './diff-vectors.ts';
 
 type Columns = typeof projections.$inferSelect;
@@ -66,7 +66,7 @@ const keyOfParameters = ({ methodVersion, parameters }: ProjectionSpec): string 
   parametersKey({ methodVersion, parameters });
 
 export function projectionStore(
-  sqlite: Database,
+  sqlite: Connection,
   viewer: Viewer,
   diffVectors: {
     findByKey(key: string): DiffVectorRow | undefined;
@@ -167,7 +167,8 @@ export function projectionStore(
         const vector = diffVectors.loader();
         return all.map((columns) => toRow(columns, vector(columns.vectorId)));
       },
-      joins: projectionJoins,
+      bound: bindings(viewer),
+      joins: projectionJoins(viewer),
       joined: 'always',
       fields: projectionFields,
       sorts: projectionSorts,

@@ -1,5 +1,5 @@
-import type { Database } from 'better-sqlite3';
 import { onceEach } from '../../lib/once-each.ts';
+import type { Connection } from '../connection.ts';
 import { NotFoundError } from '../errors.ts';
 import { splitLayerKey } from '../keys.ts';
 import { isOneOf, listing, oneOf } from '../listing.ts';
@@ -23,7 +23,7 @@ const toRow = (columns: Columns, run: RunRow): RunLayerRow => ({
 });
 
 export function runLayerStore(
-  sqlite: Database,
+  sqlite: Connection,
   runs: { findByKey(key: string): RunRow | undefined; loader(): (id: number) => RunRow },
 ) {
   const findById = finder(sqlite, runLayers, 'id = ?');

@@ -1,4 +1,4 @@
-import type { Database } from 'better-sqlite3';
+import type { Connection } from '../connection.ts';
 import type { VectorKind } from '../tables/vector-data.ts';
 import type { RunRow } from './runs.ts';
 
@@ -10,14 +10,12 @@ export interface RunPlace {
   vectors: Record<VectorKind, { dataId: number; sha256: string }>;
 }
 
-export function runVectorStore(sqlite: Database) {
-  const ofRun = sqlite
-    .prepare(
-      `select layer, position, diff_vectors.samples as samples, kind, data.id as dataId, sha256
-       from run_layers join diff_vectors on layer_id = run_layers.id join vector_data as data on vector_id = diff_vectors.id
-       where run_id = ? order by layer, position`,
-    )
-    .raw();
+export function runVectorStore(sqlite: Connection) {
+  const ofRun = sqlite.raw(
+    `select layer, position, diff_vectors.samples as samples, kind, data.id as dataId, sha256
+     from run_layers join diff_vectors on layer_id = run_layers.id join vector_data as data on vector_id = diff_vectors.id
+     where run_id = ? order by layer, position`,
+  );
   return {
     /** By layer, then position. */
     ofRun(run: RunRow): RunPlace[] {

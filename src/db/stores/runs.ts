@@ -1,8 +1,8 @@
-import type { Database } from 'better-sqlite3';
 import { float32Bytes } from '../../lib/float32-bytes.ts';
 import { onceEach } from '../../lib/once-each.ts';
 import { sha256 } from '../../lib/sha256.ts';
 import { cosine, l2Norm } from '../../lib/vector-math.ts';
+import type { Connection } from '../connection.ts';
 import { runKey } from '../keys.ts';
 import { runFields, runJoins, runSorts } from '../filters.ts';
 import { type Asked, isOneOf, listing, oneOf } from '../listing.ts';
@@ -15,7 +15,7 @@ import { runLayers } from '../tables/run-layers.ts';
 import { runs } from '../tables/runs.ts';
 import { vectorData } from '../tables/vector-data.ts';
 import { NotFoundError } from '../errors.ts';
-import { listed, visible, type Viewer } from '../visible.ts';
+import { bindings, listed, visible, withOrganism, type Viewer } from '../visible.ts';
 import type { CorpusRow } from './corpora.ts';
 import type { ModelRow } from './models.ts';
 import type { OrganismRow } from './organisms.ts';
@@ -33,23 +33,24 @@ export interface RunFilters extends Asked {
 }
 
 export function runStore(
-  sqlite: Database,
+  sqlite: Connection,
   viewer: Viewer,
   organisms: { getById(id: number): OrganismRow },
   models: { getById(id: number): ModelRow },
 ) {
   /** Runs are seen and listed as their organism is. */
-  const ofOrganism = (rule: typeof visible) =>
-    viewer.all
-      ? 'true'
-      : `exists (select 1 from organisms where organisms.id = organism_id and ${rule(viewer, 'organisms')})`;
-  const [sees, lists] = [ofOrganism(visible), ofOrganism(listed)];
-  const findByKey = finder(sqlite, runs, `key = ? and ${sees}`);
-  const findById = finder(sqlite, runs, `id = ? and ${sees}`);
+  const [sees, lists] = [visible, listed].map((rule) => withOrganism(viewer, 'runs.organism_id', rule)) as [
+    string,
+    string,
+  ];
+  const bound = bindings(viewer);
+  const findByKey = finder(sqlite, runs, `key = ? and ${sees}`, bound);
+  const findById = finder(sqlite, runs, `id = ? and ${sees}`, bound);
   const newest = finder(
     sqlite,
     runs,
     `organism_id = ? and ${sees} order by created_at desc, key desc limit 1`,
+    bound,
   );
   const anyOfBase = finder(sqlite, runs, 'base_model_id = ? limit 1');
   const insert = {
@@ -129,7 +130,7 @@ export function runStore(
   });
 
   const methodFilter = isOneOf('runs.method', 'methods');
-  const asked = { joins: runJoins, fields: runFields, sorts: runSorts };
+  const asked = { bound, joins: runJoins(viewer), fields: runFields, sorts: runSorts };
   return {
     findByKey,
     /** Runs by their integer keys, each read once. */

@@ -1,4 +1,4 @@
-import type { Database } from 'better-sqlite3';
+import type { Connection } from '../connection.ts';
 import { splitSampleKey } from '../keys.ts';
 import { listing } from '../listing.ts';
 import { finder } from '../table-sql.ts';
@@ -22,7 +22,7 @@ const toRow = (columns: Columns, experiment: SteeringExperimentRow): SampleRow =
 };
 
 export function sampleStore(
-  sqlite: Database,
+  sqlite: Connection,
   experiments: { findByKey(key: string): SteeringExperimentRow | undefined },
 ) {
   const find = finder(

@@ -1,6 +1,6 @@
-import type { Database } from 'better-sqlite3';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import { packageVersion } from '../../lib/package-root.ts';
+import type { Connection } from '../connection.ts';
 import { checks } from '../checks.ts';
 import { parametersKey, slug, splitSimilarityKey } from '../keys.ts';
 import { listing } from '../listing.ts';
@@ -50,7 +50,7 @@ const toRow = (columns: Columns, experiment: SteeringExperimentRow): SimilarityR
 });
 
 export function similarityStore(
-  sqlite: Database,
+  sqlite: Connection,
   experiments: {
     findByKey(key: string): SteeringExperimentRow | undefined;
     demand(experiment: SteeringExperimentRow): void;

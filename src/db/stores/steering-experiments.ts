@@ -1,6 +1,6 @@
-import type { Database } from 'better-sqlite3';
 import { canonicalJson, type JsonObject, type JsonValue } from '../../lib/canonical-json.ts';
 import { packageVersion } from '../../lib/package-root.ts';
+import type { Connection } from '../connection.ts';
 import { checks, leastDivergence } from '../checks.ts';
 import { NotFoundError } from '../errors.ts';
 import { parametersKey, splitExperimentKey } from '../keys.ts';
@@ -77,7 +77,7 @@ const toRow = (columns: Columns, diffVector: DiffVectorRow): SteeringExperimentR
 });
 
 export function steeringExperimentStore(
-  sqlite: Database,
+  sqlite: Connection,
   diffVectors: { findByKey(key: string): DiffVectorRow | undefined; demand(vector: DiffVectorRow): void },
 ) {
   const findColumns = finder(

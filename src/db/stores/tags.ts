@@ -1,11 +1,11 @@
-import type { Database } from 'better-sqlite3';
+import type { Connection } from '../connection.ts';
 import type { OrganismRow } from './organisms.ts';
 import type { RunRow } from './runs.ts';
 
 /** Reached by way of its organism or run, which the viewer has found already. */
-export function tagStore(sqlite: Database) {
+export function tagStore(sqlite: Connection) {
   const of = <Row extends OrganismRow | RunRow>(column: 'organism_id' | 'run_id') => {
-    const list = sqlite.prepare(`select name from tags where ${column} = ? order by name`).pluck();
+    const list = sqlite.pluck(`select name from tags where ${column} = ? order by name`);
     const add = sqlite.prepare(`insert or ignore into tags (${column}, name, created_at) values (?, ?, ?)`);
     const remove = sqlite.prepare(`delete from tags where ${column} = ? and name = ?`);
     return {

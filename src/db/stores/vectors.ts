@@ -1,11 +1,12 @@
-import type { Database, Statement } from 'better-sqlite3';
+import type { Statement } from 'better-sqlite3';
 import type { ByteLru } from '../../lib/byte-lru.ts';
 import { sha256 } from '../../lib/sha256.ts';
+import type { Connection } from '../connection.ts';
 import { NotFoundError, StoreError } from '../errors.ts';
 import { slug, splitDiffVectorKey, splitLayerKey, splitVectorKey } from '../keys.ts';
 import type { VectorKind } from '../tables/vector-data.ts';
 import type { DiffVectorRow } from './diff-vectors.ts';
-import { listed, visible, type Viewer } from '../visible.ts';
+import { bindings, listed, visible, type Viewer } from '../visible.ts';
 
 /** Where the numbers of a vector are. */
 export interface VectorHead {
@@ -49,7 +50,7 @@ function placeOf(key: string): [] | [string, number, number, VectorKind] {
 }
 
 export function vectorStore(
-  sqlite: Database,
+  sqlite: Connection,
   viewer: Viewer,
   diffVectors: { findByKey(key: string): DiffVectorRow | undefined },
   checked: CheckedVectors,
@@ -58,18 +59,16 @@ export function vectorStore(
     'select id as dataId, sha256, length(data) as byteLength from vector_data where vector_id = ? and kind = ?',
   );
   // All keys in one statement: beginning and ending one costs several times what it takes to find a row.
-  const headsByPlace = sqlite
-    .prepare(
-      `with asked as (select key as at, value ->> 0 as run, value ->> 1 as layer, value ->> 2 as position, value ->> 3 as kind from json_each(?))
-       select at, data.id, sha256, length(data)
-       from asked join runs on runs.key = asked.run join organisms on organisms.id = organism_id
-         join run_layers on run_id = runs.id and run_layers.layer = asked.layer
-         join diff_vectors on layer_id = run_layers.id and diff_vectors.position = asked.position
-         join vector_data as data on vector_id = diff_vectors.id and data.kind = asked.kind
-       where ${visible(viewer, 'organisms')}`,
-    )
-    .raw();
-  const body = sqlite.prepare('select data from vector_data where id = ?').pluck();
+  const headsByPlace = sqlite.raw(
+    `with asked as (select key as at, value ->> 0 as run, value ->> 1 as layer, value ->> 2 as position, value ->> 3 as kind from json_each(@keys))
+     select at, data.id, sha256, length(data)
+     from asked join runs on runs.key = asked.run join organisms on organisms.id = organism_id
+       join run_layers on run_id = runs.id and run_layers.layer = asked.layer
+       join diff_vectors on layer_id = run_layers.id and diff_vectors.position = asked.position
+       join vector_data as data on vector_id = diff_vectors.id and data.kind = asked.kind
+     where ${visible(viewer, 'organisms')}`,
+  );
+  const body = sqlite.pluck('select data from vector_data where id = ?');
   const ofOthers = (base: string, layer: string) =>
     sqlite.prepare(
       `select runs.key || '.L' || layer || '.P' || position as place, data.id as dataId, data.sha256 as sha256
@@ -107,7 +106,10 @@ export function vectorStore(
     /** Where the numbers of these vectors are, in the order of the keys; undefined for each that is not there. */
     locate(keys: readonly string[]): (VectorHead | undefined)[] {
       const heads = new Array<VectorHead | undefined>(keys.length);
-      const rows = headsByPlace.iterate(JSON.stringify(keys.map(placeOf)));
+      const rows = headsByPlace.iterate({
+        ...bindings(viewer),
+        keys: JSON.stringify(keys.map(placeOf)),
+      });
       for (const row of rows as Iterable<[number, number, string, number]>) {
         const [at, dataId, sha256, byteLength] = row;
         heads[at] = { key: keys[at] as string, dataId, sha256, byteLength };
@@ -122,7 +124,14 @@ export function vectorStore(
     ): DiffHead[] {
       const { dModel: width, organismId, baseModelId } = run;
       const statement = others[Number(sameBase)]?.[Number(sameLayer)] as Statement;
-      const heads = statement.all({ width, organismId, baseModelId, layer, most }) as Omit<DiffHead, 'key'>[];
+      const heads = statement.all({
+        ...bindings(viewer),
+        width,
+        organismId,
+        baseModelId,
+        layer,
+        most,
+      }) as Omit<DiffHead, 'key'>[];
       return heads.map((head) => ({ ...head, key: `${head.place}/${slug('DIFF')}` }));
     },
     /**

@@ -1,6 +1,8 @@
 import { check, index, integer, sql, sqliteTable, text } from '../drizzle.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
+import { accessTokens } from './access-tokens.ts';
 import { organisms } from './organisms.ts';
+import { teams } from './teams.ts';
 
 /**
  * QUEUED waits for an engine; RUNNING is claimed by one, or was by one that died and waits for its lease to run out. The other
@@ -19,8 +21,12 @@ export const jobs = sqliteTable(
     identity: text('identity').notNull().unique(),
     kind: text('kind').notNull(),
     spec: text('spec', { mode: 'json' }).$type<JsonObject>().notNull(),
-    /** Whose result it is, which decides who sees the job; null before there is an organism. */
+    /** Whose result it is, which decides who of its team sees the job; null before there is an organism. */
     organismId: integer('organism_id').references(() => organisms.id, { onDelete: 'cascade' }),
+    /** Whose work it is; null: the store owner's. */
+    teamId: integer('team_id').references(() => teams.id),
+    /** What asked for it last; null: the owner. */
+    tokenId: integer('token_id').references(() => accessTokens.id),
     state: text('state', { enum: jobStates }).notNull(),
     priority: integer('priority').notNull(),
     /** Claims since it was last queued by a client, without those that an engine gave back. */
@@ -52,6 +58,8 @@ export const jobs = sqliteTable(
     index('jobs_newest').on(table.createdAt, table.key),
     index('jobs_waiting').on(table.state, table.priority, table.id),
     index('jobs_organism').on(table.organismId),
+    index('jobs_team').on(table.teamId, table.createdAt, table.key),
+    index('jobs_token').on(table.tokenId),
     check('jobs_state', sql`${table.state} in ('QUEUED', 'RUNNING', 'COMPLETED', 'ERROR', 'CANCELLED')`),
   ],
 );

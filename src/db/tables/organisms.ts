@@ -1,5 +1,6 @@
 import { check, index, integer, real, sql, sqliteTable, text } from '../drizzle.ts';
 import { models } from './models.ts';
+import { ownership, ownershipChecks } from './ownership.ts';
 
 export const organismForms = ['LORA', 'FULL'] as const;
 export type OrganismForm = (typeof organismForms)[number];
@@ -22,11 +23,14 @@ export const organisms = sqliteTable(
     mixRatio: real('mix_ratio'),
     digest: text('digest').notNull(),
     createdAt: text('created_at').notNull(),
+    ...ownership(),
   },
   (table) => [
     index('organisms_base_model').on(table.baseModelId, table.name),
     index('organisms_kind').on(table.kind, table.name),
     index('organisms_mix_ratio').on(table.mixRatio),
+    index('organisms_team').on(table.teamId),
     check('organisms_form', sql`${table.form} in ('LORA', 'FULL')`),
+    ...ownershipChecks('organisms', table),
   ],
 );

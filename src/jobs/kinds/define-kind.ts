@@ -52,7 +52,11 @@ export class JobInputError extends CodedError {
   declare readonly code: 'NOT_FOUND' | 'INVALID';
   readonly field: readonly string[];
 
-  constructor(code: 'NOT_FOUND' | 'INVALID', field: readonly string[], message: string) {
+  constructor(
+    code: 'NOT_FOUND' | 'INVALID' | 'FORBIDDEN' | 'CONFLICT',
+    field: readonly string[],
+    message: string,
+  ) {
     super(code, message);
     this.field = field;
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { visibilities } from '../../db/index.ts';
 import { type RegisteredRoots, RootError } from '../../runs/roots.ts';
 import { defineKind, JobInputError } from './define-kind.ts';
 
@@ -9,6 +10,9 @@ const name = z
   .regex(/^\P{Cc}*$/u, 'a name has no control characters');
 /** A place under a folder that the server was started with. */
 export const placeSpec = z.strictObject({ root: z.string().max(200), path: z.string().max(4096) });
+
+/** Of what is registered; left out, its team sees what a token makes, and nobody else what the owner does. */
+const visibility = z.enum(visibilities).optional();
 
 /** Says which files lie there, so that others are another job. @throws JobInputError */
 function filesAt(
@@ -29,16 +33,16 @@ function filesAt(
 export const modelKind = defineKind({
   name: 'model',
   version: 1,
-  spec: z.strictObject({ name, place: placeSpec }),
+  spec: z.strictObject({ name, place: placeSpec, visibility }),
   prepare(_, { place }, roots) {
     return { organismId: null, decisive: { files: filesAt(roots, 'folder', place) } };
   },
-  async run({ store, roots, guard, options: { signal, onPhase } }, { name, place }) {
+  async run({ store, roots, guard, options: { signal, onPhase } }, { name, place, visibility }) {
     const { addModel } = await import('../../runs/organism.ts');
     const path = roots.resolve(place, 'folder');
     guard(() => roots.demandSame(place, 'folder', path));
     onPhase?.('digest');
-    const model = await addModel(store, { name, path }, { signal });
+    const model = await addModel(store, { name, path, visibility }, { signal });
     return { baseModel: model.name, warnings: [] };
   },
 });
@@ -57,6 +61,7 @@ export const organismKind = defineKind({
     groundTruth: z.string().max(100_000).optional(),
     trainingCorpus: placeSpec.optional(),
     mixRatio: z.number().min(0).max(1e9).optional(),
+    visibility,
   }),
   prepare(store, { name, baseModel, place, trainingCorpus }, roots) {
     const base = store.models.find(baseModel);
@@ -104,16 +109,21 @@ export const organismKind = defineKind({
 export const corpusKind = defineKind({
   name: 'corpus',
   version: 1,
-  spec: z.strictObject({ name, place: placeSpec, textColumn: z.string().min(1).max(200).default('text') }),
+  spec: z.strictObject({
+    name,
+    place: placeSpec,
+    textColumn: z.string().min(1).max(200).default('text'),
+    visibility,
+  }),
   prepare(_, { place }, roots) {
     return { organismId: null, decisive: { files: filesAt(roots, 'file', place) } };
   },
-  async run({ store, roots, guard, options: { signal, onPhase } }, { name, place, textColumn }) {
+  async run({ store, roots, guard, options: { signal, onPhase } }, { name, place, textColumn, visibility }) {
     const { addCorpus } = await import('../../runs/corpus.ts');
     const path = roots.resolve(place, 'file');
     guard(() => roots.demandSame(place, 'file', path));
     onPhase?.('digest');
-    const corpus = await addCorpus(store, { name, path, textColumn }, signal);
+    const corpus = await addCorpus(store, { name, path, textColumn, visibility }, signal);
     return { corpus: corpus.name, warnings: [] };
   },
 });

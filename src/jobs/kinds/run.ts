@@ -29,7 +29,11 @@ export const runKind = defineKind({
     const organism = store.organisms.find(name);
     if (!organism) throw new JobInputError('NOT_FOUND', ['organism'], `There is no organism "${name}" here.`);
     const corpus = corpusOf(store, corpusName);
-    const base = store.models.getById(organism.baseModelId);
+    const base = store.models.findById(organism.baseModelId);
+    if (!base) {
+      const message = `The base model of organism "${name}" is not here, or not shared with you.`;
+      throw new JobInputError('NOT_FOUND', ['organism'], message);
+    }
     return {
       organismId: organism.id,
       decisive: { baseDigest: base.digest, finetunedDigest: organism.digest, corpusDigest: corpus.digest },

@@ -13,19 +13,29 @@ export interface Spent {
 /** Counts what clients spend in the graph, where the server does; elsewhere everything passes. */
 export class Meter {
   readonly #buckets: RateBuckets | undefined;
+  readonly #ownerToo: boolean;
 
-  /** Points that each client may spend in an hour; undefined or 0: as many as it likes. */
+  /**
+   * @param pointsPerHour what each client may spend in an hour, the owner of the store as well; 0: as much as it likes; undefined:
+   *   the default, which is not for the owner
+   */
   constructor(pointsPerHour: number | undefined) {
-    if (pointsPerHour) this.#buckets = new RateBuckets(pointsPerHour);
+    this.#ownerToo = pointsPerHour !== undefined;
+    if (pointsPerHour !== 0) this.#buckets = new RateBuckets(pointsPerHour ?? defaultPointsPerHour);
   }
 
-  get pointsPerHour(): number | null {
-    return this.#buckets?.pointsPerHour ?? null;
+  /** What this client may spend in an hour; null: as much as it likes. */
+  pointsPerHour(call: Call): number | null {
+    return this.#bucketsFor(call)?.pointsPerHour ?? null;
+  }
+
+  #bucketsFor({ viewer }: Call): RateBuckets | undefined {
+    return this.#ownerToo || viewer.kind !== 'OWNER' ? this.#buckets : undefined;
   }
 
   /** Takes what a request may cost. False, with the headers that say when to come again, where the client does not have it. */
   take(call: Call, points: number): boolean {
-    const standing = this.#buckets?.take(clientOf(call), points);
+    const standing = this.#bucketsFor(call)?.take(clientOf(call), points);
     if (!standing) return true;
     this.#tell(call, standing);
     return standing.taken;
@@ -43,20 +53,17 @@ export class Meter {
   }
 
   #settle(call: Call, points: number): Standing | undefined {
-    const standing = this.#buckets?.settle(clientOf(call), points);
+    const standing = this.#bucketsFor(call)?.settle(clientOf(call), points);
     if (standing) this.#tell(call, standing);
     return standing;
   }
 
   /** Names of draft-ietf-httpapi-ratelimit-headers since its version 08. */
-  #tell({ response }: Call, { taken, remaining, reset, retryAfter }: Standing): void {
+  #tell(call: Call, { taken, remaining, reset, retryAfter }: Standing): void {
+    const { response } = call;
     if (response.headersSent) return;
-    response.setHeader('RateLimit-Policy', `"graph";q=${this.pointsPerHour};w=${windowSeconds}`);
+    response.setHeader('RateLimit-Policy', `"graph";q=${this.pointsPerHour(call)};w=${windowSeconds}`);
     response.setHeader('RateLimit', `"graph";r=${remaining};t=${reset}`);
     if (!taken) response.setHeader('Retry-After', retryAfter);
   }
 }
-
-/** What is counted by default: everything where there are tokens, nothing where only the owner of the machine asks. */
-export const pointsPerHourFor = (asked: number | undefined, hasTokens: boolean): number | undefined =>
-  asked ?? (hasTokens ? defaultPointsPerHour : undefined);

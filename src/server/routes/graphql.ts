@@ -34,7 +34,7 @@ export function graphqlRoute(services: Services): Route {
     name: '/graphql',
     path: /^\/graphql$/,
     methods: ['GET', 'POST'],
-    access: 'TOKEN',
+    access: 'VIEWER',
     handle(call) {
       const { request, response } = call;
       if (request.method === 'POST') return post(call);

@@ -13,8 +13,8 @@ import { vectorRoute } from './vectors.ts';
 export const routes = (services: Services): Route[] => [
   graphqlRoute(services),
   vectorRoute(),
-  vectorBatchRoute(),
-  runRoute(),
+  vectorBatchRoute(services),
+  runRoute(services),
   jobEventsRoute(services),
   healthRoute(),
   readyRoute(services),

@@ -13,7 +13,7 @@ export const jobEventsRoute = (services: Services): Route => ({
   name: '/v1/jobs/{key}/events',
   path: /^\/v1\/jobs\/([^/]+)\/events$/,
   methods: ['GET'],
-  access: 'TOKEN',
+  access: 'VIEWER',
   handle: (call) => serveEvents(services, call),
 });
 
@@ -46,7 +46,10 @@ async function serveEvents({ streams }: Services, call: Call): Promise<void> {
       'X-Accel-Buffering': 'no',
     });
     response.write(`retry: ${retryMs}\n\n`);
-    for await (const event of jobEvents(store, key, after, gone.signal)) {
+    for await (const event of jobEvents(store, key, after, {
+      signal: gone.signal,
+      isCurrent: call.isCurrent,
+    })) {
       if (gone.signal.aborted) break;
       if (!response.write(messageOf(event)))
         await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);

@@ -5,7 +5,7 @@ export const metricsRoute = ({ metrics }: Services): Route => ({
   name: '/metrics',
   path: /^\/metrics$/,
   methods: ['GET'],
-  access: 'TOKEN',
+  access: 'ADMIN',
   async handle({ response }) {
     const text = await metrics.text();
     response.writeHead(200, { 'Content-Type': metrics.contentType }).end(text);

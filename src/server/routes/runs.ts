@@ -1,6 +1,7 @@
 import { ByteLru } from '../../lib/byte-lru.ts';
 import { refuse } from '../respond.ts';
-import type { Route } from '../route.ts';
+import { auditExport } from '../audit.ts';
+import type { Route, Services } from '../route.ts';
 import { runTensors } from '../run-tensors.ts';
 import { serveBody, type Body } from '../serve-body.ts';
 
@@ -9,7 +10,7 @@ const longestKept = 32 * 2 ** 20;
 const kept = 64 * 2 ** 20;
 
 /** GET /v1/runs/{key}.safetensors: all vectors of a run. With `?digest=` only that result is served. */
-export function runRoute(): Route {
+export function runRoute(services: Services): Route {
   const files = new ByteLru<Pick<Body, 'byteLength' | 'parts'>>(kept);
   return {
     name: '/v1/runs/{key}.safetensors',
@@ -25,6 +26,8 @@ export function runRoute(): Route {
       if (pinned !== null && pinned !== run.digest) {
         return refuse(response, 404, 'NOT_FOUND', `run "${key}" has another digest here: ${run.digest}`);
       }
+      const etag = `"${run.digest}"`;
+      auditExport(services, call, etag, { action: 'run.export', subject: run.key });
       const identity = `${run.key} ${run.digest}`;
       let file: Pick<Body, 'byteLength' | 'parts'> | undefined = files.get(identity);
       if (!file) {
@@ -37,7 +40,7 @@ export function runRoute(): Route {
         }
       }
       return serveBody(call, {
-        etag: `"${run.digest}"`,
+        etag,
         immutable: pinned !== null,
         filename: `${run.key}.safetensors`,
         ...file,

@@ -2,23 +2,26 @@ import { sha256 } from '../../lib/sha256.ts';
 import { safetensorsHeader } from '../../lib/safetensors.ts';
 import { readText, sendsJson } from '../read-body.ts';
 import { refuse } from '../respond.ts';
-import type { Call, Route } from '../route.ts';
+import { auditExport } from '../audit.ts';
+import type { Call, Route, Services } from '../route.ts';
 import { serveBody } from '../serve-body.ts';
 
 const maxKeys = 1_024;
 const maxAnswerBytes = 256 * 2 ** 20;
 const maxBodyBytes = 256 * 1024;
+/** Runs whose keys the audit log has of one batch. */
+const mostRunsNamed = 100;
 
 /** POST /v1/vectors:batch with `{"keys": […]}`: a safetensors file of these vectors, each under its key, in the order asked. */
-export const vectorBatchRoute = (): Route => ({
+export const vectorBatchRoute = (services: Services): Route => ({
   name: '/v1/vectors:batch',
   path: /^\/v1\/vectors:batch$/,
   methods: ['POST'],
-  access: 'TOKEN',
-  handle: serveBatch,
+  access: 'VIEWER',
+  handle: (call) => serveBatch(services, call),
 });
 
-async function serveBatch(call: Call): Promise<void> {
+async function serveBatch(services: Services, call: Call): Promise<void> {
   const { request, response, store } = call;
   if (!sendsJson(request))
     return refuse(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send {"keys": […]} as application/json');
@@ -41,8 +44,16 @@ async function serveBatch(call: Call): Promise<void> {
     vectors.map(({ key, byteLength }) => ({ name: key, dtype: 'F32', shape: [byteLength / 4] })),
     { format: 'deltascope-vectors', format_version: '1' },
   );
+  const digest = sha256(JSON.stringify(vectors.map((vector) => [vector.key, vector.sha256])));
+  const etag = `"${digest}"`;
+  const runs = [...new Set(vectors.map(({ key }) => key.split('.', 1)[0] ?? ''))];
+  auditExport(services, call, etag, {
+    action: 'vectors.export',
+    subject: digest,
+    details: { vectors: vectors.length, runs: runs.slice(0, mostRunsNamed) },
+  });
   return serveBody(call, {
-    etag: `"${sha256(JSON.stringify(vectors.map((vector) => [vector.key, vector.sha256])))}"`,
+    etag,
     immutable: false,
     filename: 'vectors.safetensors',
     byteLength: header.length + bytes,
