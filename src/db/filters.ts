@@ -51,8 +51,9 @@ const withTopTokens = (id: string, wanted: string) => ({
 
 /** That at least one diff vector matches. Its tables have names of their own in there, so conditions may lie in each other. */
 const withDiffVectors = (id: string, wanted: string) => ({
-  condition: ({ some }: Where, bind: Bind): string =>
-    `${id} in (select ${wanted} from diff_vectors ${diffVectorJoins} where ${matches(some as Where, diffVectorFields, bind)})`,
+  condition: ({ some }: Where, bind: Bind, viewer: Viewer): string =>
+    `${id} in (select ${wanted} from diff_vectors ${diffVectorJoins(viewer)}
+      where ${matches(some as Where, diffVectorFields, bind, viewer)})`,
 });
 
 export const organismFields = {

@@ -48,6 +48,7 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
     log({ level: 'error', requestId: 'none', message: explainError(error) }),
   );
   const access = createAccess({ store, requireTokens, signer, refused: refusedTokens });
+  const seenByStrangers = store.as(anonymous);
   const isAllowedHost = allowedHosts(options.hosts ?? []);
   const documents = createDocuments();
   const jobs = () => Object.fromEntries(jobStates.map((state) => [state, store.jobs.count(state)]));
@@ -97,8 +98,17 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
         response.setHeader('Allow', route.methods.join(', '));
         return refused(405, 'METHOD_NOT_ALLOWED', `use ${route.methods.join(' or ')} here`);
       }
-      const seen = store.as(anonymous);
-      const call: Call = { ...stranger, id, store: seen, request, response, parts, origin, path, search };
+      const call: Call = {
+        ...stranger,
+        id,
+        store: seenByStrangers,
+        request,
+        response,
+        parts,
+        origin,
+        path,
+        search,
+      };
       return { route: route.name, answered: access.admit(route, call) && route.handle(call) };
     }
     return refused(404, 'NOT_FOUND', 'nothing here; the graph is at /graphql');

@@ -1,3 +1,4 @@
+import BetterSqlite3 from 'better-sqlite3';
 import { getIntrospectionQuery } from 'graphql';
 import { request } from 'node:http';
 import { connect } from 'node:net';
@@ -68,7 +69,9 @@ describe('/graphql', () => {
     const lines: string[] = [];
     const store = temporaryStore();
     const { query } = await serve(store, { log: (line) => lines.push(line) });
-    store.close(); // every read fails from here on
+    const other = new BetterSqlite3(store.file);
+    other.exec('alter table runs rename to elsewhere'); // every read of runs fails from here on
+    other.close();
     const response = await query({ query: '{ runs { totalCount } }' });
     const text = await response.text();
     const [error] = (JSON.parse(text) as { errors: { extensions: { code: string; requestId: string } }[] })
@@ -76,7 +79,7 @@ describe('/graphql', () => {
     expect(error?.extensions.code).toBe('INTERNAL');
     expect(text).not.toMatch(/database|sqlite|at /i);
     expect(lines).toEqual([expect.stringContaining(error?.extensions.requestId ?? 'none')]);
-    expect(lines[0]).toContain('The database connection is not open');
+    expect(lines[0]).toContain('no such table: ');
   });
 });
 

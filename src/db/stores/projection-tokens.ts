@@ -4,7 +4,7 @@ import { tokenFields, tokenJoins, tokenSorts } from '../filters.ts';
 import { type Asked, listing, mostCounted } from '../listing.ts';
 import { finder } from '../table-sql.ts';
 import { projectionTokens } from '../tables/projection-tokens.ts';
-import { bindings, listed, type Viewer } from '../visible.ts';
+import { listed, type Viewer } from '../visible.ts';
 import type { ProjectionRow } from './projections.ts';
 
 type Columns = typeof projectionTokens.$inferSelect;
@@ -41,7 +41,7 @@ export function projectionTokenStore(
         const projection = projections.loader();
         return all.map((columns) => toRow(columns, projection(columns.projectionId)));
       },
-      bound: bindings(viewer),
+      viewer,
       joins: tokenJoins(viewer),
       joined: 'always',
       fields: tokenFields,
