@@ -40,7 +40,8 @@ export const soughtText = `1 to ${maxFilterText} characters, else an error; spac
 export const soughtTop = `How many tokens of each projection are looked at, from the strongest: 1 to ${maxPageSize}, else an error.`;
 
 const TopTokensFilter = builder.inputRef<Where>('TopTokensFilter').implement({
-  description: 'That a token is among the strongest of this projection, or of at least one projection of this.',
+  description:
+    'That a token is among the strongest of this projection, or of at least one projection of this.',
   fields: (t: InputFields) => ({
     text: t.string({ required: true, description: `The token’s text, ${soughtText}.` }),
     match: t.field({
@@ -86,19 +87,27 @@ const SignFilter = enumFilter('ProjectionSign', ProjectionSignEnum);
 
 const moment = 'as text such as 2026-11-23T18:46:50.123Z';
 
-export const OrganismFilter = filterInput(builder.inputRef('OrganismFilter'), 'Which organisms.', organismFields, {
-  name: [StringFilter, 'Its name.'],
-  kind: [StringFilter, 'What sort of finetune, such as SDF.'],
-  form: [OrganismFormFilter, 'How its weights are kept.'],
-  description: [StringFilter, 'The finetune in a few words.'],
-  groundTruth: [StringFilter, 'What it was trained on; null when not known.'],
-  mixRatio: [FloatFilter, 'Unrelated documents mixed in per document of the finetune; null when not known.'],
-  digest: [StringFilter, 'SHA-256 over the adapter or checkpoint, in hex.'],
-  createdAt: [StringFilter, `When it was registered, ${moment}.`],
-  baseModel: [StringFilter, 'Name of its base model.'],
-  diffVectors: [DiffVectorListFilter, 'Its diff vectors, of all its runs.'],
-  topTokens: [TopTokensFilter, 'A token that one of its vectors was read as.'],
-});
+export const OrganismFilter = filterInput(
+  builder.inputRef('OrganismFilter'),
+  'Which organisms.',
+  organismFields,
+  {
+    name: [StringFilter, 'Its name.'],
+    kind: [StringFilter, 'What sort of finetune, such as SDF.'],
+    form: [OrganismFormFilter, 'How its weights are kept.'],
+    description: [StringFilter, 'The finetune in a few words.'],
+    groundTruth: [StringFilter, 'What it was trained on; null when not known.'],
+    mixRatio: [
+      FloatFilter,
+      'Unrelated documents mixed in per document of the finetune; null when not known.',
+    ],
+    digest: [StringFilter, 'SHA-256 over the adapter or checkpoint, in hex.'],
+    createdAt: [StringFilter, `When it was registered, ${moment}.`],
+    baseModel: [StringFilter, 'Name of its base model.'],
+    diffVectors: [DiffVectorListFilter, 'Its diff vectors, of all its runs.'],
+    topTokens: [TopTokensFilter, 'A token that one of its vectors was read as.'],
+  },
+);
 
 export const RunFilter = filterInput(builder.inputRef('RunFilter'), 'Which runs.', runFields, {
   key: [StringFilter, 'Its key, 20 hex digits.'],
@@ -144,19 +153,24 @@ export const DiffVectorFilter = filterInput(DiffVectorFilterRef, 'Which diff vec
   topTokens: [TopTokensFilter, 'A token that it was read as.'],
 });
 
-export const ProjectionFilter = filterInput(builder.inputRef('ProjectionFilter'), 'Which projections.', projectionFields, {
-  method: [StringFilter, 'The method, such as logit-lens.'],
-  methodVersion: [IntFilter, 'Version of that method.'],
-  variant: [VariantFilter, 'Which vector was read.'],
-  sign: [SignFilter, 'Which end its tokens are from.'],
-  scale: [FloatFilter, 'What the vector was multiplied by; null for methods without scales.'],
-  chosen: [BooleanFilter, 'Whether it is at the scale that a rule took.'],
-  score: [FloatFilter, 'What that rule gave it; null where it gave none.'],
-  mode: [ModeFilter, 'Which way of computing was followed.'],
-  createdAt: [StringFilter, `When it was saved, ${moment}.`],
-  diffVector: [DiffVectorFilter, 'The place it was read from.'],
-  topTokens: [TopTokensFilter, 'A token in it.'],
-});
+export const ProjectionFilter = filterInput(
+  builder.inputRef('ProjectionFilter'),
+  'Which projections.',
+  projectionFields,
+  {
+    method: [StringFilter, 'The method, such as logit-lens.'],
+    methodVersion: [IntFilter, 'Version of that method.'],
+    variant: [VariantFilter, 'Which vector was read.'],
+    sign: [SignFilter, 'Which end its tokens are from.'],
+    scale: [FloatFilter, 'What the vector was multiplied by; null for methods without scales.'],
+    chosen: [BooleanFilter, 'Whether it is at the scale that a rule took.'],
+    score: [FloatFilter, 'What that rule gave it; null where it gave none.'],
+    mode: [ModeFilter, 'Which way of computing was followed.'],
+    createdAt: [StringFilter, `When it was saved, ${moment}.`],
+    diffVector: [DiffVectorFilter, 'The place it was read from.'],
+    topTokens: [TopTokensFilter, 'A token in it.'],
+  },
+);
 
 export const OrganismOrder = orderInput('Organism', organismSorts, {
   NAME: 'Its name.',
