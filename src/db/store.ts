@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import { createSecretKey } from 'node:crypto';
 import { resolve } from 'node:path';
-import { openDatabase } from './client.ts';
+import { openDatabase, type OpenOptions } from './client.ts';
 import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
 import { diffVectorStore } from './stores/diff-vectors.ts';
@@ -32,7 +32,7 @@ export type Store = ReturnType<typeof openStore>;
  * keeps its -wal and -shm files beside a store that is being read; where it cannot, the store is as it was when it was opened).
  * @throws StoreError in one line, with a code, for a file that cannot be used
  */
-export function openStore(file: string, options: { readonly?: boolean } = {}) {
+export function openStore(file: string, options: OpenOptions = {}) {
   const sqlite = openDatabase(file, options);
   return {
     ...storesFor(sqlite, owner),
