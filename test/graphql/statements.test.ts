@@ -138,4 +138,41 @@ describe('the plan of a list', () => {
     expect(statements.length).toBeGreaterThan(0);
     for (const sql of statements) expect([sql, scans(file, sql)]).toEqual([sql, []]);
   });
+
+  it.each([
+    ['{ runs(first: 2) { edges { node { key } } } }', 'SCAN runs USING INDEX runs_newest'],
+    ['{ jobs(first: 2) { edges { node { key } } } }', 'SCAN jobs USING INDEX jobs_newest'],
+    [
+      '{ diffVectors(first: 2, orderBy: [{ field: NORM, direction: DESC }]) { edges { node { position } } } }',
+      'SCAN diff_vectors USING INDEX diff_vectors_norm',
+    ],
+    [
+      '{ organisms(first: 2, orderBy: [{ field: MIX_RATIO, direction: DESC }]) { edges { node { name } } } }',
+      'SCAN organisms USING INDEX organisms_mix_ratio',
+    ],
+    [
+      '{ organisms(where: { topTokens: { text: " token0" } }) { edges { node { name } } } }',
+      'SEARCH t USING COVERING INDEX projection_tokens_text (text=? AND rank<?)',
+    ],
+    [
+      '{ organisms(where: { diffVectors: { some: { norm: { gt: 1 } } } }) { edges { node { name } } } }',
+      'SEARCH diff_vectors USING INDEX diff_vectors_norm (norm>?)',
+    ],
+    [
+      '{ diffVectors(where: { run: { organism: { name: { eq: "a" } } } }) { edges { node { position } } } }',
+      'SEARCH diff_vectors USING INDEX diff_vectors_position (layer_id=?)',
+    ],
+    [
+      '{ tokenSearch(text: "oken", match: CONTAINS) { edges { node { rank } } } }',
+      'SEARCH projection_tokens USING INDEX projection_tokens_text (text=? AND rank<?)',
+    ],
+  ])('of everything stored goes by an index: %s', async (query, step) => {
+    const { store, file, ask } = noting();
+    for (const organism of ['a', 'b', 'c']) seedRun(store, { organism });
+    const [sql = ''] = (await ask(query)).statements;
+    const sqlite = new BetterSqlite3(file, { readonly: true });
+    const plan = sqlite.prepare(`explain query plan ${sql}`).all() as { detail: string }[];
+    sqlite.close();
+    expect(plan.map(({ detail }) => detail)).toContain(step);
+  });
 });
