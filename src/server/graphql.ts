@@ -25,10 +25,11 @@ export function createGraph({
 }: Pick<Services, 'log' | 'access' | 'signer' | 'metrics' | 'roots' | 'streams'> & { documents: Documents }) {
   const jobs = jobServices({ streams, ...(roots && { roots }) });
   const contextOf = (call: Call): GraphContext => {
-    const { store, origin, token, isCurrent, id } = call;
+    const { store, origin, token, response, id } = call;
     return graphContext(store, origin, {
       signUrl: token && ((path, expiresIn) => signer().sign(path, token, expiresIn)),
-      isCurrent,
+      // A stream asks before each poll: it must not outlive its client either.
+      isCurrent: () => !response.destroyed && call.isCurrent(),
       requestId: id,
       guarded: access.guarded(),
       jobs: { ...jobs, client: clientOf(call) },
