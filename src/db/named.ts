@@ -36,6 +36,7 @@ export function named<T extends SQLiteTable, Row extends Owned & { id: number; k
   const bound = bindings(viewer);
   const byName = finder(sqlite, table, `name = ? and ${sees}`, bound);
   const byId = finder(sqlite, table, `id = ? and ${sees}`, bound);
+  // everybody’s: a name is taken by whatever has it.
   const taken = sqlite.prepare(`select 1 from "${getTableName(table)}" where name = ?`);
   const names = sqlite.pluck(
     `select name from "${getTableName(table)}" where ${listed(viewer, getTableName(table))} order by name`,

@@ -28,12 +28,13 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
   const meter = new Meter(services.pointsPerHour);
 
   const contextOf = (call: Call): GraphContext => {
-    const { store, origin, token, isCurrent, id, viewer } = call;
+    const { store, origin, token, response, id, viewer } = call;
     const guarded = viewer.kind !== 'OWNER';
     const pointsPerHour = meter.pointsPerHour(call);
     return graphContext(store, origin, {
       signUrl: token && ((path, expiresIn) => signer().sign(path, token, expiresIn)),
-      isCurrent,
+      // A stream asks before each poll: it must not outlive its client either.
+      isCurrent: () => !response.destroyed && call.isCurrent(),
       requestId: id,
       guarded,
       jobs: { ...jobs, client: clientOf(call) },

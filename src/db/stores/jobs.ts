@@ -93,6 +93,7 @@ const fresh = {
 export function jobStore(sqlite: Connection, viewer: Viewer) {
   const sees = visibleJob(viewer);
   const findByKey = finder(sqlite, jobs, `key = ? and ${sees}`, bindings(viewer));
+  // everybody’s: the queue itself, for engines and for whoever asks for a job that is there; `add` shows none that is hidden.
   const byKey = finder(sqlite, jobs, 'key = ?');
   const byIdentity = finder(sqlite, jobs, 'identity = ?');
   const held = finder(sqlite, jobs, `key = ? and fence = ? and state = 'RUNNING'`);
@@ -113,23 +114,29 @@ export function jobStore(sqlite: Connection, viewer: Viewer) {
 
   const waiting = `state = 'QUEUED' and (available_at <= @now or boot <> @boot)`;
   const expired = `state = 'RUNNING' and (lease_until <= @now or boot <> @boot)`;
+  // everybody’s: engines do the work of all.
   const anyToClaim = sqlite.prepare(`select 1 from jobs where (${waiting}) or (${expired}) limit 1`);
   const allExpired = sqlite.prepare(`select ${selectList(jobs)} from jobs where ${expired}`);
+  // everybody’s: engines do the work of all.
   const allOwned = sqlite.prepare(
     `select ${selectList(jobs)} from jobs where state = 'RUNNING' and owner = ?`,
   );
+  // everybody’s: for the end of a token.
   const ofToken = sqlite.prepare(
     `select ${selectList(jobs)} from jobs where token_id = ? and state in ('QUEUED', 'RUNNING')`,
   );
+  // everybody’s: engines do the work of all.
   const claimNext = sqlite.prepare(
     `update jobs set state = 'RUNNING', owner = @owner, fence = fence + 1, attempts = attempts + 1,
        boot = @boot, lease_until = @now + @leaseMs, started_at = @at, phase = null, done = null, total = null
      where id = (select id from jobs where ${waiting} order by priority desc, id limit 1)
      returning ${selectList(jobs)}`,
   );
+  // everybody’s: engines do the work of all.
   const extend = sqlite.prepare(
     `update jobs set lease_until = @until, boot = @boot where key = @key and fence = @fence and state = 'RUNNING'`,
   );
+  // everybody’s: for metrics.
   const countOf = sqlite.pluck('select count(*) from jobs where state = ?');
 
   const clock = () => {

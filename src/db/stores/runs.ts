@@ -52,6 +52,7 @@ export function runStore(
     `organism_id = ? and ${sees} order by created_at desc, key desc limit 1`,
     bound,
   );
+  // everybody’s: a base that anything was measured on keeps its files.
   const anyOfBase = finder(sqlite, runs, 'base_model_id = ? limit 1');
   const insert = {
     run: inserter(sqlite, runs),
