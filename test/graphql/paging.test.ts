@@ -289,16 +289,17 @@ describe('paging', () => {
       diffVectors(first: 9) { edges { node { projections(first: 9) { edges { node {
         tokens(first: 20) { edges { node { rank } } } } } } } } } } } } } } }`);
       const whole = graphContext(store, 'http://127.0.0.1');
-    await execute(schema, documents, { prepared, context: whole });
-    const rows = whole.costLimit - whole.rowsLeft;
-    expect(rows).toBe(1 + 1 + 2 + 2 * 20); // layer, vector, projections, tokens
-    for (const _ of ['interpreted', 'compiled', 'compiled']) {
-      const context = graphContext(store, 'http://127.0.0.1');
-      context.rowsLeft = rows - 1 + spare;
-      const { errors } = await execute(schema, documents, { prepared, context });
-      expect(errors?.map(({ extensions }) => extensions['code'])).toEqual(
-        spare === 0 ? ['COST_LIMIT_EXCEEDED'] : undefined,
-      );
-    }
-  });
+      await execute(schema, documents, { prepared, context: whole });
+      const rows = whole.costLimit - whole.rowsLeft;
+      expect(rows).toBe(1 + 1 + 2 + 2 * 20); // layer, vector, projections, tokens
+      for (const _ of ['interpreted', 'compiled', 'compiled']) {
+        const context = graphContext(store, 'http://127.0.0.1');
+        context.rowsLeft = rows - 1 + spare;
+        const { errors } = await execute(schema, documents, { prepared, context });
+        expect(errors?.map(({ extensions }) => extensions['code'])).toEqual(
+          spare === 0 ? ['COST_LIMIT_EXCEEDED'] : undefined,
+        );
+      }
+    },
+  );
 });
