@@ -1,4 +1,4 @@
-import { graphql, type ExecutionResult } from 'graphql';
+import { getVariableValues, graphql, type ExecutionResult } from 'graphql';
 import { graphContext, schema } from '../../schema/index.ts';
 import type { Store } from '../../src/db/index.ts';
 import { Documents } from '../../src/server/graph/documents.ts';
@@ -38,7 +38,8 @@ export async function execute(
   for (const _ of ['interpreted', 'compiled'])
     same(await executePrepared(schema, documents, { prepared, variables, context: context() }));
   // The same function once more without graphql-js to fall back on: it must be what answers.
-  if (!judged.errors) same(await operation.compiled?.(undefined, context(), variables));
+  const { coerced } = getVariableValues(schema, operation.definition.variableDefinitions ?? [], variables);
+  if (!judged.errors) same(await operation.compiled?.(undefined, context(), coerced));
   return judged as ExecutionResult<Answer>;
 }
 

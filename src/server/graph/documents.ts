@@ -1,12 +1,14 @@
 import {
   getOperationAST,
   GraphQLError,
+  Kind,
   parse,
   specifiedRules,
   validate,
   type DocumentNode,
   type GraphQLSchema,
   type OperationDefinitionNode,
+  type ValidationRule,
 } from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
 import { ByteLru } from '../../lib/byte-lru.ts';
@@ -57,12 +59,9 @@ export interface Operation {
  */
 export class Documents {
   readonly #schema: GraphQLSchema;
-  readonly #rules = [
-    ...specifiedRules,
-    knownOperationTypes,
-    selectionLimitsRule(selectionLimits),
-    directiveLimit(maxDirectives),
-  ];
+  /** What bounds the work of the others, whose time grows faster than the document. */
+  readonly #limits = [selectionLimitsRule(selectionLimits), directiveLimit(maxDirectives)];
+  readonly #rules = [...specifiedRules, knownOperationTypes];
   readonly #kept: ByteLru<Prepared>;
   readonly #byDocument = new WeakMap<DocumentNode, Prepared>();
 
@@ -108,7 +107,7 @@ export class Documents {
     return operation.cost(variables);
   }
 
-  /** Counts a use; from the second on, the operation as a function, or undefined where there is none. */
+  /** Counts a use; from the second on, the operation as a function of coerced variables, or undefined where there is none. */
   compiled(prepared: Prepared, operation: Operation): CompiledQuery['query'] | undefined {
     if (operation.uses++ === 0 || !prepared.document) return undefined;
     if (operation.compiled === undefined) {
@@ -127,9 +126,10 @@ export class Documents {
     };
     const parsed = orError(() => parse(source, { maxTokens, maxSourceLength }));
     if (parsed instanceof GraphQLError) return judged([parsed], 'GRAPHQL_PARSE_FAILED');
-    const errors = orError(
-      () => validate(this.#schema, parsed, this.#rules, { maxErrors: maxErrors - 1 }), // one more says that there are more
-    );
+    const by = (rules: readonly ValidationRule[]) =>
+      orError(() => validate(this.#schema, parsed, rules, { maxErrors: maxErrors - 1 })); // one more says that there are more
+    const above = by(this.#limits);
+    const errors = above instanceof GraphQLError || above.length > 0 ? above : by(this.#rules);
     if (errors instanceof GraphQLError) return judged([errors], 'GRAPHQL_PARSE_FAILED');
     return judged(errors, 'GRAPHQL_VALIDATION_FAILED', parsed);
   }
@@ -160,13 +160,27 @@ function orError<T>(work: () => T): T | GraphQLError {
 const tokensOf = (document: DocumentNode): number =>
   (document as { tokenCount?: number }).tokenCount ?? maxTokens;
 
+/**
+ * As a function of coerced variables. graphql-jit would coerce them itself, by code that it writes out for every input type in
+ * another: for filters, which have themselves as members, until the stack ends, seconds later. So it is told that they are JSON.
+ */
 function compile(
   schema: GraphQLSchema,
   document: DocumentNode,
-  { name }: OperationDefinitionNode,
+  definition: OperationDefinitionNode,
 ): CompiledQuery['query'] | null {
+  const { name, variableDefinitions = [] } = definition;
+  const coerced = {
+    ...definition,
+    variableDefinitions: variableDefinitions.map(({ kind, variable }) => ({
+      kind,
+      variable,
+      type: anyValue,
+    })),
+  };
+  const definitions = document.definitions.map((other) => (other === definition ? coerced : other));
   try {
-    const compiled = compileQuery(schema, document, name?.value ?? '', {
+    const compiled = compileQuery(schema, { ...document, definitions }, name?.value ?? '', {
       // Its errors are not shown: see execute.
       disablingCapturingStackErrors: true,
     });
@@ -175,3 +189,5 @@ function compile(
     return null; // graphql-js executes everything
   }
 }
+
+const anyValue = { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: 'JSON' } } as const;

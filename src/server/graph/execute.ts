@@ -7,8 +7,8 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import type { GraphContext } from '../../../schema/index.ts';
-import { costLimitExceeded } from '../../../schema/errors.ts';
-import { maxErrors } from '../../../schema/limits.ts';
+import { badUserInput, costLimitExceeded } from '../../../schema/errors.ts';
+import { maxErrors, maxListLength } from '../../../schema/limits.ts';
 import type { Documents, Operation, Prepared } from './documents.ts';
 
 export interface Request {
@@ -23,6 +23,8 @@ export interface Weighed {
   request: Request;
   /** Undefined where the document does not have the one that is asked for. */
   operation?: Operation | undefined;
+  /** Variables as graphql-js reads them. */
+  coerced?: Record<string, unknown>;
   /** The most that it can cost, in points; 0 where it is refused. */
   cost: number;
   /** Why it is not executed, where it is not. */
@@ -35,6 +37,8 @@ export function weigh(schema: GraphQLSchema, documents: Documents, request: Requ
   const operation = documents.operation(prepared, operationName);
   if (!operation) return { request, cost: 0 };
   const { variableDefinitions = [] } = operation.definition;
+  if (variableDefinitions.length > 0 && hasLongList(variables))
+    return { request, operation, cost: 0, errors: [longList()] };
   const { coerced = {}, errors } =
     variableDefinitions.length > 0
       ? getVariableValues(schema, variableDefinitions, variables ?? {}, { maxErrors })
@@ -43,7 +47,7 @@ export function weigh(schema: GraphQLSchema, documents: Documents, request: Requ
   const cost = documents.costOf(prepared, operation, coerced);
   return cost > context.costLimit
     ? { request, operation, cost, errors: [costLimitExceeded(cost, context.costLimit)] }
-    : { request, operation, cost };
+    : { request, operation, coerced, cost };
 }
 
 /**
@@ -54,7 +58,7 @@ export function weigh(schema: GraphQLSchema, documents: Documents, request: Requ
 export function executeWeighed(
   schema: GraphQLSchema,
   documents: Documents,
-  { request: { prepared, operationName, variables, context }, operation, errors }: Weighed,
+  { request: { prepared, operationName, variables, context }, operation, coerced, errors }: Weighed,
 ): ExecutionResult | Promise<ExecutionResult> {
   const { document } = prepared;
   if (!document) throw new Error('a document that was not parsed cannot be executed');
@@ -77,9 +81,17 @@ export function executeWeighed(
     Object.assign(context, spending);
     return result;
   };
-  const result = compiled(undefined, spending, variables) as ExecutionResult | Promise<ExecutionResult>;
+  const result = compiled(undefined, spending, coerced) as ExecutionResult | Promise<ExecutionResult>;
   return result instanceof Promise ? result.then(judge) : judge(result);
 }
+
+/** Whether a list is longer than any that we take. */
+const hasLongList = (value: unknown): boolean =>
+  Array.isArray(value)
+    ? value.length > maxListLength || value.some(hasLongList)
+    : typeof value === 'object' && value !== null && Object.values(value).some(hasLongList);
+
+const longList = () => badUserInput(`A list in variables has at most ${maxListLength} members.`);
 
 /** Weighs a request and executes it. */
 export const execute = (
