@@ -33,9 +33,8 @@ export const errorCodes = define({
   GRAPHQL_VALIDATION_FAILED: {
     ...once,
     status: 400,
-    meaning:
-      'The document does not fit the schema, or has more aliases, directives, fields or depth than allowed.',
-    remedy: 'Mend the document at `locations`; `serviceConfig` has the limits.',
+    meaning: 'The document does not fit the schema.',
+    remedy: 'Mend the document at `locations`.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
     ...once,

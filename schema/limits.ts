@@ -53,12 +53,22 @@ export const maxDirectives = 20;
 /**
  * Of one operation, fragments spread out in each place. A list is three fields deep in Relay (the field, edges, node): from an
  * organism down to tokens is 14, back up to the organisms of the base model 10 more, and GraphiQL's introspection 15. 40 leaves
- * room for one more way down and back. `aliases` are fields under another name than their own, `__typename` left out.
+ * room for one more way down and back. `aliases` are fields under another name than their own, `__typename` left out;
+ * `repeats` counts a field that is asked for again in the same place, each of which is compared with each other.
  */
-export const selectionLimits = { depth: 40, fields: 1_000, aliases: 30, aliasesOfField: 10 } as const;
+export const selectionLimits = {
+  depth: 40,
+  fields: 1_000,
+  aliases: 30,
+  aliasesOfField: 10,
+  repeats: 50,
+} as const;
 
 /** How deep objects and lists of a request's JSON may lie in each other. */
 export const maxJsonDepth = 64;
+
+/** The longest list in variables; those that mean something are shorter: see `in` and `ids`. */
+export const maxListLength = 1_000;
 
 /** Errors that are told in one answer, and how many bytes of JSON they have together at most. */
 export const maxErrors = 20;

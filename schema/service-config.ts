@@ -63,6 +63,8 @@ const DocumentLimitsRef = numbers('DocumentLimits', 'How large requests and docu
     'Fields of an operation under another name, fragments spread out; __typename does not count.',
   ],
   maxAliasesOfField: [limits.selectionLimits.aliasesOfField, 'The most of them that are the same field.'],
+  maxRepeats: [limits.selectionLimits.repeats, 'How often a field may be asked for in the same place.'],
+  maxListLength: [limits.maxListLength, 'Members of a list in variables.'],
   maxJsonDepth: [limits.maxJsonDepth, 'How deep objects and lists of the JSON may lie in each other.'],
 });
 

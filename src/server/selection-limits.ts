@@ -16,6 +16,8 @@ export interface SelectionLimits {
   aliases: number;
   /** The most of them that are one field. */
   aliasesOfField: number;
+  /** How often a field is asked for in one place of the answer. */
+  repeats: number;
 }
 
 interface Size {
@@ -47,6 +49,10 @@ export const selectionLimits =
       for (const [name, count] of aliases) {
         if (count > limits.aliasesOfField) refuse(`aliases ${count} of ${name}`, limits.aliasesOfField);
       }
+      // Within the limits it is small enough to be walked.
+      if (depth > limits.depth || fields > limits.fields) return;
+      const most = mostRepeated(context, operation.selectionSet);
+      if (most > limits.repeats) refuse(`a field ${most} times in one place`, limits.repeats);
     },
   });
 
@@ -82,4 +88,38 @@ function measurer(context: ValidationContext): (selections: SelectionSetNode) =>
   }
 
   return measure;
+}
+
+/** More than any operation within the limits takes. */
+const mostSteps = 20_000;
+
+/** How often the field that is asked for most is asked for in one place of the answer. */
+function mostRepeated(context: ValidationContext, root: SelectionSetNode): number {
+  interface Place {
+    count: number;
+    inside: Map<string, Place>;
+  }
+  let [most, steps] = [0, 0];
+  const open = new Set<SelectionSetNode>(); // a fragment within itself is refused by another rule
+  function walk(set: SelectionSetNode, places: Map<string, Place>): void {
+    if (open.has(set)) return;
+    open.add(set);
+    for (const selection of set.selections) {
+      if (++steps > mostSteps) break;
+      if (selection.kind === Kind.FIELD) {
+        const name = (selection.alias ?? selection.name).value;
+        const place = places.get(name) ?? { count: 0, inside: new Map<string, Place>() };
+        places.set(name, place);
+        most = Math.max(most, ++place.count);
+        if (selection.selectionSet) walk(selection.selectionSet, place.inside);
+      } else {
+        const spread =
+          selection.kind === Kind.FRAGMENT_SPREAD ? context.getFragment(selection.name.value) : selection;
+        if (spread) walk(spread.selectionSet, places);
+      }
+    }
+    open.delete(set);
+  }
+  walk(root, new Map());
+  return most;
 }

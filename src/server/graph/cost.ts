@@ -178,7 +178,8 @@ function lengthOf(value: unknown): number | undefined {
 
 /** The value of an argument, or how it follows from the variables. */
 function argument(node: FieldNode, field: GraphQLField<unknown, unknown>, name: string): unknown {
-  const byDefault = field.args.find((defined) => defined.name === name)?.defaultValue;
+  const defined = field.args.find((argument) => argument.name === name);
+  const byDefault: unknown = defined?.defaultValue;
   const given = node.arguments?.find((written) => written.name.value === name)?.value;
   if (given === undefined) return byDefault;
   if (given.kind === Kind.VARIABLE) {
@@ -186,8 +187,9 @@ function argument(node: FieldNode, field: GraphQLField<unknown, unknown>, name: 
     return (variables: Variables) => (variable in variables ? variables[variable] : byDefault);
   }
   if (given.kind === Kind.LIST) return given.values;
-  if (given.kind === Kind.INT) return Number(given.value);
-  return given.kind === Kind.NULL ? undefined : [given]; // one value stands for a list of it
+  if (given.kind === Kind.NULL) return undefined;
+  if (defined && isListType(getNullableType(defined.type))) return [given]; // one value stands for a list of it
+  return given.kind === Kind.INT ? Number(given.value) : undefined;
 }
 
 /** Nothing where a directive leaves it out. */

@@ -10,6 +10,7 @@ import {
   type GraphQLSchema,
   type OperationDefinitionNode,
   type VariableDefinitionNode,
+  type ValidationRule,
 } from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
 import { ByteLru } from '../../lib/byte-lru.ts';
@@ -60,12 +61,9 @@ export interface Operation {
  */
 export class Documents {
   readonly #schema: GraphQLSchema;
-  readonly #rules = [
-    ...specifiedRules,
-    knownOperationTypes,
-    selectionLimitsRule(selectionLimits),
-    directiveLimit(maxDirectives),
-  ];
+  /** What bounds the work of the others, whose time grows faster than the document. */
+  readonly #limits = [selectionLimitsRule(selectionLimits), directiveLimit(maxDirectives)];
+  readonly #rules = [...specifiedRules, knownOperationTypes];
   readonly #kept: ByteLru<Prepared>;
   readonly #byDocument = new WeakMap<DocumentNode, Prepared>();
 
@@ -130,9 +128,10 @@ export class Documents {
     };
     const parsed = orError(() => parse(source, { maxTokens, maxSourceLength }));
     if (parsed instanceof GraphQLError) return judged([parsed], 'GRAPHQL_PARSE_FAILED');
-    const errors = orError(
-      () => validate(this.#schema, parsed, this.#rules, { maxErrors: maxErrors - 1 }), // one more says that there are more
-    );
+    const by = (rules: readonly ValidationRule[]) =>
+      orError(() => validate(this.#schema, parsed, rules, { maxErrors: maxErrors - 1 })); // one more says that there are more
+    const above = by(this.#limits);
+    const errors = above instanceof GraphQLError || above.length > 0 ? above : by(this.#rules);
     if (errors instanceof GraphQLError) return judged([errors], 'GRAPHQL_PARSE_FAILED');
     return judged(errors, 'GRAPHQL_VALIDATION_FAILED', parsed);
   }
@@ -163,6 +162,10 @@ function orError<T>(work: () => T): T | GraphQLError {
 const tokensOf = (document: DocumentNode): number =>
   (document as { tokenCount?: number }).tokenCount ?? maxTokens;
 
+/**
+ * As a function of coerced variables. graphql-jit would coerce them itself, by code that it writes out for every input type in
+ * another: for filters, which have themselves as members, until the stack ends, seconds later. So it is told that they are JSON.
+ */
 function compile(
   schema: GraphQLSchema,
   document: DocumentNode,

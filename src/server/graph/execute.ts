@@ -7,8 +7,8 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import type { GraphContext } from '../../../schema/index.ts';
-import { costLimitExceeded } from '../../../schema/errors.ts';
-import { maxErrors } from '../../../schema/limits.ts';
+import { badUserInput, costLimitExceeded } from '../../../schema/errors.ts';
+import { maxErrors, maxListLength } from '../../../schema/limits.ts';
 import type { Documents, Operation, Prepared } from './documents.ts';
 
 export interface Request {
@@ -37,6 +37,8 @@ export function weigh(schema: GraphQLSchema, documents: Documents, request: Requ
   const operation = documents.operation(prepared, operationName);
   if (!operation) return { request, coerced: {}, cost: 0 };
   const { variableDefinitions = [] } = operation.definition;
+  if (variableDefinitions.length > 0 && hasLongList(variables))
+    return { request, operation, coerced: {}, cost: 0, errors: [longList()] };
   const { coerced = {}, errors } =
     variableDefinitions.length > 0
       ? getVariableValues(schema, variableDefinitions, variables ?? {}, { maxErrors })
@@ -85,6 +87,14 @@ export function executeWeighed(
     return result instanceof Promise ? result.then(judge) : judge(result);
   });
 }
+
+/** Whether a list is longer than any that we take. */
+const hasLongList = (value: unknown): boolean =>
+  Array.isArray(value)
+    ? value.length > maxListLength || value.some(hasLongList)
+    : typeof value === 'object' && value !== null && Object.values(value).some(hasLongList);
+
+const longList = () => badUserInput(`A list in variables has at most ${maxListLength} members.`);
 
 /** Weighs a request and executes it. */
 export const execute = (

@@ -28,7 +28,7 @@ export function presentErrors(errors: readonly GraphQLError[], how: Presentation
 
 function present(error: GraphQLError, { requestId, suggestions, hasData }: Presentation): GraphQLError {
   const { nodes = null, source = null, positions = null, path = null, extensions } = error;
-  const code = codeOf(extensions['code']);
+  const code = codeOf(extensions);
   return new GraphQLError(messageOf(error, suggestions), {
     nodes,
     source,
@@ -45,7 +45,8 @@ function present(error: GraphQLError, { requestId, suggestions, hasData }: Prese
 }
 
 /** What yoga and graphql-js call otherwise, in our words. */
-function codeOf(code: unknown): ErrorCode {
+function codeOf({ code, http }: { code?: unknown; http?: unknown }): ErrorCode {
+  if ((http as { status?: number } | undefined)?.status === 405) return 'METHOD_NOT_ALLOWED';
   if (typeof code === 'string' && code in errorCodes) return code as ErrorCode;
   return code === 'INTERNAL_SERVER_ERROR' ? 'INTERNAL' : 'BAD_REQUEST';
 }

@@ -1,0 +1,160 @@
+// npm run bench:hostile: what each hostile query costs a server in CPU and memory, alone and 16 at a time; and whether documents
+// that differ can fill it. Goals: 50 ms of CPU and 50 MB each, 200 MB for 5,000 documents of 100 KB.
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, request as httpRequest } from 'node:http';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { openStore } from '../src/db/index.ts';
+import { wholeNumber } from '../src/cli/options.ts';
+import { hostileRequests, type HostileRequest } from '../test/harness/hostile-requests.ts';
+import { seedRun } from '../test/harness/synthetic-run.ts';
+import { script, temporaryFolder } from './folder.ts';
+import type { Usage } from './hostile/server.ts';
+import { describeMachine, load, machine } from './machine.ts';
+import { digits, markdownTable } from './markdown.ts';
+import { runBench, say } from './run-child.ts';
+
+const goals = { ms: 50, mebibytes: 50, cacheMebibytes: 200 };
+const mebibyte = 2 ** 20;
+
+const program = new Command('bench:hostile')
+  .description('CPU and memory that hostile queries cost a server.')
+  .option('--documents <count>', 'different documents of 100 KB', wholeNumber(1), 5_000)
+  .action(main);
+
+class Server {
+  readonly #child: ChildProcess;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  readonly #port: number;
+
+  private constructor(child: ChildProcess, port: number) {
+    this.#child = child;
+    this.#port = port;
+  }
+
+  static async start(file: string): Promise<Server> {
+    const child = fork(script('hostile/server.ts'), [file], { execArgv: ['--expose-gc'] });
+    process.once('exit', () => child.kill('SIGKILL'));
+    const [port] = (await once(child, 'message')) as [number];
+    return new Server(child, port);
+  }
+
+  /** What it has used so far. */
+  async usage(collect: boolean): Promise<Usage> {
+    const answered = once(this.#child, 'message') as Promise<[Usage]>;
+    this.#child.send({ collect });
+    return (await answered)[0];
+  }
+
+  async ask({ method = 'POST', search = '', headers, body }: Partial<HostileRequest>): Promise<number> {
+    const sent = httpRequest({
+      port: this.#port,
+      host: '127.0.0.1',
+      agent: this.#agent,
+      method,
+      path: `/graphql${search}`,
+      headers: { ...(method === 'POST' && { 'Content-Type': 'application/json' }), ...headers },
+    });
+    sent.on('error', () => undefined); // a body that is too long is cut off
+    const answered = new Promise<number>((resolve) => {
+      sent.once('response', (response) => {
+        response.resume();
+        response.once('close', () => resolve(response.statusCode ?? 0));
+      });
+      sent.once('close', () => resolve(0));
+    });
+    sent.end(body);
+    return answered;
+  }
+
+  stop(): void {
+    this.#agent.destroy();
+    this.#child.kill('SIGKILL');
+  }
+}
+
+/** CPU milliseconds for each of so many at a time, and MiB that the process grew by. */
+async function measure(server: Server, request: HostileRequest, parallel: number) {
+  const before = await server.usage(true);
+  await Promise.all(Array.from({ length: parallel }, () => server.ask(request)));
+  const after = await server.usage(false);
+  return { ms: (after.cpuMs - before.cpuMs) / parallel, grown: (after.rss - before.rss) / mebibyte };
+}
+
+async function main({ documents }: { documents: number }): Promise<void> {
+  const loadBefore = load();
+  const file = join(temporaryFolder(), 'store.sqlite');
+  const store = openStore(file);
+  seedRun(store);
+  store.close();
+
+  const server = await Server.start(file);
+  for (let i = 0; i < 300; i++)
+    await server.ask({ body: JSON.stringify({ query: `{ runs { totalCount } } # ${i}` }) });
+  const rows = [];
+  for (const request of hostileRequests) {
+    await server.ask(request); // the code is compiled, as it is in a server that has run for a while
+    // What differs in a space is another document, so that none was judged before.
+    const anew = {
+      ...request,
+      ...(request.body !== undefined && { body: request.body.replace('"query":"', '"query":" ') }),
+    };
+    const [one, many] = [await measure(server, anew, 1), await measure(server, request, 16)];
+    const good =
+      one.ms <= goals.ms &&
+      many.ms <= goals.ms &&
+      one.grown <= goals.mebibytes &&
+      many.grown <= goals.mebibytes;
+    rows.push([
+      request.name,
+      ...[one.ms, one.grown, many.ms, many.grown].map(digits),
+      good ? 'yes' : 'MISSED',
+    ]);
+    say(`${request.name}: ${digits(one.ms)} ms`);
+  }
+  server.stop();
+
+  const fresh = await Server.start(file);
+  await fresh.ask({ body: JSON.stringify({ query: '{ runs { totalCount } }' }) });
+  const caches = [];
+  for (const [name, document] of [
+    [
+      'valid',
+      (i: number) =>
+        `# ${i} ${'x'.repeat(90_000)}\n{ ${'runs { edges { node { key } } } '.repeat(8)} ${'__typename '.repeat(900)} }`,
+    ],
+    ['refused', (i: number) => `# ${i} ${'x'.repeat(90_000)}\n{ ${'nothing '.repeat(1_800)} }`],
+  ] as const) {
+    const before = await fresh.usage(true);
+    let peak = before.rss;
+    const begun = performance.now();
+    for (let i = 0; i < documents; i++) {
+      await fresh.ask({ body: JSON.stringify({ query: document(i) }) });
+      if (i % 100 === 99) peak = Math.max(peak, (await fresh.usage(false)).rss);
+    }
+    const after = await fresh.usage(true);
+    const [most, left] = [(peak - before.rss) / mebibyte, (after.rss - before.rss) / mebibyte];
+    caches.push([
+      `${documents} documents of 100 KB, ${name}`,
+      digits((after.cpuMs - before.cpuMs) / documents),
+      digits(most),
+      digits(left),
+      digits((after.heap - before.heap) / mebibyte),
+      most <= goals.cacheMebibytes ? 'yes' : 'MISSED',
+    ]);
+    say(
+      `${documents} ${name} documents in ${digits((performance.now() - begun) / 1_000)} s: at most +${digits(most)} MiB`,
+    );
+  }
+  fresh.stop();
+
+  process.stdout.write(
+    `${describeMachine(machine())}, Node ${process.versions.node}; load before ${loadBefore.toFixed(2)}\n\n` +
+      `${markdownTable([['query', 'ms of CPU', 'MiB', 'ms of CPU each, 16 at a time', 'MiB', `≤ ${goals.ms} ms and ≤ ${goals.mebibytes} MiB`], ...rows], [1, 2, 3, 4])}\n\n` +
+      `${markdownTable([['documents', 'ms of CPU each', 'MiB at most', 'MiB after', 'MiB of heap after', `≤ ${goals.cacheMebibytes} MiB`], ...caches], [1, 2, 3, 4])}\n`,
+  );
+}
+
+await runBench(program);
+process.exit();
