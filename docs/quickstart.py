@@ -13,7 +13,7 @@ vectors = [(organism["node"]["name"], vector["node"]) for organism in answer["da
            for layer in organism["node"]["latestRun"]["layers"]["edges"] for vector in layer["node"]["diffVectors"]["edges"]]
 one = numpy.frombuffer(urllib.request.urlopen(vectors[0][1]["diff"]["url"]).read(), "<f4")  # one vector, by its URL
 body = post("/v1/vectors:batch", {"keys": [vector["key"] + "/diff" for _, vector in vectors]})  # many, as one safetensors file
-many = numpy.frombuffer(body[8 + int.from_bytes(body[:8], "little"):], "<f4").reshape(len(vectors), -1)
+many = numpy.frombuffer(body, "<f4", offset=8 + int.from_bytes(body[:8], "little")).reshape(len(vectors), -1)
 cosines = many @ one / (numpy.linalg.norm(many, axis=1) * numpy.linalg.norm(one))
 for (name, vector), cosine in zip(vectors, cosines):
     print(f"{name} position {vector['position']}: norm {vector['norm']:.3f}, cosine with the first {cosine:+.4f}")

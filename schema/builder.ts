@@ -2,8 +2,16 @@ import SchemaBuilder from '@pothos/core';
 import RelayPlugin from '@pothos/plugin-relay';
 import type { Stores } from '../src/db/index.ts';
 import type { JsonValue } from '../src/lib/canonical-json.ts';
+import { costs } from './cost.ts';
+import { spend } from './spend.ts';
 import { jobServices, type JobServices } from './job-services.ts';
-import { defaultPageSize, maxBase64BytesPerAnswer, maxPageSize, maxRows } from './limits.ts';
+import {
+  defaultPageSize,
+  maxBase64BytesPerAnswer,
+  maxCost,
+  maxPageSize,
+  requestTimeoutMs,
+} from './limits.ts';
 
 /** What a resolver may use. */
 export interface GraphContext {
@@ -11,8 +19,14 @@ export interface GraphContext {
   store: Stores;
   /** Scheme, host and port the client used, without a slash at the end; download URLs start with it. */
   origin: string;
-  /** Rows that lists may still read in this request, with texts and vectors counted as rows; counts down. */
+  /** What this request may cost. */
+  costLimit: number;
+  /** Rows that lists may still read in this request, with texts and vectors counted as rows; counts down from costLimit. */
   rowsLeft: number;
+  /** When the request must be done, on the clock of `performance.now()`. */
+  deadline: number;
+  /** What `serviceConfig` says of the server. */
+  service: ServiceFacts;
   /** Bytes that `dataBase64` may still carry in this answer; counts down. */
   base64BytesLeft: number;
   /** On a server with tokens: the query that opens this path for so many seconds, on behalf of the viewer's token. */
@@ -26,6 +40,18 @@ export interface GraphContext {
   guarded: boolean;
 }
 
+/** What a server has beside the store. */
+export interface ServiceFacts {
+  /** Points that a client may spend in an hour; null where requests are not counted. */
+  pointsPerHour: number | null;
+  /** Whether an engine does jobs here. */
+  jobs: boolean;
+  /** Whether requests need a token. */
+  tokens: boolean;
+}
+
+const plainService: ServiceFacts = { pointsPerHour: null, jobs: false, tokens: false };
+
 /** A context for one request. */
 export const graphContext = (
   store: Stores,
@@ -33,15 +59,23 @@ export const graphContext = (
   {
     signUrl,
     jobs = jobServices(),
+    costLimit = maxCost.known,
+    timeoutMs = requestTimeoutMs,
+    service = plainService,
     isCurrent = () => true,
     requestId = null,
     guarded = false,
-  }: Partial<Pick<GraphContext, 'signUrl' | 'jobs' | 'isCurrent' | 'requestId' | 'guarded'>> = {},
+  }: Partial<
+    Pick<GraphContext, 'signUrl' | 'jobs' | 'costLimit' | 'service' | 'isCurrent' | 'requestId' | 'guarded'>
+  > & { timeoutMs?: number } = {},
 ): GraphContext => ({
   store,
   jobs,
   origin,
-  rowsLeft: maxRows,
+  costLimit,
+  rowsLeft: costLimit,
+  deadline: performance.now() + timeoutMs,
+  service,
   base64BytesLeft: maxBase64BytesPerAnswer,
   signUrl,
   isCurrent,
@@ -113,10 +147,17 @@ builder.mutationType({
 
 builder.subscriptionType({ description: 'What happens, as server-sent events.' });
 
+/** Counting stops at 10,000 rows, which takes about as long as to read so many. */
+const countCost = 10;
+
 builder.globalConnectionField('totalCount', (t) =>
   t.int({
+    ...costs({ weight: countCost }),
     description:
       'Rows in the whole list under the same filters. Counted only when asked for; in diffVectors, projections and tokenSearch, which are over everything stored, counting stops at 10,000.',
-    resolve: (page) => page.count(),
+    resolve: (page, _, context) => {
+      spend(context, countCost);
+      return page.count();
+    },
   }),
 );

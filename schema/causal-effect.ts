@@ -1,6 +1,7 @@
 import type { CausalEffectRow } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { connectionType } from './connection.ts';
+import { costs } from './cost.ts';
 import { DiffVectorRef } from './diff-vector.ts';
 import { CausalControlEnum, CausalDirectionEnum, CausalSubsetEnum, ModeEnum } from './enums.ts';
 
@@ -82,6 +83,8 @@ builder.node(CausalEffectRef, {
         resolve: (effect, { kind }, { store }) => store.causalEffects.controlOf(effect, kind),
       }),
       increaseOverControl: t.float({
+        ...costs({ weight: 1 }),
+
         nullable: true,
         description:
           'increase − the control’s, in nats: what is due to this direction and not to touching any. Null when there is no such control.',

@@ -2,6 +2,7 @@ import { type AdaptedModule, readCertificate, type RunCertificate, type RunRow }
 import { arrayListing } from './array-listing.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
+import { costs } from './cost.ts';
 import { AdapterKindEnum } from './enums.ts';
 
 /** What a run's certificate is made of; the run's own columns hold the digests. */
@@ -172,8 +173,13 @@ const UnknownConfigKeysRef = builder
     description:
       'Keys of config.json that the engine does not know; those known to change the numbers are refused.',
     fields: (t) => ({
-      base: t.exposeStringList('base', { description: 'Of the base.' }),
+      base: t.exposeStringList('base', {
+        ...costs({ assumedSize: 100 }),
+        description: 'Of the base.',
+      }),
       finetuned: t.exposeStringList('finetuned', {
+        ...costs({ assumedSize: 100 }),
+
         description: 'Of the finetune; of its base, with an adapter.',
       }),
     }),
@@ -194,6 +200,8 @@ export const CertificateRef = builder.objectRef<CertificateRow>('Certificate').i
     'The sanity checks that a run carries. None of them stopped it: what did not hold is in warnings.',
   fields: (t) => ({
     warnings: t.exposeStringList('warnings', {
+      ...costs({ assumedSize: 10 }),
+
       description: 'What a reader of the results should know, in words; empty when nothing is amiss.',
     }),
     sharedWeights: t.exposeBoolean('sharedWeights', {

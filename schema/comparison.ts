@@ -1,6 +1,7 @@
 import type { DiffVectorRow, RunRow } from '../src/db/index.ts';
 import { cosineOf } from '../src/runs/nearest-vectors.ts';
 import { builder, type GraphContext } from './builder.ts';
+import { costs } from './cost.ts';
 import { DiffVectorRef } from './diff-vector.ts';
 import { badUserInput } from './errors.ts';
 import { maxPageSize } from './limits.ts';
@@ -32,6 +33,8 @@ const PlaceComparisonRef = builder.objectRef<PlaceComparison>('PlaceComparison')
     a: t.expose('a', { type: DiffVectorRef, description: 'The place in the first run.' }),
     b: t.expose('b', { type: DiffVectorRef, description: 'The place in the second run.' }),
     sharedTokens: t.stringList({
+      ...costs({ weight: 2, memberWeight: 2, slicingArguments: ['first'] }),
+
       description:
         'Texts of the tokens that both diffs promote, in the order of the first: of the chosen scale, where the method has scales. Empty when there are none, when one was not read that way, or when the bases are not one: ids then mean other tokens.',
       args: {
@@ -88,6 +91,7 @@ const ComparisonRef = builder.objectRef<Comparison>('Comparison').implement({
     }),
     places: t.expose('places', {
       type: [PlaceComparisonRef],
+      ...costs({ assumedSize: 100 }),
       description: 'Layers and positions that both runs have, ascending.',
     }),
   }),
@@ -126,6 +130,7 @@ function placesOf(run: RunRow, context: GraphContext): DiffVectorRow[] {
 builder.queryField('compare', (t) =>
   t.field({
     type: ComparisonRef,
+    ...costs({ weight: 500 }), // about what is read of 32 layers at 2 positions
     description:
       'Two organisms or runs side by side. An error when one is not there, or their vectors have different widths. Every vector that is read counts as a row of each 4 KiB against the limit of the request.',
     args: {

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { SortKey, SortValue } from '../src/db/index.ts';
 import { invalidCursor } from './errors.ts';
 
@@ -10,7 +10,7 @@ const mostCharacters = 4096;
 
 /** What a cursor belongs to: the store's key, and the list with its parent, filter and order as text. */
 export interface CursorScope {
-  key: Uint8Array;
+  key: KeyObject;
   list: string;
 }
 

@@ -1,42 +1,54 @@
 import { GraphQLError } from 'graphql';
-import { maxBase64BytesPerAnswer, maxRows } from './limits.ts';
+import type { ErrorCode } from './error-codes.ts';
+import { maxBase64BytesPerAnswer } from './limits.ts';
+
+/** An error for clients. */
+const coded = (code: ErrorCode, message: string, more: Record<string, unknown> = {}): GraphQLError =>
+  new GraphQLError(message, { extensions: { code, ...more } });
 
 /** The request asks for something that cannot be; the message says what would be right. */
-export const badUserInput = (message: string): GraphQLError =>
-  new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
+export const badUserInput = (message: string): GraphQLError => coded('BAD_USER_INPUT', message);
 
 export const invalidCursor = (): GraphQLError =>
-  new GraphQLError(
+  coded(
+    'INVALID_CURSOR',
     'This cursor is not one of this list; use endCursor or startCursor of the same field and arguments.',
-    {
-      extensions: { code: 'INVALID_CURSOR' },
-    },
   );
 
-export const costLimitExceeded = (): GraphQLError =>
-  new GraphQLError(
-    `One request reads at most ${maxRows} rows (a text or a vector is one per 4 KiB); ask for fewer, or for the rest by pages.`,
-    {
-      extensions: { code: 'COST_LIMIT_EXCEEDED' },
-    },
+/** Found out before anything was executed. */
+export const costLimitExceeded = (requested: number, limit: number): GraphQLError =>
+  coded(
+    'COST_LIMIT_EXCEEDED',
+    `This query may cost ${requested} points and the most is ${limit}; say a smaller first in inner lists, and ask for the rest by pages.`,
+    { requested, limit },
   );
+
+/** Found out while rows were read. */
+export const costLimitReached = (limit: number): GraphQLError =>
+  coded(
+    'COST_LIMIT_EXCEEDED',
+    `One request reads at most ${limit} rows (a text or a vector is one per 4 KiB); ask for fewer, or for the rest by pages.`,
+    { limit },
+  );
+
+export const timeout = (): GraphQLError =>
+  coded('TIMEOUT', 'This request took longer than it may; ask for less at once.');
 
 export const vectorTooLarge = (url: string): GraphQLError =>
-  new GraphQLError(
+  coded(
+    'VECTOR_TOO_LARGE_FOR_GRAPHQL',
     `dataBase64 of one answer carries at most ${maxBase64BytesPerAnswer} bytes; fetch this vector from ${url}`,
-    {
-      extensions: { code: 'VECTOR_TOO_LARGE_FOR_GRAPHQL', url },
-    },
+    { url },
   );
 
 /** The server only reads its store. */
 export const readOnly = (): GraphQLError =>
-  new GraphQLError('This server only reads: nothing can be changed and no job started here.', {
-    extensions: { code: 'READ_ONLY' },
-  });
+  coded('READ_ONLY', 'This server only reads: nothing can be changed and no job started here.');
+
+/** The client has spent what it may; Retry-After says when to come again. */
+export const rateLimited = (): GraphQLError =>
+  coded('RATE_LIMITED', 'You have used up your points for now; try again after Retry-After seconds.');
 
 /** One client listens to as many streams as it may. */
 export const tooManyStreams = (most: number): GraphQLError =>
-  new GraphQLError(`A client listens to at most ${most} jobs at a time; end one first.`, {
-    extensions: { code: 'RATE_LIMITED' },
-  });
+  coded('RATE_LIMITED', `A client listens to at most ${most} jobs at a time; end one first.`);

@@ -1,4 +1,4 @@
-import type { EnumRef, InputRef } from '@pothos/core';
+import type { EnumRef, ImplementableInputObjectRef, InputRef } from '@pothos/core';
 import type { Order, Where } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { badUserInput } from './errors.ts';
@@ -41,9 +41,9 @@ function checkFilter(filter: Where): void {
       return;
     }
     for (const [name, part] of Object.entries(value)) {
-      if (name === 'and' || name === 'or' || name === 'not') {
+      if (['and', 'or', 'not', 'some'].includes(name)) {
         if (depth === maxFilterDepth) {
-          throw badUserInput(`and, or and not lie more than ${maxFilterDepth} deep in each other.`);
+          throw badUserInput(`and, or, not and some lie more than ${maxFilterDepth} deep in each other.`);
         }
         visit(part, depth + 1);
       } else if (name === 'topTokens' && isObject(part)) {
@@ -162,12 +162,11 @@ export const enumFilter = (name: string, type: EnumRef<never, never> | object): 
 
 /** The filter of a list: a condition for each of its fields, and `and`, `or`, `not`. A field that is missing here does not compile. */
 export function filterInput<Fields extends object>(
-  name: string,
+  ref: ImplementableInputObjectRef<(typeof builder)['$inferSchemaTypes'], Where>,
   description: string,
   _: Fields,
   fields: Record<keyof Fields & string, [type: object, description: string]>,
 ): InputRef<Where> {
-  const ref = builder.inputRef<Where>(name);
   const depth = `At most ${maxFilterDepth} deep and ${maxFilterLeaves} comparisons in all, else an error.`;
   ref.implement({
     description: `${description} Every condition that is given must hold; null and absent are the same.`,

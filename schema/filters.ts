@@ -8,6 +8,7 @@ import {
   runFields,
   runSorts,
   tokenMatches,
+  tokenSorts,
   type TokenMatch,
   type Where,
 } from '../src/db/index.ts';
@@ -39,7 +40,8 @@ export const soughtText = `1 to ${maxFilterText} characters, else an error; spac
 export const soughtTop = `How many tokens of each projection are looked at, from the strongest: 1 to ${maxPageSize}, else an error.`;
 
 const TopTokensFilter = builder.inputRef<Where>('TopTokensFilter').implement({
-  description: 'That a token is among the strongest of at least one projection of this.',
+  description:
+    'That a token is among the strongest of this projection, or of at least one projection of this.',
   fields: (t: InputFields) => ({
     text: t.string({ required: true, description: `The token’s text, ${soughtText}.` }),
     match: t.field({
@@ -64,6 +66,20 @@ const TopTokensFilter = builder.inputRef<Where>('TopTokensFilter').implement({
   }),
 } as never) as object;
 
+/** A filter that is made below, since each can hold the other. */
+const DiffVectorFilterRef = builder.inputRef<Where>('DiffVectorFilter');
+
+const DiffVectorListFilter = builder.inputRef<Where>('DiffVectorListFilter').implement({
+  description: 'Conditions on the diff vectors of this.',
+  fields: (t: InputFields) => ({
+    some: t.field({
+      type: DiffVectorFilterRef,
+      required: true,
+      description: 'At least one matches. It counts as a level of and, or and not.',
+    }),
+  }),
+} as never) as object;
+
 const OrganismFormFilter = enumFilter('OrganismForm', OrganismFormEnum);
 const ModeFilter = enumFilter('Mode', ModeEnum);
 const VariantFilter = enumFilter('ProjectionVariant', ProjectionVariantEnum);
@@ -71,20 +87,29 @@ const SignFilter = enumFilter('ProjectionSign', ProjectionSignEnum);
 
 const moment = 'as text such as 2026-11-23T18:46:50.123Z';
 
-export const OrganismFilter = filterInput('OrganismFilter', 'Which organisms.', organismFields, {
-  name: [StringFilter, 'Its name.'],
-  kind: [StringFilter, 'What sort of finetune, such as SDF.'],
-  form: [OrganismFormFilter, 'How its weights are kept.'],
-  description: [StringFilter, 'The finetune in a few words.'],
-  groundTruth: [StringFilter, 'What it was trained on; null when not known.'],
-  mixRatio: [FloatFilter, 'Unrelated documents mixed in per document of the finetune; null when not known.'],
-  digest: [StringFilter, 'SHA-256 over the adapter or checkpoint, in hex.'],
-  createdAt: [StringFilter, `When it was registered, ${moment}.`],
-  baseModel: [StringFilter, 'Name of its base model.'],
-  topTokens: [TopTokensFilter, 'A token that one of its vectors was read as.'],
-});
+export const OrganismFilter = filterInput(
+  builder.inputRef('OrganismFilter'),
+  'Which organisms.',
+  organismFields,
+  {
+    name: [StringFilter, 'Its name.'],
+    kind: [StringFilter, 'What sort of finetune, such as SDF.'],
+    form: [OrganismFormFilter, 'How its weights are kept.'],
+    description: [StringFilter, 'The finetune in a few words.'],
+    groundTruth: [StringFilter, 'What it was trained on; null when not known.'],
+    mixRatio: [
+      FloatFilter,
+      'Unrelated documents mixed in per document of the finetune; null when not known.',
+    ],
+    digest: [StringFilter, 'SHA-256 over the adapter or checkpoint, in hex.'],
+    createdAt: [StringFilter, `When it was registered, ${moment}.`],
+    baseModel: [StringFilter, 'Name of its base model.'],
+    diffVectors: [DiffVectorListFilter, 'Its diff vectors, of all its runs.'],
+    topTokens: [TopTokensFilter, 'A token that one of its vectors was read as.'],
+  },
+);
 
-export const RunFilter = filterInput('RunFilter', 'Which runs.', runFields, {
+export const RunFilter = filterInput(builder.inputRef('RunFilter'), 'Which runs.', runFields, {
   key: [StringFilter, 'Its key, 20 hex digits.'],
   digest: [StringFilter, 'SHA-256 over its results, in hex.'],
   method: [StringFilter, 'How the models were compared.'],
@@ -98,9 +123,11 @@ export const RunFilter = filterInput('RunFilter', 'Which runs.', runFields, {
   createdAt: [StringFilter, `When it was saved, ${moment}.`],
   corpus: [StringFilter, 'Name of the probe text.'],
   organism: [OrganismFilter, 'The organism measured.'],
+  diffVectors: [DiffVectorListFilter, 'Its diff vectors.'],
+  topTokens: [TopTokensFilter, 'A token that one of its vectors was read as.'],
 });
 
-export const DiffVectorFilter = filterInput('DiffVectorFilter', 'Which diff vectors.', diffVectorFields, {
+export const DiffVectorFilter = filterInput(DiffVectorFilterRef, 'Which diff vectors.', diffVectorFields, {
   layer: [IntFilter, 'Index of the decoder block, 0-based.'],
   relativeDepth: [FloatFilter, 'The depth asked for, 0 (first block) to 1 (last block).'],
   position: [IntFilter, 'Token position, 0-based, BOS included.'],
@@ -126,18 +153,24 @@ export const DiffVectorFilter = filterInput('DiffVectorFilter', 'Which diff vect
   topTokens: [TopTokensFilter, 'A token that it was read as.'],
 });
 
-export const ProjectionFilter = filterInput('ProjectionFilter', 'Which projections.', projectionFields, {
-  method: [StringFilter, 'The method, such as logit-lens.'],
-  methodVersion: [IntFilter, 'Version of that method.'],
-  variant: [VariantFilter, 'Which vector was read.'],
-  sign: [SignFilter, 'Which end its tokens are from.'],
-  scale: [FloatFilter, 'What the vector was multiplied by; null for methods without scales.'],
-  chosen: [BooleanFilter, 'Whether it is at the scale that a rule took.'],
-  score: [FloatFilter, 'What that rule gave it; null where it gave none.'],
-  mode: [ModeFilter, 'Which way of computing was followed.'],
-  createdAt: [StringFilter, `When it was saved, ${moment}.`],
-  diffVector: [DiffVectorFilter, 'The place it was read from.'],
-});
+export const ProjectionFilter = filterInput(
+  builder.inputRef('ProjectionFilter'),
+  'Which projections.',
+  projectionFields,
+  {
+    method: [StringFilter, 'The method, such as logit-lens.'],
+    methodVersion: [IntFilter, 'Version of that method.'],
+    variant: [VariantFilter, 'Which vector was read.'],
+    sign: [SignFilter, 'Which end its tokens are from.'],
+    scale: [FloatFilter, 'What the vector was multiplied by; null for methods without scales.'],
+    chosen: [BooleanFilter, 'Whether it is at the scale that a rule took.'],
+    score: [FloatFilter, 'What that rule gave it; null where it gave none.'],
+    mode: [ModeFilter, 'Which way of computing was followed.'],
+    createdAt: [StringFilter, `When it was saved, ${moment}.`],
+    diffVector: [DiffVectorFilter, 'The place it was read from.'],
+    topTokens: [TopTokensFilter, 'A token in it.'],
+  },
+);
 
 export const OrganismOrder = orderInput('Organism', organismSorts, {
   NAME: 'Its name.',
@@ -171,6 +204,16 @@ export const ProjectionOrder = orderInput('Projection', projectionSorts, {
   SCALE: 'What the vector was multiplied by.',
   SCORE: 'What the rule for scales gave it.',
   CREATED_AT: 'When it was saved.',
+  NORM: 'L2 norm of the diff that it was read from.',
+  ORGANISM: 'Name of the organism.',
+});
+
+export const ProjectionTokenOrder = orderInput('ProjectionToken', tokenSorts, {
+  TEXT: 'Its text.',
+  RANK: 'Place in the projection: ASC has the strongest first.',
+  PROBABILITY: 'What the method gave it.',
+  LAYER: 'Index of the decoder block.',
+  POSITION: 'Token position.',
   NORM: 'L2 norm of the diff that it was read from.',
   ORGANISM: 'Name of the organism.',
 });

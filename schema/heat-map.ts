@@ -1,6 +1,7 @@
 import type { HeatMap } from '../src/db/index.ts';
 import { float32Bytes } from '../src/lib/float32-bytes.ts';
 import { builder } from './builder.ts';
+import { costs } from './cost.ts';
 import { MapStatisticEnum } from './enums.ts';
 import { RunRef } from './run.ts';
 import { rowsOf, spend } from './spend.ts';
@@ -10,10 +11,17 @@ const HeatMapRef = builder.objectRef<HeatMap>('HeatMap').implement({
   fields: (t) => ({
     statistic: t.expose('statistic', { type: MapStatisticEnum, description: 'Which number.' }),
     layers: t.exposeIntList('layers', {
+      ...costs({ assumedSize: 50 }),
+
       description: 'Decoder blocks of the rows, 0-based, ascending.',
     }),
-    positions: t.exposeIntList('positions', { description: 'Positions of the columns, 0-based, ascending.' }),
+    positions: t.exposeIntList('positions', {
+      ...costs({ assumedSize: 50 }),
+      description: 'Positions of the columns, 0-based, ascending.',
+    }),
     shape: t.intList({
+      ...costs({ assumedSize: 2 }),
+
       description: 'Length along each axis: layers, then positions.',
       resolve: ({ layers, positions }) => [layers.length, positions.length],
     }),
@@ -29,6 +37,7 @@ const HeatMapRef = builder.objectRef<HeatMap>('HeatMap').implement({
 builder.objectField(RunRef, 'heatMap', (t) =>
   t.field({
     type: HeatMapRef,
+    ...costs({ weight: 10 }),
     description: 'A number of every diff vector of this run in one piece, for plots.',
     args: {
       statistic: t.arg({

@@ -28,6 +28,7 @@ import './job-subscription.ts';
 import './registration.ts';
 import './tag.ts';
 import './note.ts';
+import './service-config.ts';
 import './visibility.ts';
 import './viewer.ts';
 

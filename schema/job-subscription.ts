@@ -3,7 +3,7 @@ import { builder } from './builder.ts';
 import { JobStateEnum } from './enums.ts';
 import { badUserInput, tooManyStreams } from './errors.ts';
 import { jobEvents } from './job-events.ts';
-import { maxRows, maxStreamsPerClient } from './limits.ts';
+import { maxStreamsPerClient, requestTimeoutMs } from './limits.ts';
 import { keyOf } from './node-key.ts';
 
 export const JobEventRef = builder.objectRef<JobEventRow>('JobEvent').implement({
@@ -46,7 +46,9 @@ builder.subscriptionField('jobProgress', (t) =>
       if (!leave) throw tooManyStreams(maxStreamsPerClient);
       try {
         for await (const event of jobEvents(context.store, key, Math.max(0, after ?? 0), context)) {
-          context.rowsLeft = maxRows; // each event is an answer of its own
+          // Each event is an answer of its own.
+          context.rowsLeft = context.costLimit;
+          context.deadline = performance.now() + requestTimeoutMs;
           yield event;
         }
       } finally {

@@ -4,6 +4,7 @@ import { BaseModelRef } from './base-model.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
 import { CorpusRef } from './corpus.ts';
+import { costs } from './cost.ts';
 import { DiffVectorRef } from './diff-vector.ts';
 import { JobStateEnum } from './enums.ts';
 import { OrganismRef } from './organism.ts';
@@ -77,6 +78,8 @@ builder.node(JobRef, {
         state === 'ERROR' ? { code: errorCode ?? 'INTERNAL', message: errorMessage ?? '' } : null,
     }),
     warnings: t.stringList({
+      ...costs({ assumedSize: 10 }),
+
       description: 'What a reader of its result should know, in words; empty before it is completed.',
       resolve: (job) => resultOf(job).warnings ?? [],
     }),
@@ -92,6 +95,8 @@ builder.node(JobRef, {
       description: 'When it was completed, given up or cancelled; null until then.',
     }),
     lastEvent: t.int({
+      ...costs({ weight: 1 }),
+
       description: 'Number of its newest event; they count from 1.',
       resolve: (job, _, { store }) => store.jobs.lastEventNumber(job),
     }),
@@ -145,6 +150,7 @@ builder.node(JobRef, {
     }),
     diffVectors: t.field({
       type: [DiffVectorRef],
+      ...costs({ assumedSize: 10 }),
       description:
         'The diff vectors that it read, by position; empty where it read none, and before it is completed.',
       resolve: (job, _, { store }) =>
@@ -152,6 +158,7 @@ builder.node(JobRef, {
     }),
     experiments: t.field({
       type: [SteeringExperimentRef],
+      ...costs({ assumedSize: 10 }),
       description:
         'The steering experiments that it made; empty for other kinds, and before it is completed.',
       resolve: (job, _, { store }) =>

@@ -4,6 +4,8 @@ import { JobInputError } from '../src/jobs/index.ts';
 import { canonicalJson, type JsonValue } from '../src/lib/canonical-json.ts';
 import { sha256 } from '../src/lib/sha256.ts';
 import { builder, type GraphContext } from './builder.ts';
+import { costs } from './cost.ts';
+import type { ErrorCode } from './error-codes.ts';
 import { readOnly } from './errors.ts';
 import { requireScope } from './scope.ts';
 import { UserErrorRef, type UserErrorRow, UserProblem } from './user-error.ts';
@@ -49,6 +51,7 @@ export function mutation<Input extends Idempotent, Row extends { key: string }>(
         }),
         userErrors: t.field({
           type: [UserErrorRef],
+          ...costs({ assumedSize: 1 }),
           description: 'What was wrong with the input; empty when all was done.',
           resolve: ({ userErrors }) => userErrors,
         }),
@@ -84,6 +87,7 @@ export function mutation<Input extends Idempotent, Row extends { key: string }>(
   builder.mutationField(name, (t) =>
     t.field({
       type: payload,
+      ...costs({ weight: 10 }), // a transaction that is on disk
       description,
       args: { input: t.arg({ type: options.input, required: true, description: 'What is asked for.' }) },
       resolve: (_, args, context) => {
@@ -105,7 +109,7 @@ const clientOf = ({ store: { viewer } }: GraphContext): string =>
 
 /** A value, not an error: graphql-js would take an instance of Error for a failure. */
 function problemOf(error: unknown): UserErrorRow {
-  const inInput = (code: string, message: string, field: readonly string[] | null) => ({
+  const inInput = (code: ErrorCode, message: string, field: readonly string[] | null) => ({
     code,
     message,
     field: field && ['input', ...field],

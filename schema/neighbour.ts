@@ -1,6 +1,7 @@
 import { nearestVectors, type Neighbour } from '../src/runs/nearest-vectors.ts';
 import { builder } from './builder.ts';
 import { pageSize } from './connection.ts';
+import { costs } from './cost.ts';
 import { DiffVectorRef } from './diff-vector.ts';
 import { maxPageSize } from './limits.ts';
 import { rowsOf, spend } from './spend.ts';
@@ -20,6 +21,7 @@ const NeighbourRef = builder.objectRef<Neighbour>('Neighbour').implement({
 builder.objectField(DiffVectorRef, 'neighbours', (t) =>
   t.field({
     type: [NeighbourRef],
+    ...costs({ weight: 200, slicingArguments: ['first'] }), // about what is read of 50 organisms
     description:
       'The diffs of other organisms with the largest cosine to this one, largest first, among those of equal width in this store. Empty when this one is zero or not finite. Every vector compared counts as a row of each 4 KiB against the limit of the request.',
     args: {

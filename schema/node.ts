@@ -1,8 +1,10 @@
 import { encodeGlobalID, resolveNodes } from '@pothos/plugin-relay';
 import { isObjectType, type GraphQLResolveInfo } from 'graphql';
 import { builder, type GraphContext } from './builder.ts';
+import { costs } from './cost.ts';
 import { badUserInput } from './errors.ts';
 import { maxPageSize } from './limits.ts';
+import { spend } from './spend.ts';
 
 /** Type and key in an id, or null for text that is no id of a node type here. */
 function parseId(id: string, info: GraphQLResolveInfo): { typename: string; id: string } | null {
@@ -35,6 +37,7 @@ builder.queryFields((t) => ({
   }),
   nodes: t.field({
     type: [builder.nodeInterfaceRef()],
+    ...costs({ slicingArguments: ['ids'] }),
     nullable: { list: false, items: true },
     description:
       'The nodes with these ids, in the order asked; null in the place of each that does not exist.',
@@ -47,6 +50,7 @@ builder.queryFields((t) => ({
     resolve: (_, { ids }, context, info) => {
       if (ids.length > maxPageSize)
         throw badUserInput(`ids must be at most ${maxPageSize}, not ${ids.length}.`);
+      spend(context, ids.length);
       return load(ids, context, info);
     },
   }),

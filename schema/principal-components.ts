@@ -1,6 +1,7 @@
 import type { PrincipalComponentsRow } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { connectionType } from './connection.ts';
+import { costs } from './cost.ts';
 import { DiffVectorRef } from './diff-vector.ts';
 
 export const PrincipalComponentsRef = builder.objectRef<PrincipalComponentsRow>('PrincipalComponents');
@@ -17,10 +18,14 @@ builder.node(PrincipalComponentsRef, {
     }),
     samples: t.exposeInt('samples', { description: 'Number of texts, 1 or more.' }),
     explained: t.exposeFloatList('explained', {
+      ...costs({ assumedSize: 100 }),
+
       description:
         'Variance along the first components, in squared activation units, 0 or more, largest first: eigenvalues of the centred covariance.',
     }),
     explainedShares: t.floatList({
+      ...costs({ assumedSize: 100 }),
+
       description: 'Each of explained as a share of total, 0..1. Empty when total is 0.',
       resolve: ({ explained, total }) => (total === 0 ? [] : explained.map((value) => value / total)),
     }),

@@ -1,6 +1,7 @@
 import type { RunLayerRow } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
+import { costs } from './cost.ts';
 import { DiffVectorConnection, DiffVectorRef } from './diff-vector.ts';
 import { RunRef } from './run.ts';
 
@@ -31,6 +32,7 @@ builder.node(RunLayerRef, {
     diffVectors: t.connection(
       {
         type: DiffVectorRef,
+        ...costs({ slicingArguments: ['positions'] }),
         description: 'The diff vectors of this layer, by position.',
         args: {
           positions: t.arg.intList({

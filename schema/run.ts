@@ -4,6 +4,7 @@ import { builder } from './builder.ts';
 import { CertificateRef, certificateOf } from './certificate.ts';
 import { connection, connectionType } from './connection.ts';
 import { CorpusRef } from './corpus.ts';
+import { costs } from './cost.ts';
 import { DivergenceConnection, DivergenceRef } from './divergence.ts';
 import { downloadUrl, urlArguments } from './download-url.ts';
 import { ModeEnum } from './enums.ts';
@@ -119,6 +120,7 @@ builder.node(RunRef, {
     layers: t.connection(
       {
         type: RunLayerRef,
+        ...costs({ slicingArguments: ['layers'] }),
         description: 'The layers measured, lowest first.',
         args: {
           layers: t.arg.intList({
@@ -139,6 +141,7 @@ builder.node(RunRef, {
     divergences: t.connection(
       {
         type: DivergenceRef,
+        ...costs({ slicingArguments: ['positions'] }),
         description: 'How far the predictions of the two models are apart, by position.',
         args: {
           positions: t.arg.intList({ description: 'Only these positions, 0-based. Null or absent: all.' }),

@@ -1,6 +1,7 @@
 import type { SampleRow } from '../src/db/index.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { connectionType } from './connection.ts';
+import { costs } from './cost.ts';
 import { SampleFinishEnum } from './enums.ts';
 import { rowsOf, spend } from './spend.ts';
 import { SteeringExperimentRef } from './steering-experiment.ts';
@@ -35,14 +36,20 @@ builder.node(SampleRef, {
       description: 'What it was multiplied by, in the unit of the experiment’s strength; 0 when unsteered.',
     }),
     prompt: t.string({
+      ...costs({ weight: 1 }),
+
       description: 'What the model was asked.',
       resolve: (sample, _, context) => read(sample, context).prompt,
     }),
     text: t.string({
+      ...costs({ weight: 1 }),
+
       description: 'What it said, the prompt left out; empty when it ended at once.',
       resolve: (sample, _, context) => read(sample, context).text,
     }),
     tokenIds: t.intList({
+      ...costs({ weight: 1, assumedSize: 500 }),
+
       description: 'The ids of what it said, in the vocabulary of the base’s tokenizer.',
       resolve: (sample, _, context) => read(sample, context).tokenIds,
     }),

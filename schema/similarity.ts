@@ -2,6 +2,7 @@ import type { SimilarityRow } from '../src/db/index.ts';
 import { cosineOf } from '../src/runs/nearest-vectors.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { connectionType } from './connection.ts';
+import { costs } from './cost.ts';
 import { SimilarityGroupEnum, SimilarityOtherEnum } from './enums.ts';
 import { badUserInput } from './errors.ts';
 import { rowsOf, spend } from './spend.ts';
@@ -48,6 +49,7 @@ builder.node(SimilarityRef, {
 
 builder.queryField('similarity', (t) =>
   t.float({
+    ...costs({ weight: 8 }),
     nullable: true,
     description:
       'Cosine, -1..1, of two diffs of one width, of any base; an error when there is no such vector or the widths differ. Null when either is zero or not finite.',

@@ -1,13 +1,18 @@
 import type { GraphContext } from './builder.ts';
-import { costLimitExceeded } from './errors.ts';
+import { costLimitReached, timeout } from './errors.ts';
+import { bytesPerPoint } from './limits.ts';
 
 /** What is read beside rows costs as many as its bytes fill, and one at least. */
-const bytesPerRow = 4096;
+export const rowsOf = (bytes: number): number => Math.max(1, Math.ceil(bytes / bytesPerPoint));
 
-export const rowsOf = (bytes: number): number => Math.max(1, Math.ceil(bytes / bytesPerRow));
-
-/** Takes rows from those that the request may still read. @throws COST_LIMIT_EXCEEDED */
+/** Takes rows from those that the request may still read, while there is time. @throws COST_LIMIT_EXCEEDED, TIMEOUT */
 export function spend(context: GraphContext, rows: number): void {
   context.rowsLeft -= rows;
-  if (context.rowsLeft < 0) throw costLimitExceeded();
+  if (context.rowsLeft < 0) throw costLimitReached(context.costLimit);
+  checkTime(context);
+}
+
+/** @throws TIMEOUT */
+export function checkTime({ deadline }: GraphContext): void {
+  if (performance.now() > deadline) throw timeout();
 }

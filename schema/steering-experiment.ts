@@ -2,6 +2,7 @@ import type { SteeringExperimentRow } from '../src/db/index.ts';
 import type { JsonValue } from '../src/lib/canonical-json.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
+import { costs } from './cost.ts';
 import { DiffVectorRef } from './diff-vector.ts';
 import { ModeEnum, SimilarityGroupEnum, SimilarityOtherEnum } from './enums.ts';
 import { SampleConnection, SampleRef } from './sample.ts';
@@ -30,6 +31,8 @@ builder.node(SteeringExperimentRef, {
       description: 'What the vector was multiplied by, in lengths of a typical token’s activation.',
     }),
     thresholds: t.exposeFloatList('thresholds', {
+      ...costs({ assumedSize: 20 }),
+
       description:
         'The largest strength found at which texts stay coherent, for each prompt of the search, in the unit of strength. Empty where the strength was given.',
     }),
@@ -50,6 +53,8 @@ builder.node(SteeringExperimentRef, {
       description: 'How texts were decoded: effective values, and which of them the checkpoint gave.',
     }),
     search: t.field({
+      ...costs({ weight: 1 }),
+
       type: 'JSON',
       description: 'Every strength that was tried, and how many texts the judge found coherent and not.',
       resolve: ({ search }, _, context) => {

@@ -1,6 +1,7 @@
 import { encodeGlobalID } from '@pothos/plugin-relay';
 import type { OrganismRow, RunRow } from '../src/db/index.ts';
 import { builder, type GraphContext } from './builder.ts';
+import { costs } from './cost.ts';
 import { maxTags } from './limits.ts';
 import { idempotencyKeyOptions, mutation } from './mutation.ts';
 import { splitId } from './node-key.ts';
@@ -11,12 +12,14 @@ import { UserProblem } from './user-error.ts';
 
 builder.objectField(OrganismRef, 'tags', (t) =>
   t.stringList({
+    ...costs({ weight: 1, assumedSize: maxTags }),
     description: 'Words that people put on it to find it again, in alphabetical order.',
     resolve: (organism, _, { store }) => store.tags.ofOrganism.list(organism),
   }),
 );
 builder.objectField(RunRef, 'tags', (t) =>
   t.stringList({
+    ...costs({ weight: 1, assumedSize: maxTags }),
     description: 'Words that people put on it to find it again, in alphabetical order.',
     resolve: (run, _, { store }) => store.tags.ofRun.list(run),
   }),

@@ -1,7 +1,8 @@
 import { tokenMatches } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { connection } from './connection.ts';
-import { ProjectionFilter, soughtText, soughtTop, TokenMatchEnum } from './filters.ts';
+import { orderedBy } from './filter.ts';
+import { ProjectionFilter, ProjectionTokenOrder, soughtText, soughtTop, TokenMatchEnum } from './filters.ts';
 import { ProjectionTokenConnection, ProjectionTokenRef } from './projection-token.ts';
 
 builder.queryField('tokenSearch', (t) =>
@@ -9,7 +10,7 @@ builder.queryField('tokenSearch', (t) =>
     {
       type: ProjectionTokenRef,
       description:
-        'Where a text is among the strongest tokens, in projections of every organism: by text, the strongest first. totalCount stops at 10,000.',
+        'Where a text is among the strongest tokens, in projections of every organism: by text, the strongest first, unless told otherwise. totalCount stops at 10,000.',
       args: {
         text: t.arg.string({ required: true, description: `What is looked for, ${soughtText}.` }),
         match: t.arg({
@@ -22,6 +23,10 @@ builder.queryField('tokenSearch', (t) =>
         where: t.arg({
           type: ProjectionFilter,
           description: 'Only tokens of projections that match. Null or absent: all.',
+        }),
+        orderBy: t.arg({
+          type: [ProjectionTokenOrder],
+          description: orderedBy('by text, the strongest first'),
         }),
       },
       resolve: (_, { text, match, top, where, ...page }, context) =>

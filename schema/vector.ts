@@ -1,10 +1,17 @@
 import type { VectorRow } from '../src/db/index.ts';
 import { builder, type GraphContext } from './builder.ts';
+import { costs } from './cost.ts';
 import { DiffVectorRef } from './diff-vector.ts';
 import { VectorKindEnum } from './enums.ts';
 import { downloadUrl, urlArguments } from './download-url.ts';
 import { badUserInput, vectorTooLarge } from './errors.ts';
-import { defaultUrlSeconds, maxBase64Bytes, maxBase64BytesPerAnswer, maxPreview } from './limits.ts';
+import {
+  bytesPerPoint,
+  defaultUrlSeconds,
+  maxBase64Bytes,
+  maxBase64BytesPerAnswer,
+  maxPreview,
+} from './limits.ts';
 import { rowsOf, spend } from './spend.ts';
 
 const bytesPerNumber = 4;
@@ -19,6 +26,8 @@ builder.node(VectorRef, {
     kind: t.expose('kind', { type: VectorKindEnum, description: 'Which numbers these are.' }),
     dtype: t.string({ description: 'Type of each number: float32.', resolve: () => 'float32' }),
     shape: t.intList({
+      ...costs({ assumedSize: 1 }),
+
       description: 'Length along each axis: one axis, d_model long.',
       resolve: (vector) => [vector.byteLength / bytesPerNumber],
     }),
@@ -35,6 +44,8 @@ builder.node(VectorRef, {
       resolve: (vector, { expiresIn }, context) => urlOf(vector, '.npy', expiresIn, context),
     }),
     preview: t.floatList({
+      ...costs({ weight: 8, slicingArguments: ['first'] }), // the whole vector is read
+
       nullable: { list: false, items: true },
       description:
         'The first numbers, exact but for the sign of -0; null in the place of one that is NaN or infinite.',
@@ -45,9 +56,14 @@ builder.node(VectorRef, {
           description: `How many, 1 to ${maxPreview}, else an error; fewer when the vector is shorter.`,
         }),
       },
-      resolve: (vector, { first }, { store }) => previewOf(store.vectors.read(vector), first),
+      resolve: (vector, { first }, context) => {
+        spend(context, rowsOf(vector.byteLength));
+        return previewOf(context.store.vectors.read(vector), first);
+      },
     }),
     dataBase64: t.string({
+      ...costs({ weight: maxBase64Bytes / bytesPerPoint }),
+
       nullable: true,
       description: `The raw little-endian bytes in base64; null when byteLength is above ${maxBase64Bytes}: use url then. All of one answer carry at most ${maxBase64BytesPerAnswer} bytes together; from there on it is a VECTOR_TOO_LARGE_FOR_GRAPHQL error.`,
       resolve: base64Of,

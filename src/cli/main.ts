@@ -7,6 +7,7 @@ import { compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
 import { diffCommand } from './commands/diff.ts';
 import { generateCommand } from './commands/generate.ts';
+import { jobCommand } from './commands/job.ts';
 import { klCommand } from './commands/kl.ts';
 import { organismCommand } from './commands/organism.ts';
 import { patchscopeCommand } from './commands/patchscope.ts';
@@ -34,6 +35,7 @@ const commands = [
   klCommand,
   pcaCommand,
   serveCommand,
+  jobCommand,
   teamCommand,
   tokenCommand,
   shareCommand,

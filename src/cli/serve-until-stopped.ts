@@ -19,10 +19,14 @@ export async function serveUntilStopped(
     logRequests = false,
     roots,
     engine,
+    pointsPerHour,
     requireTokens = false,
     hosts = [],
   }: { host?: string; port: number } & Partial<
-    Pick<ServerOptions, 'graphiql' | 'logRequests' | 'roots' | 'engine' | 'requireTokens' | 'hosts'>
+    Pick<
+      ServerOptions,
+      'graphiql' | 'logRequests' | 'roots' | 'engine' | 'pointsPerHour' | 'requireTokens' | 'hosts'
+    >
   >,
 ): Promise<void> {
   const { createServer, listen } = await import('../server/index.ts');
@@ -31,6 +35,7 @@ export async function serveUntilStopped(
       store,
       graphiql,
       logRequests,
+      pointsPerHour,
       requireTokens,
       hosts: isIP(host) === 0 ? [host, ...hosts] : hosts,
       ...(roots && { roots }),

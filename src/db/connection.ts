@@ -24,6 +24,14 @@ export class Connection {
     return this.#sqlite.readonly;
   }
 
+  get open(): boolean {
+    return this.#sqlite.open;
+  }
+
+  get inTransaction(): boolean {
+    return this.#sqlite.inTransaction;
+  }
+
   /** Path of the file. */
   get name(): string {
     return this.#sqlite.name;

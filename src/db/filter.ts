@@ -1,3 +1,5 @@
+import type { Viewer } from './visible.ts';
+
 /** A condition as SQL over the list's tables, and what is bound to its named parameters. */
 export interface Condition {
   sql: string;
@@ -10,8 +12,9 @@ export type Where = { readonly [field: string]: unknown };
 /** Names a value for binding and gives the parameter that stands for it. */
 export type Bind = (value: string | number) => string;
 
-/** What may be asked of a list: a column, the fields of a row that it belongs to, or a question with its own SQL. */
-export type FilterField = string | { fields: FilterFields } | { condition(asked: Where, bind: Bind): string };
+/** What may be asked of a list: a column, the fields of a row that it belongs to, or a question with its own SQL, which sees no more than the viewer does. */
+export type FilterField =
+  string | { fields: FilterFields } | { condition(asked: Where, bind: Bind, viewer: Viewer): string };
 export type FilterFields = Readonly<Record<string, FilterField>>;
 
 const comparisons = { eq: '=', ne: '<>', lt: '<', lte: '<=', gt: '>', gte: '>=' } as const;
@@ -51,29 +54,30 @@ const all = (parts: readonly string[]): string => (parts.length === 0 ? 'true' :
  * The condition of a filter. A comparison with a value that is null does not hold, and `not` is true of whatever does not match,
  * so a row always matches either a filter or its `not`. Every value is bound; names and operators come from the table of fields.
  */
-export function condition(where: Where | null | undefined, fields: FilterFields): Condition {
+export function condition(where: Where | null | undefined, fields: FilterFields, viewer: Viewer): Condition {
   const parameters: Condition['parameters'] = {};
   const bind: Bind = (value) => {
     const name = `where${Object.keys(parameters).length}`;
     parameters[name] = value;
     return `@${name}`;
   };
-  return { sql: where ? matches(where, fields, bind) : 'true', parameters };
+  return { sql: where ? matches(where, fields, bind, viewer) : 'true', parameters };
 }
 
-export function matches(where: Where, fields: FilterFields, bind: Bind): string {
+export function matches(where: Where, fields: FilterFields, bind: Bind, viewer: Viewer): string {
   const parts = given(where).map(([name, asked]) => {
-    if (name === 'and') return all((asked as Where[]).map((part) => `(${matches(part, fields, bind)})`));
+    if (name === 'and')
+      return all((asked as Where[]).map((part) => `(${matches(part, fields, bind, viewer)})`));
     if (name === 'or') {
-      return `(${(asked as Where[]).map((part) => `(${matches(part, fields, bind)})`).join(' or ') || 'false'})`;
+      return `(${(asked as Where[]).map((part) => `(${matches(part, fields, bind, viewer)})`).join(' or ') || 'false'})`;
     }
-    if (name === 'not') return `((${matches(asked as Where, fields, bind)}) is not true)`;
+    if (name === 'not') return `((${matches(asked as Where, fields, bind, viewer)}) is not true)`;
     const field = fields[name];
     if (field === undefined) throw new Error(`no filter ${name}`);
     if (typeof field === 'string') return all(operations(field, asked as Where, bind));
     return 'fields' in field
-      ? `(${matches(asked as Where, field.fields, bind)})`
-      : field.condition(asked as Where, bind);
+      ? `(${matches(asked as Where, field.fields, bind, viewer)})`
+      : field.condition(asked as Where, bind, viewer);
   });
   return all(parts);
 }

@@ -1,4 +1,4 @@
-import type { Bind, FilterFields, Where } from './filter.ts';
+import { type Bind, type FilterFields, matches, type Where } from './filter.ts';
 import type { Sort } from './listing.ts';
 import { textMatches, type TokenMatch } from './token-texts.ts';
 import { visible, type Viewer } from './visible.ts';
@@ -49,6 +49,13 @@ const withTopTokens = (id: string, wanted: string) => ({
   },
 });
 
+/** That at least one diff vector matches. Its tables have names of their own in there, so conditions may lie in each other. */
+const withDiffVectors = (id: string, wanted: string) => ({
+  condition: ({ some }: Where, bind: Bind, viewer: Viewer): string =>
+    `${id} in (select ${wanted} from diff_vectors ${diffVectorJoins(viewer)}
+      where ${matches(some as Where, diffVectorFields, bind, viewer)})`,
+});
+
 export const organismFields = {
   name: 'organisms.name',
   kind: 'organisms.kind',
@@ -59,6 +66,7 @@ export const organismFields = {
   digest: 'organisms.digest',
   createdAt: 'organisms.created_at',
   baseModel: 'models.name',
+  diffVectors: withDiffVectors('organisms.id', 'runs.organism_id'),
   topTokens: withTopTokens('organisms.id', 'r.organism_id'),
 } satisfies FilterFields;
 
@@ -76,6 +84,8 @@ export const runFields = {
   createdAt: 'runs.created_at',
   corpus: 'corpora.name',
   organism: { fields: organismFields },
+  diffVectors: withDiffVectors('runs.id', 'runs.id'),
+  topTokens: withTopTokens('runs.id', 'r.id'),
 } satisfies FilterFields;
 
 const relativeNorm = '(diff_vectors.norm / nullif(run_layers.base_norm, 0.0))';
@@ -108,6 +118,7 @@ export const projectionFields = {
   mode: 'projections.mode',
   createdAt: 'projections.created_at',
   diffVector: { fields: diffVectorFields },
+  topTokens: withTopTokens('projections.id', 'p.id'),
 } satisfies FilterFields;
 
 export const tokenFields = {
@@ -156,6 +167,16 @@ export const projectionSorts = {
   SCALE: real('projections.scale'),
   SCORE: real('projections.score'),
   CREATED_AT: text('projections.created_at'),
+  NORM: diffVectorSorts.NORM,
+  ORGANISM: diffVectorSorts.ORGANISM,
+} satisfies Record<string, Sort>;
+
+export const tokenSorts = {
+  TEXT: text('projection_tokens.text'),
+  RANK: integer('projection_tokens.rank'),
+  PROBABILITY: real('projection_tokens.probability'),
+  LAYER: diffVectorSorts.LAYER,
+  POSITION: diffVectorSorts.POSITION,
   NORM: diffVectorSorts.NORM,
   ORGANISM: diffVectorSorts.ORGANISM,
 } satisfies Record<string, Sort>;

@@ -12,6 +12,7 @@ export {
   projectionSorts,
   runFields,
   runSorts,
+  tokenSorts,
 } from './filters.ts';
 export {
   mostCounted,
@@ -66,7 +67,7 @@ export type {
   SteeringExperimentRow,
   SteeringSpec,
 } from './stores/steering-experiments.ts';
-export type { DiffHead, VectorRow } from './stores/vectors.ts';
+export type { DiffHead, VectorHead, VectorRow } from './stores/vectors.ts';
 export {
   causalControls,
   causalDirections,

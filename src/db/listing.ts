@@ -1,8 +1,8 @@
-import { getTableColumns, getTableName, type InferSelectModel } from 'drizzle-orm';
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+import { getTableColumns, getTableName, type InferSelectModel, type SQLiteTable } from './drizzle.ts';
 import type { Connection } from './connection.ts';
 import { condition, type FilterFields, type Where } from './filter.ts';
 import { rowReader, selectList } from './table-sql.ts';
+import { anonymous, bindings, type Viewer } from './visible.ts';
 
 /** The values a row is ordered by: with them a page can start after a row that no longer exists. */
 export type SortKey = (string | number | null)[];
@@ -64,8 +64,8 @@ export interface ListingOptions<T extends SQLiteTable, Parent, Filters, Row> {
   /** SQL over the table's columns and the named parameters; every list states its own, so none is a scan by accident. */
   where: string;
   parameters(parent: Parent, filters: Filters): Record<string, string | number | null>;
-  /** What `where` and `joins` say of the viewer is bound to this. */
-  bound?: Record<string, number | null>;
+  /** Whose list it is, where it matters: `where`, `joins` and conditions may use the parameters of `bindings`. */
+  viewer?: Viewer;
   /** Properties of the table, or SQL that gives never null, whose values, in this order, are unique within the list. */
   order: ((keyof InferSelectModel<T> & string) | Sort)[];
   descending?: boolean;
@@ -147,6 +147,8 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
   const columns = getTableColumns(table);
   const read = rowReader(table);
   const selected = selectList(table);
+  const { viewer = anonymous } = options;
+  const viewed = bindings(viewer);
 
   const own = options.order.map((sort): Term => {
     const descending = options.descending ?? false;
@@ -175,11 +177,11 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
   /** FROM and WHERE under these filters, with everything bound but the edges. */
   const rowsUnder = (parent: Parent, filters: Filters) => {
     const { where, orderBy } = askedOf(filters);
-    const asked = condition(where, fields);
+    const asked = condition(where, fields, viewer);
     const joined = options.joined === 'always' || where || orderBy?.length;
     return {
       from: `from "${tableName}" ${joined ? (options.joins ?? '') : ''} where (${options.where}) and (${asked.sql})`,
-      bound: { ...options.bound, ...parameters(parent, filters), ...asked.parameters },
+      bound: { ...viewed, ...parameters(parent, filters), ...asked.parameters },
     };
   };
 

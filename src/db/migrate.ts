@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3';
-import { readMigrationFiles } from 'drizzle-orm/migrator';
+import { readMigrationFiles } from './drizzle.ts';
 import { join } from 'node:path';
 import { packageRoot } from '../lib/package-root.ts';
 

@@ -1,5 +1,10 @@
-import { getTableColumns, getTableName, type InferInsertModel, type InferSelectModel } from 'drizzle-orm';
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+import {
+  getTableColumns,
+  getTableName,
+  type InferInsertModel,
+  type InferSelectModel,
+  type SQLiteTable,
+} from './drizzle.ts';
 import type { Connection } from './connection.ts';
 import { ConflictError, ForbiddenError, NameTakenError, NotFoundError } from './errors.ts';
 import type { Visibility } from './tables/ownership.ts';

@@ -134,6 +134,6 @@ export function runDigest(record: RunRecord): string {
       })),
     })),
   };
-  // Through JSON once: what is not finite becomes null here as it does in the tables.
-  return sha256(canonicalJson(JSON.parse(JSON.stringify(manifest)) as JsonValue));
+  // What is not finite becomes null here as it does in the tables.
+  return sha256(canonicalJson(manifest as unknown as JsonValue, { notFinite: null }));
 }

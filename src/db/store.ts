@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { resolve } from 'node:path';
 import { ByteLru } from '../lib/byte-lru.ts';
 import { CodedError } from '../lib/coded-error.ts';
@@ -27,11 +28,14 @@ import { similarityStore } from './stores/similarities.ts';
 import { steeringExperimentStore } from './stores/steering-experiments.ts';
 import { tagStore } from './stores/tags.ts';
 import { teamStore } from './stores/teams.ts';
-import { vectorStore } from './stores/vectors.ts';
+import { type CheckedVectors, vectorStore } from './stores/vectors.ts';
 import { bearer, owner, type Viewer } from './visible.ts';
 
 /** Viewers whose stores are kept: making one costs some hundred closures, its statements are there already. */
 const mostViewers = 256;
+
+/** Vectors that are kept in memory once they have been read and checked. */
+const mostBytesChecked = 64 * 2 ** 20;
 
 /** Everything measured, in one SQLite file. All calls are synchronous. */
 export type Store = ReturnType<typeof openStore>;
@@ -44,8 +48,9 @@ export type Store = ReturnType<typeof openStore>;
 export function openStore(file: string, options: { readonly?: boolean } = {}) {
   const database = openDatabase(file, options);
   const sqlite = new Connection(database);
+  const checked: CheckedVectors = new ByteLru(mostBytesChecked);
   const accessTokens = accessTokenStore(sqlite);
-  const stores = storesFor(sqlite, owner);
+  const stores = storesFor(sqlite, checked, owner);
   const kept = new ByteLru<Stores>(mostViewers);
   /** What this viewer may see of the store, by the same calls. */
   const as = (viewer: Viewer): Stores => {
@@ -53,7 +58,7 @@ export function openStore(file: string, options: { readonly?: boolean } = {}) {
     const name = JSON.stringify([viewer.kind, viewer.all, viewer.teamId, viewer.tokenId]);
     const known = kept.get(name);
     if (known) return known;
-    const made = storesFor(sqlite, viewer);
+    const made = storesFor(sqlite, checked, viewer);
     kept.set(name, made, 1); // counted, not weighed
     return made;
   };
@@ -81,7 +86,8 @@ export function openStore(file: string, options: { readonly?: boolean } = {}) {
 /** Everything that one viewer can reach. */
 export type Stores = ReturnType<typeof storesFor>;
 
-function storesFor(sqlite: Connection, viewer: Viewer) {
+function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) {
+  const [begin, commit] = [sqlite.prepare('begin deferred'), sqlite.prepare('commit')];
   const models = modelStore(sqlite, viewer);
   const organisms = organismStore(sqlite, viewer);
   const runs = runStore(sqlite, viewer, organisms, models);
@@ -93,7 +99,9 @@ function storesFor(sqlite: Connection, viewer: Viewer) {
     /** Whose stores these are. */
     viewer,
     /** Signs the cursors of lists of this file: the same after a restart and in every copy. */
-    cursorKey: sqlite.pluck("select value from store_keys where name = 'cursor'").get() as Buffer,
+    cursorKey: createSecretKey(
+      sqlite.pluck("select value from store_keys where name = 'cursor'").get() as Buffer,
+    ),
     models,
     organisms,
     corpora: corpusStore(sqlite, viewer),
@@ -101,7 +109,7 @@ function storesFor(sqlite: Connection, viewer: Viewer) {
     layers,
     diffVectors,
     runVectors: runVectorStore(sqlite),
-    vectors: vectorStore(sqlite, viewer, diffVectors),
+    vectors: vectorStore(sqlite, viewer, diffVectors, checked),
     projections,
     tokens: projectionTokenStore(sqlite, viewer, projections),
     steering,
@@ -119,6 +127,19 @@ function storesFor(sqlite: Connection, viewer: Viewer) {
     audit: auditStore(sqlite, viewer),
     /** Whether nothing can be written. */
     readonly: sqlite.readonly,
+    /**
+     * Runs synchronous reads that all see the store as it is at the first of them, whatever is written beside them. Each is cheaper, too:
+     * a statement on its own takes and gives back locks on the file.
+     */
+    snapshot: <T>(work: () => T): T => {
+      if (sqlite.inTransaction || !sqlite.open) return work(); // a closed store says so at the first read
+      begin.run();
+      try {
+        return work();
+      } finally {
+        if (sqlite.inTransaction) commit.run();
+      }
+    },
     /** Runs synchronous work whose writes all happen, or none. */
     transaction: <T>(work: () => T): T => sqlite.transaction(work).immediate(),
   };

@@ -1,11 +1,11 @@
 import {
+  type Column,
   getTableColumns,
   getTableName,
-  type Column,
   type InferInsertModel,
   type InferSelectModel,
-} from 'drizzle-orm';
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+  type SQLiteTable,
+} from './drizzle.ts';
 import type { Connection } from './connection.ts';
 
 // Table definitions give names and types; statements are prepared by hand, since drizzle's own query runner costs

@@ -23,7 +23,7 @@ export const exampleQuery = `# Top tokens that each finetune promotes, and what 
                       diff {
                         npyUrl
                       }
-                      projections(variant: DIFF, sign: PROMOTED, chosen: true) {
+                      projections(variant: DIFF, sign: PROMOTED, chosen: true, first: 4) {
                         edges {
                           node {
                             method

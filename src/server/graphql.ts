@@ -1,93 +1,151 @@
-import type { DocumentNode, ExecutionResult, GraphQLError } from 'graphql';
+import type { DocumentNode, ExecutionResult } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
+import { rateLimited, timeout } from '../../schema/errors.ts';
 import { graphContext, jobServices, schema, type GraphContext } from '../../schema/index.ts';
-import { maxRows } from '../../schema/limits.ts';
+import { maxBodyBytes, maxCost } from '../../schema/limits.ts';
 import { exampleQuery } from './example-query.ts';
 import { Documents, type Prepared } from './graph/documents.ts';
-import { execute, type Request } from './graph/execute.ts';
-import { maxBodyBytes, maxDocumentBytes } from './graph/limits.ts';
+import { executeWeighed, type Request, weigh, type Weighed } from './graph/execute.ts';
+import { maxDocumentBytes } from './graph/limits.ts';
 import { maskError, maskResult } from './graph/mask-errors.ts';
-import { introspectionRefused, introspects, isStranger, withoutSuggestion } from './graph/strangers.ts';
+import { Meter } from './graph/meter.ts';
+import { presentErrors } from './graph/present-errors.ts';
+import { introspectionRefused, introspects, isStranger } from './graph/strangers.ts';
 import { type Call, clientOf, type Services } from './route.ts';
 
 /** Where documents are judged and kept; one for each server. */
 export const createDocuments = (): Documents => new Documents(schema, maxDocumentBytes);
 
-/** What both ways to the graph share: documents judged once, one context, one executor, one way to report errors. */
-export function createGraph({
-  log,
-  access,
-  signer,
-  metrics,
-  documents,
-  roots,
-  streams,
-}: Pick<Services, 'log' | 'access' | 'signer' | 'metrics' | 'roots' | 'streams'> & { documents: Documents }) {
+type GraphServices = Pick<
+  Services,
+  'log' | 'signer' | 'metrics' | 'roots' | 'streams' | 'engine' | 'pointsPerHour' | 'timeoutMs'
+> & { documents: Documents };
+
+/** What both ways to the graph share: documents judged once, one context, one executor, one way to count and to report errors. */
+export function createGraph({ log, signer, metrics, documents, roots, streams, ...services }: GraphServices) {
   const jobs = jobServices({ streams, ...(roots && { roots }) });
+  const { engine, timeoutMs } = services;
+  const meter = new Meter(services.pointsPerHour);
+
   const contextOf = (call: Call): GraphContext => {
-    const { store, origin, token, response, id } = call;
+    const { store, origin, token, response, id, viewer } = call;
+    const guarded = viewer.kind !== 'OWNER';
+    const pointsPerHour = meter.pointsPerHour(call);
     return graphContext(store, origin, {
       signUrl: token && ((path, expiresIn) => signer().sign(path, token, expiresIn)),
       // A stream asks before each poll: it must not outlive its client either.
       isCurrent: () => !response.destroyed && call.isCurrent(),
       requestId: id,
-      guarded: access.guarded(),
+      guarded,
       jobs: { ...jobs, client: clientOf(call) },
+      costLimit: Math.min(isStranger(call) ? maxCost.anonymous : maxCost.known, pointsPerHour ?? Infinity),
+      service: { pointsPerHour, jobs: engine !== undefined, tokens: guarded },
+      ...(timeoutMs !== undefined && { timeoutMs }),
     });
   };
-  const answer = async (request: Request, id: string): Promise<ExecutionResult> => {
-    const { prepared, context } = request;
-    const strange = isStranger(context);
-    const refused = strange && prepared.document && introspects(prepared.document);
-    const result = maskResult(
-      refused ? introspectionRefused() : await execute(schema, documents, request),
-      log,
-      id,
-    );
-    metrics.graphqlRows(maxRows - context.rowsLeft);
-    return strange && result.errors ? { ...result, errors: result.errors.map(withoutSuggestion) } : result;
+
+  /** Takes what a request may cost; where that cannot be had, or it is refused, the answer that says so. */
+  function admit(weighed: Weighed, call: Call): ExecutionResult | undefined {
+    if (!meter.take(call, Math.max(1, weighed.errors ? 0 : weighed.cost))) return { errors: [rateLimited()] };
+    return weighed.errors && { errors: weighed.errors };
+  }
+
+  async function answer(request: Request, call: Call): Promise<ExecutionResult> {
+    const weighed = weigh(schema, documents, request);
+    if (isStranger(call) && request.prepared.document && introspects(request.prepared.document))
+      weighed.errors = [introspectionRefused()];
+    const requested = Math.max(1, weighed.cost);
+    const refused = admit(weighed, call);
+    const withCost = (result: ExecutionResult, actual: number, timedOut = false): ExecutionResult => {
+      const standing = refused ? undefined : meter.settle(call, { requested, actual }, timedOut);
+      if (call.request.headers['x-cost'] !== '1') return result;
+      const { remaining = null, reset } = standing ?? {};
+      const resetAt = reset === undefined ? null : new Date(Date.now() + 1_000 * reset).toISOString();
+      return { ...result, extensions: { cost: { requested, actual, remaining, resetAt } } };
+    };
+    if (refused) return withCost(maskResult(refused, log, call.id), 0);
+
+    const result = maskResult(await executeWeighed(schema, documents, weighed), log, call.id);
+    const { costLimit, rowsLeft } = request.context;
+    const read = costLimit - rowsLeft;
+    metrics.graphqlRows(read);
+    const timedOut = result.errors?.some(({ extensions }) => extensions['code'] === 'TIMEOUT') ?? false;
+    const changes = weighed.operation?.definition.operation === 'mutation';
+    const actual = Math.max(1, read, changes ? requested : 0);
+    return withCost(timedOut ? { errors: [timeout()] } : result, actual, timedOut);
+  }
+
+  /** An answer as it is sent; its errors are counted. */
+  function present<Result extends ExecutionResult>(result: Result, call: Call): Result {
+    if (!result.errors) return result;
+    const errors = presentErrors(result.errors, {
+      requestId: call.id,
+      suggestions: !isStranger(call),
+      hasData: result.data !== undefined,
+    });
+    for (const { extensions } of errors) metrics.graphqlError(String(extensions['code']));
+    return { ...result, errors };
+  }
+
+  /** Whether the client has any points left; where not, `refusal` is the answer. */
+  const mayAsk = (call: Call): boolean => meter.take(call, 0);
+  const refusal = (): ExecutionResult => ({ errors: [rateLimited()] });
+  return {
+    documents,
+    contextOf,
+    execute: answer,
+    admit,
+    present,
+    mayAsk,
+    refusal,
+    chargeRefusal: (call: Call) => meter.takeForRefusal(call),
   };
-  /** Counts the errors of an answer that is about to be sent. */
-  const countErrors = (errors: readonly GraphQLError[] = []) => {
-    for (const { extensions } of errors) metrics.graphqlError(String(extensions['code'] ?? 'BAD_REQUEST'));
-  };
-  return { documents, contextOf, execute: answer, countErrors };
 }
 
 export type Graph = ReturnType<typeof createGraph>;
 
 /** Our documents and executor in the place of yoga's. */
-function useGraph({ documents, contextOf, execute, countErrors }: Graph): Plugin<{ call: Call }> {
+function useGraph({ documents, execute, admit, present, chargeRefusal }: Graph): Plugin<{ call: Call }> {
   const of = (document: DocumentNode): Prepared => {
     const prepared = documents.of(document);
     if (!prepared) throw new Error('yoga has a document that was not prepared here');
     return prepared;
   };
+  const requestOf = (args: {
+    document: DocumentNode;
+    operationName?: string | null | undefined;
+    variableValues?: unknown;
+    contextValue: unknown;
+  }): Request => ({
+    prepared: of(args.document),
+    operationName: args.operationName,
+    variables: args.variableValues as Record<string, unknown> | undefined,
+    context: args.contextValue as GraphContext,
+  });
   return {
-    onParse({ params, setParsedDocument }) {
+    onParse({ params, context, setParsedDocument }) {
       const { document, errors } = documents.prepare(String(params.source));
+      if (errors.length > 0) chargeRefusal(context.call);
       if (!document) throw errors[0];
       setParsedDocument(document);
     },
     onValidate: ({ params, setResult }) => setResult(of(params.documentAST).errors),
-    onResultProcess({ result, setResult, serverContext }) {
-      if (!('errors' in result) || !result.errors) return;
-      countErrors(result.errors);
-      if (isStranger(contextOf((serverContext as unknown as { call: Call }).call)))
-        setResult({ ...result, errors: result.errors.map(withoutSuggestion) });
-    },
     onExecute: ({ args, setExecuteFn }) =>
-      setExecuteFn(() =>
-        execute(
-          {
-            prepared: of(args.document),
-            operationName: args.operationName,
-            variables: args.variableValues as Record<string, unknown> | undefined,
-            context: args.contextValue as unknown as GraphContext,
-          },
-          args.contextValue.call.id,
-        ),
-      ),
+      setExecuteFn(() => execute(requestOf(args), args.contextValue.call)),
+    onSubscribe({ args, setResultAndStopExecution }) {
+      const { call } = args.contextValue;
+      const refused = admit(weigh(schema, documents, requestOf(args)), call);
+      if (refused) return setResultAndStopExecution(refused as never);
+      return {
+        onSubscribeResult: () => ({
+          onNext: ({ result, setResult }) => setResult(present(result, call)),
+        }),
+      };
+    },
+    onResultProcess({ result, setResult, serverContext }) {
+      const { call } = serverContext as unknown as { call: Call };
+      if ('errors' in result) setResult(present(result as ExecutionResult, call));
+    },
   };
 }
 

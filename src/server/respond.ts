@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { ErrorCode } from '../../schema/error-codes.ts';
 
 /** Answers with a JSON body; refusals are `{ code, message }`. */
 export function respondJson(response: ServerResponse, status: number, body: object): void {
@@ -10,5 +11,5 @@ export function respondJson(response: ServerResponse, status: number, body: obje
   response.end(bytes);
 }
 
-export const refuse = (response: ServerResponse, status: number, code: string, message: string): void =>
+export const refuse = (response: ServerResponse, status: number, code: ErrorCode, message: string): void =>
   respondJson(response, status, { code, message });

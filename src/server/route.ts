@@ -27,6 +27,10 @@ export interface Services {
   roots?: JobServices['roots'] | undefined;
   /** Counts the streams that clients listen to. */
   streams: JobServices['streams'];
+  /** Points that each client may spend in the graph in an hour; left out: 200,000 where there are tokens, else no limit. */
+  pointsPerHour?: number | undefined;
+  /** How long a request to the graph may be at work, in place of the published time. For tests. */
+  timeoutMs?: number | undefined;
   /** false: every request to /graphql takes yoga's way. For tests that compare the two. */
   plainPost?: boolean;
 }

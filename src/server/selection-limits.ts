@@ -12,35 +12,49 @@ export interface SelectionLimits {
   depth: number;
   /** Fields in all. */
   fields: number;
-  /** Fields under another name than their own. */
+  /** Fields under another name than their own, `__typename` left out. */
   aliases: number;
+  /** The most of them that are one field. */
+  aliasesOfField: number;
 }
 
-const none: SelectionLimits = { depth: 0, fields: 0, aliases: 0 };
+interface Size {
+  depth: number;
+  fields: number;
+  /** By the name of the field. */
+  aliases: ReadonlyMap<string, number>;
+}
+
+const none: Size = { depth: 0, fields: 0, aliases: new Map() };
 
 /** Refuses operations above the limits, before anything is executed. */
 export const selectionLimits =
   (limits: SelectionLimits): ValidationRule =>
   (context) => ({
     OperationDefinition(operation) {
-      const size = measurer(context)(operation.selectionSet);
-      for (const name of ['depth', 'fields', 'aliases'] as const) {
-        if (size[name] <= limits[name]) continue;
+      const { depth, fields, aliases } = measurer(context)(operation.selectionSet);
+      const refuse = (what: string, most: number) =>
         context.reportError(
-          new GraphQLError(`This query has ${name} ${size[name]}; the most allowed is ${limits[name]}.`, {
+          new GraphQLError(`This query has ${what}; the most allowed is ${most}.`, {
             nodes: operation,
             extensions: { code: 'COST_LIMIT_EXCEEDED' },
           }),
         );
+      if (depth > limits.depth) refuse(`depth ${depth}`, limits.depth);
+      if (fields > limits.fields) refuse(`fields ${fields}`, limits.fields);
+      const all = [...aliases.values()].reduce((sum, count) => sum + count, 0);
+      if (all > limits.aliases) refuse(`aliases ${all}`, limits.aliases);
+      for (const [name, count] of aliases) {
+        if (count > limits.aliasesOfField) refuse(`aliases ${count} of ${name}`, limits.aliasesOfField);
       }
     },
   });
 
-function measurer(context: ValidationContext): (selections: SelectionSetNode) => SelectionLimits {
-  const fragments = new Map<string, SelectionLimits>();
+function measurer(context: ValidationContext): (selections: SelectionSetNode) => Size {
+  const fragments = new Map<string, Size>();
 
   /** Each fragment is measured once, however often it is spread; a cycle counts as empty, another rule refuses it. */
-  function measureFragment(name: string): SelectionLimits {
+  function measureFragment(name: string): Size {
     const known = fragments.get(name);
     if (known) return known;
     fragments.set(name, none);
@@ -50,18 +64,21 @@ function measurer(context: ValidationContext): (selections: SelectionSetNode) =>
     return size;
   }
 
-  function measure({ selections }: SelectionSetNode): SelectionLimits {
-    const total = { ...none };
+  function measure({ selections }: SelectionSetNode): Size {
+    let [depth, fields] = [0, 0];
+    const aliases = new Map<string, number>();
+    const add = (name: string, count: number) => aliases.set(name, (aliases.get(name) ?? 0) + count);
     for (const selection of selections) {
       let size = none;
       if (selection.kind === Kind.FRAGMENT_SPREAD) size = measureFragment(selection.name.value);
       else if (selection.selectionSet) size = measure(selection.selectionSet);
       const field = selection.kind === Kind.FIELD ? selection : undefined;
-      total.depth = Math.max(total.depth, size.depth + (field ? 1 : 0));
-      total.fields += size.fields + (field ? 1 : 0);
-      total.aliases += size.aliases + (field?.alias ? 1 : 0);
+      depth = Math.max(depth, size.depth + (field ? 1 : 0));
+      fields += size.fields + (field ? 1 : 0);
+      for (const [name, count] of size.aliases) add(name, count);
+      if (field?.alias && field.name.value !== '__typename') add(field.name.value, 1);
     }
-    return total;
+    return { depth, fields, aliases };
   }
 
   return measure;

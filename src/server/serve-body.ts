@@ -20,8 +20,8 @@ export interface Body {
   parts: Iterable<Part>;
 }
 
-/** Small parts are sent together, so many bytes at a time. */
-const chunkBytes = 256 * 1024;
+/** Parts are handed on together, so many bytes at a time. */
+const chunkBytes = 1024 * 1024;
 
 /** Answers with a body, or the range of it that a GET asks for, or 304 to who has it. No more than a chunk and a part are in memory. */
 export async function serveBody(
@@ -59,14 +59,16 @@ export async function serveBody(
     ...body.headers,
   });
   while (chunk !== undefined) {
+    response.cork(); // one system call for all pieces, none of which is copied
+    const taken = chunk.map((piece) => response.write(piece)).every(Boolean);
+    response.uncork();
     const next = chunks.next().value;
-    if (next === undefined) break;
-    if (!response.write(chunk)) await drained(response);
+    if (next !== undefined && !taken) await drained(response);
     if (response.destroyed) return;
     if (!isCurrent()) return void response.destroy(); // whose it is has been shut out meanwhile
     chunk = next;
   }
-  response.end(chunk);
+  response.end();
 }
 
 /** Until the client has taken what was written, or is gone. */
@@ -80,10 +82,10 @@ const drained = (response: ServerResponse): Promise<void> =>
     if (response.destroyed) done();
   });
 
-/** The bytes from `start` up to `end`. */
-function* chunksOf(parts: Iterable<Part>, start: number, end: number): Generator<Buffer, undefined> {
+/** The bytes from `start` up to `end`, as pieces in order, some of them at a time. */
+function* chunksOf(parts: Iterable<Part>, start: number, end: number): Generator<Buffer[], undefined> {
   let at = 0;
-  let waiting: Buffer[] = [];
+  let pieces: Buffer[] = [];
   let size = 0;
   for (const part of parts) {
     const [from, to] = [Math.max(start, at), Math.min(end, at + part.byteLength)];
@@ -91,17 +93,17 @@ function* chunksOf(parts: Iterable<Part>, start: number, end: number): Generator
       const data = part.read();
       if (data.length !== part.byteLength)
         throw new Error(`a part has ${data.length} bytes, ${part.byteLength} were announced`);
-      waiting.push(data.subarray(from - at, to - at));
+      pieces.push(data.subarray(from - at, to - at));
       size += to - from;
       if (size >= chunkBytes) {
-        yield waiting.length === 1 ? (waiting[0] as Buffer) : Buffer.concat(waiting, size);
-        [waiting, size] = [[], 0];
+        yield pieces;
+        [pieces, size] = [[], 0];
       }
     }
     at += part.byteLength;
     if (at >= end) break;
   }
-  if (size > 0) yield waiting.length === 1 ? (waiting[0] as Buffer) : Buffer.concat(waiting, size);
+  if (size > 0) yield pieces;
   return undefined;
 }
 

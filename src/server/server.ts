@@ -5,6 +5,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import type { ErrorCode } from '../../schema/error-codes.ts';
 import { StreamLimit } from '../../schema/index.ts';
 import { anonymous, jobStates } from '../db/index.ts';
 import { explainError } from '../lib/explain-error.ts';
@@ -23,7 +24,7 @@ import { type UrlSigner, urlSigner } from './url-signer.ts';
 
 export interface ServerOptions extends Pick<
   Services,
-  'store' | 'graphiql' | 'plainPost' | 'roots' | 'engine'
+  'store' | 'graphiql' | 'plainPost' | 'roots' | 'engine' | 'pointsPerHour' | 'timeoutMs'
 > {
   /** Who brings no token is a stranger even while the store has none; without it, its owner. */
   requireTokens?: boolean;
@@ -47,12 +48,13 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
     log({ level: 'error', requestId: 'none', message: explainError(error) }),
   );
   const access = createAccess({ store, requireTokens, signer, refused: refusedTokens });
+  const seenByStrangers = store.as(anonymous);
   const isAllowedHost = allowedHosts(options.hosts ?? []);
   const documents = createDocuments();
   const jobs = () => Object.fromEntries(jobStates.map((state) => [state, store.jobs.count(state)]));
   const metrics = createMetrics({ documents: () => documents.kept, jobs });
   const streams = new StreamLimit();
-  const graph = createGraph({ log, access, signer, metrics, documents, roots: options.roots, streams });
+  const graph = createGraph({ ...options, log, signer, metrics, documents, streams });
   const services: Services = {
     ...options,
     log,
@@ -71,7 +73,7 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
     response: ServerResponse,
     id: string,
   ): { route: string | null; answered: unknown } {
-    const refused = (...refusal: [status: number, code: string, message: string]) => ({
+    const refused = (...refusal: [status: number, code: ErrorCode, message: string]) => ({
       route: null,
       answered: refuse(response, ...refusal),
     });
@@ -96,8 +98,17 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
         response.setHeader('Allow', route.methods.join(', '));
         return refused(405, 'METHOD_NOT_ALLOWED', `use ${route.methods.join(' or ')} here`);
       }
-      const seen = store.as(anonymous);
-      const call: Call = { ...stranger, id, store: seen, request, response, parts, origin, path, search };
+      const call: Call = {
+        ...stranger,
+        id,
+        store: seenByStrangers,
+        request,
+        response,
+        parts,
+        origin,
+        path,
+        search,
+      };
       return { route: route.name, answered: access.admit(route, call) && route.handle(call) };
     }
     return refused(404, 'NOT_FOUND', 'nothing here; the graph is at /graphql');

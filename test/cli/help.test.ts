@@ -31,6 +31,7 @@ test('deltascope', async () =>
       kl [options] <organism-or-run>          measure KL(finetuned ‖ base) of the next-token distributions on the texts of a run, by position
       pca [options] <organism-or-run>         find how many directions the differences of single texts spread along (principal components)
       serve [options]                         serve the graph, with GraphiQL, and the vectors on this machine; do the jobs that are asked for
+      job                                     see and cancel the jobs that were asked for through the graph
       team                                    make and list teams: what tokens belong to and things are shared in
       token                                   make, list and end the tokens by which clients are let in
       share [options] <kind> <name>           say who sees an organism with its runs, a base model or a corpus
@@ -429,6 +430,25 @@ test('serve', async () =>
       -h, --help             display help for command
     "
   `));
+
+test('job show', async () =>
+  expect(await help('job', 'show')).toMatchInlineSnapshot(`
+  "Usage: deltascope job show [options] <key>
+
+  show a job: what was asked, how far it is and what came of it
+
+  Arguments:
+    key              its key, from \`deltascope job list\`
+
+  Options:
+    --follow         go on until it has ended; exits with 1 where it did not
+                     complete
+    --data <folder>  folder that holds the store (default: "deltascope-data", env:
+                     DELTASCOPE_DATA)
+    --json           print JSON instead of a table
+    -h, --help       display help for command
+  "
+`));
 
 test('without a command, help goes to standard error with 2', async () => {
   const { code, stdout, stderr } = await deltascope();

@@ -181,3 +181,29 @@ describe('openStore', () => {
     expect(refusal(file, { readonly: true })).toMatchObject({ code: 'STORE_OLDER' });
   });
 });
+
+describe('snapshot', () => {
+  it('shows one moment, whatever is written beside it, and ends when an error does', () => {
+    const file = join(temporaryFolder(), 'deltascope.sqlite');
+    const [writer, reader] = [openStore(file), openStore(file)];
+    const run = seedRun(writer);
+    const tags = () => reader.tags.ofRun.list(run);
+    const seen = reader.snapshot(() => {
+      const before = tags();
+      writer.tags.ofRun.add(run, 'meanwhile');
+      return [before, tags()];
+    });
+    expect(seen).toEqual([[], []]);
+    expect(tags()).toEqual(['meanwhile']);
+    expect(() =>
+      reader.snapshot(() => {
+        tags();
+        throw new Error('midway');
+      }),
+    ).toThrow('midway');
+    writer.tags.ofRun.add(run, 'later');
+    expect(tags()).toEqual(['later', 'meanwhile']);
+    writer.close();
+    reader.close();
+  });
+});

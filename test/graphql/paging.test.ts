@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { graphContext, schema } from '../../schema/index.ts';
 import type { DiffVectorRow, Store } from '../../src/db/index.ts';
-import { ask, errorCode, execute } from '../harness/ask.ts';
+import { Documents } from '../../src/server/graph/documents.ts';
+import { execute } from '../../src/server/graph/execute.ts';
+import { ask, errorCode } from '../harness/ask.ts';
 import {
   syntheticComponents,
   syntheticDivergence,
@@ -9,6 +12,7 @@ import {
   syntheticReadings,
   syntheticSimilarity,
 } from '../harness/synthetic-results.ts';
+import { serve } from '../harness/serve.ts';
 import { seedRun } from '../harness/synthetic-run.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
@@ -211,6 +215,31 @@ describe('paging', () => {
     });
   });
 
+  it('takes null for first and last as absent, and 0 rows before and after a cursor', async () => {
+    const store = seeded();
+    const whole = await page(
+      store,
+      'layer.diffVectors',
+      'first: null, last: null, after: null, before: null',
+    );
+    const ids = idsOf(whole);
+    expect(ids).toHaveLength(7);
+    const [third, fifth] = [whole.edges[2]!.cursor, whole.edges[4]!.cursor];
+    expect(await page(store, 'layer.diffVectors', `first: 0, after: "${third}"`)).toMatchObject({
+      edges: [],
+      pageInfo: { hasPreviousPage: true, hasNextPage: true, startCursor: null, endCursor: null },
+    });
+    expect(await page(store, 'layer.diffVectors', `last: 0, before: "${third}"`)).toMatchObject({
+      edges: [],
+      pageInfo: { hasPreviousPage: true, hasNextPage: true },
+    });
+    const last = await page(store, 'layer.diffVectors', `last: 2, before: "${fifth}"`);
+    expect(idsOf(last)).toEqual(ids.slice(2, 4));
+    expect(last.pageInfo).toMatchObject({ hasPreviousPage: true, hasNextPage: true });
+    const none = await page(store, 'layer.diffVectors', `after: "${third}", before: "${third}"`);
+    expect(none).toMatchObject({ edges: [], totalCount: 7 });
+  });
+
   it('knows, past the last row, that rows precede', async () => {
     const store = seeded();
     const { pageInfo } = await page(store, 'layer.diffVectors', 'first: 200');
@@ -225,6 +254,19 @@ describe('paging', () => {
       expect(await errorCode(temporaryStore(), `{ runs(${args}) { totalCount } }`)).toBe('BAD_USER_INPUT');
     },
   );
+
+  it('refuses a number of rows above 32 bits before anything is read', async () => {
+    const { query } = await serve(temporaryStore());
+    for (const body of [
+      { query: '{ runs(first: 2147483648) { totalCount } }' },
+      { query: 'query ($n: Int) { runs(first: $n) { totalCount } }', variables: { n: 2 ** 31 } },
+    ]) {
+      const response = await query(body);
+      expect(response.status).toBe(400);
+      const { errors, data } = (await response.json()) as { errors: object[]; data?: unknown };
+      expect([errors.length, data]).toEqual([1, undefined]);
+    }
+  });
 
   it('refuses a cursor of another list, parent or filter', async () => {
     const store = seeded();
@@ -275,15 +317,28 @@ describe('paging', () => {
     }
   });
 
-  it('reads at most 20,000 rows in one request, however they are asked for', async () => {
-    const store = temporaryStore();
-    seedRun(store, { tokens: 200, layers: [0, 1, 2, 3], positions: 5 }); // 8,000 tokens in 40 projections
-    const tokens = `layers(first: $n) { edges { node { diffVectors(first: $n) { edges { node { projections(first: $n) { edges { node {
-      tokens(first: $n) { edges { node { rank } } } } } } } } } } } }`;
-    const query = (aliases: string[]) =>
-      `query ($n: Int) { organism(name: "tiny-cake") { latestRun { ${aliases.map((a) => `${a}: ${tokens}`).join(' ')} } } }`;
-    expect((await execute(store, query(['a', 'b']), { n: 200 })).errors).toBeUndefined();
-    const { errors } = await execute(store, query(['a', 'b', 'c']), { n: 200 });
-    expect(errors?.every((error) => error.extensions['code'] === 'COST_LIMIT_EXCEEDED')).toBe(true);
-  });
+  it.each([0, 1])(
+    'ends a request that reads more rows than were foreseen (short of the limit by %i)',
+    async (spare) => {
+      const store = temporaryStore();
+      seedRun(store, { tokens: 20, layers: [0], positions: 1 }); // projections of 20 tokens
+      const documents = new Documents(schema, 2 ** 20);
+      const prepared =
+        documents.prepare(`{ organism(name: "tiny-cake") { latestRun { layers(first: 9) { edges { node {
+      diffVectors(first: 9) { edges { node { projections(first: 9) { edges { node {
+        tokens(first: 20) { edges { node { rank } } } } } } } } } } } } } } }`);
+      const whole = graphContext(store, 'http://127.0.0.1');
+      await execute(schema, documents, { prepared, context: whole });
+      const rows = whole.costLimit - whole.rowsLeft;
+      expect(rows).toBe(1 + 1 + 2 + 2 * 20); // layer, vector, projections, tokens
+      for (const _ of ['interpreted', 'compiled', 'compiled']) {
+        const context = graphContext(store, 'http://127.0.0.1');
+        context.rowsLeft = rows - 1 + spare;
+        const { errors } = await execute(schema, documents, { prepared, context });
+        expect(errors?.map(({ extensions }) => extensions['code'])).toEqual(
+          spare === 0 ? ['COST_LIMIT_EXCEEDED'] : undefined,
+        );
+      }
+    },
+  );
 });

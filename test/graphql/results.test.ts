@@ -87,7 +87,7 @@ describe('a diff vector', () => {
 
   it('goes down to what was said when it was added, and back up', async () => {
     const { of, vector, experiment } = seeded();
-    const { steeringExperiments } = await of(`steeringExperiments { totalCount edges { node {
+    const { steeringExperiments } = await of(`steeringExperiments(first: 5) { totalCount edges { node {
       key judge judgeVersion mode strength thresholds normMultiple klFromUnsteered seed parameters settings search
       engineVersion createdAt
       samples(steered: true, prompt: 1) { totalCount edges { node {

@@ -1,8 +1,8 @@
-import { graphql, type ExecutionResult } from 'graphql';
+import { getVariableValues, graphql, type ExecutionResult } from 'graphql';
 import { graphContext, schema } from '../../schema/index.ts';
 import type { Store } from '../../src/db/index.ts';
 import { Documents } from '../../src/server/graph/documents.ts';
-import { execute as executePrepared } from '../../src/server/graph/execute.ts';
+import { execute as executePrepared, weigh } from '../../src/server/graph/execute.ts';
 
 /** What came back: tests say by their expectations what is in it. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -20,8 +20,12 @@ export async function execute(
   variables: Record<string, unknown> = {},
 ): Promise<ExecutionResult<Answer>> {
   const context = () => graphContext(store, 'http://127.0.0.1:4000');
-  const judged = await graphql({ schema, source, variableValues: variables, contextValue: context() });
   const prepared = documents.prepare(source);
+  if (prepared.errors.length === 0) {
+    const { errors } = weigh(schema, documents, { prepared, variables, context: context() });
+    if (errors?.some(({ extensions }) => extensions['code'] === 'COST_LIMIT_EXCEEDED')) return { errors };
+  }
+  const judged = await graphql({ schema, source, variableValues: variables, contextValue: context() });
   const operation = documents.operation(prepared, null);
   if (prepared.errors.length > 0 || operation?.definition.operation !== 'query') return judged as never;
 
@@ -34,7 +38,10 @@ export async function execute(
   for (const _ of ['interpreted', 'compiled'])
     same(await executePrepared(schema, documents, { prepared, variables, context: context() }));
   // The same function once more without graphql-js to fall back on: it must be what answers.
-  if (!judged.errors) same(await operation.compiled?.(undefined, context(), variables));
+  if (!judged.errors) {
+    const { coerced } = getVariableValues(schema, operation.definition.variableDefinitions ?? [], variables);
+    same(await operation.compiled?.(undefined, context(), coerced));
+  }
   return judged as ExecutionResult<Answer>;
 }
 

@@ -40,6 +40,16 @@ describe('documents', () => {
     expect(documents.kept.entries).toBe(3);
   });
 
+  it('are compiled where a variable is a filter, whose members are filters', () => {
+    const documents = new Documents(schema, 2 ** 20);
+    const prepared = documents.prepare(
+      'query ($where: ProjectionFilter, $all: Boolean!) { projections(where: $where) { totalCount @include(if: $all) } }',
+    );
+    const operation = documents.operation(prepared, null)!;
+    documents.compiled(prepared, operation);
+    expect(documents.compiled(prepared, operation)).toBeTypeOf('function');
+  });
+
   it('report at most twenty errors', () => {
     const { errors } = new Documents(schema, 2 ** 20).prepare(`{ ${'nothing '.repeat(500)} }`);
     expect(errors.length).toBeLessThanOrEqual(21); // and one that says so

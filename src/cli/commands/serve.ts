@@ -17,6 +17,7 @@ interface ServeOptions {
   roots?: Record<string, string>;
   threads?: number;
   logRequests?: boolean;
+  rate?: number;
   requireTokens?: boolean;
   allowHost?: string[];
 }
@@ -37,6 +38,11 @@ export const serveCommand = (): Command =>
     .option('--require-tokens', 'let nobody in as the owner, even while there are no tokens')
     .option('--no-graphiql', 'no page at /graphql for browsers')
     .option('--log-requests', 'one line of JSON on standard error for each request')
+    .option(
+      '--rate <points>',
+      'points that each client may spend in the graph in an hour, about a row read each; 0 for no limit',
+      wholeNumber(0),
+    )
     .option('--no-engine', 'only read: no jobs, no changes')
     .option(
       '--roots <name=folder>',
@@ -59,11 +65,12 @@ export const serveCommand = (): Command =>
       }
     });
 
-const asked = ({ host, port, graphiql, logRequests, requireTokens, allowHost }: ServeOptions) => ({
+const asked = ({ host, port, graphiql, logRequests, rate, requireTokens, allowHost }: ServeOptions) => ({
   host,
   port,
   graphiql,
   logRequests: logRequests ?? false,
+  pointsPerHour: rate,
   requireTokens: requireTokens ?? false,
   hosts: allowHost ?? [],
 });

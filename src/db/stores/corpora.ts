@@ -2,7 +2,7 @@ import type { Connection } from '../connection.ts';
 import { listing } from '../listing.ts';
 import { named, type Given } from '../named.ts';
 import { corpora } from '../tables/corpora.ts';
-import { bindings, listed, type Viewer } from '../visible.ts';
+import { listed, type Viewer } from '../visible.ts';
 
 export type NewCorpus = Given<typeof corpora>;
 export type CorpusRow = typeof corpora.$inferSelect & { key: string };
@@ -16,7 +16,7 @@ export const corpusStore = (sqlite: Connection, viewer: Viewer) => ({
     table: corpora,
     where: listed(viewer, 'corpora'),
     parameters: () => ({}),
-    bound: bindings(viewer),
+    viewer,
     order: ['name'],
     row: toRow,
   }),

@@ -7,7 +7,7 @@ import { diffVectorFields, diffVectorJoins, diffVectorSorts } from '../filters.t
 import { type Asked, isOneOf, listing, mostCounted, oneOf } from '../listing.ts';
 import { finder } from '../table-sql.ts';
 import { diffVectors } from '../tables/diff-vectors.ts';
-import { bindings, listed, type Viewer } from '../visible.ts';
+import { listed, type Viewer } from '../visible.ts';
 import type { RunLayerRow } from './run-layers.ts';
 import type { RunRow } from './runs.ts';
 
@@ -112,7 +112,7 @@ export function diffVectorStore(
         const layer = layers.loader();
         return all.map((columns) => toRow(columns, layer(columns.layerId)));
       },
-      bound: bindings(viewer),
+      viewer,
       joins: diffVectorJoins(viewer),
       joined: 'always',
       fields: diffVectorFields,

@@ -7,6 +7,8 @@ const keptMs = 24 * 60 * 60 * 1000;
 
 /** The same idempotency key came with another request. */
 export class IdempotencyConflictError extends CodedError {
+  declare readonly code: 'CONFLICT';
+
   constructor(key: string) {
     super(
       'CONFLICT',

@@ -386,7 +386,7 @@ export function jobStore(sqlite: Connection, viewer: Viewer) {
         states: oneOf(states),
         kinds: oneOf(kinds),
       }),
-      bound: bindings(viewer),
+      viewer,
       order: ['createdAt', 'key'],
       descending: true,
       row: (columns) => columns,

@@ -2,7 +2,7 @@ import type { Connection } from '../connection.ts';
 import { listing } from '../listing.ts';
 import { named, type Given } from '../named.ts';
 import { models } from '../tables/models.ts';
-import { bindings, listed, type Viewer } from '../visible.ts';
+import { listed, type Viewer } from '../visible.ts';
 
 export type NewModel = Given<typeof models>;
 export type ModelRow = typeof models.$inferSelect & { key: string };
@@ -16,7 +16,7 @@ export const modelStore = (sqlite: Connection, viewer: Viewer) => ({
     table: models,
     where: listed(viewer, 'models'),
     parameters: () => ({}),
-    bound: bindings(viewer),
+    viewer,
     order: ['name'],
     row: toRow,
   }),

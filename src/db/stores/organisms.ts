@@ -4,7 +4,7 @@ import { type Asked, isOneOf, listing, oneOf } from '../listing.ts';
 import { named, type Given } from '../named.ts';
 import { organisms, type OrganismForm } from '../tables/organisms.ts';
 import type { ModelRow } from './models.ts';
-import { bindings, listed, type Viewer } from '../visible.ts';
+import { listed, type Viewer } from '../visible.ts';
 
 export type NewOrganism = Given<typeof organisms>;
 export type OrganismRow = typeof organisms.$inferSelect & { key: string };
@@ -21,7 +21,7 @@ export function organismStore(sqlite: Connection, viewer: Viewer) {
   const bind = ({ kinds, forms }: OrganismFilters) => ({ kinds: oneOf(kinds), forms: oneOf(forms) });
   const remove = sqlite.prepare('delete from organisms where id = ?');
   const asked = {
-    bound: bindings(viewer),
+    viewer,
     joins: organismJoins(viewer),
     fields: organismFields,
     sorts: organismSorts,

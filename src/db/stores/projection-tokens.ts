@@ -1,10 +1,10 @@
 import type { Connection } from '../connection.ts';
 import { splitTokenKey } from '../keys.ts';
-import { tokenFields, tokenJoins } from '../filters.ts';
+import { tokenFields, tokenJoins, tokenSorts } from '../filters.ts';
 import { type Asked, listing, mostCounted } from '../listing.ts';
 import { finder } from '../table-sql.ts';
 import { projectionTokens } from '../tables/projection-tokens.ts';
-import { bindings, listed, type Viewer } from '../visible.ts';
+import { listed, type Viewer } from '../visible.ts';
 import type { ProjectionRow } from './projections.ts';
 
 type Columns = typeof projectionTokens.$inferSelect;
@@ -29,22 +29,23 @@ export function projectionTokenStore(
       const columns = projection && find(projection.id, parts.rank);
       return columns && toRow(columns, projection);
     },
-    /** Those that a search finds, in readings of every organism: by text, the strongest first. */
+    /** Those that a search finds, in readings of every organism: by text, the strongest first, unless told otherwise. */
     search: listing(sqlite, {
       name: 'tokenSearch',
       table: projectionTokens,
       where: listed(viewer, 'organisms'),
-      parameters: (_: null, __: Pick<Asked, 'where'>) => ({}),
+      parameters: (_: null, __: Asked) => ({}),
       order: ['text', 'rank', 'projectionId'],
       row: (columns) => toRow(columns, projections.loader()(columns.projectionId)),
       rows(all) {
         const projection = projections.loader();
         return all.map((columns) => toRow(columns, projection(columns.projectionId)));
       },
-      bound: bindings(viewer),
+      viewer,
       joins: tokenJoins(viewer),
       joined: 'always',
       fields: tokenFields,
+      sorts: tokenSorts,
       mostCounted,
     }),
     ofProjection: listing(sqlite, {

@@ -18,7 +18,7 @@ import {
   type ProjectionSign,
   type ProjectionVariant,
 } from '../tables/projections.ts';
-import { bindings, listed, type Viewer } from '../visible.ts';
+import { listed, type Viewer } from '../visible.ts';
 import type { DiffVectorRow } from './diff-vectors.ts';
 
 type Columns = typeof projections.$inferSelect;
@@ -167,7 +167,7 @@ export function projectionStore(
         const vector = diffVectors.loader();
         return all.map((columns) => toRow(columns, vector(columns.vectorId)));
       },
-      bound: bindings(viewer),
+      viewer,
       joins: projectionJoins(viewer),
       joined: 'always',
       fields: projectionFields,

@@ -131,7 +131,7 @@ export function runStore(
   });
 
   const methodFilter = isOneOf('runs.method', 'methods');
-  const asked = { bound, joins: runJoins(viewer), fields: runFields, sorts: runSorts };
+  const asked = { viewer, joins: runJoins(viewer), fields: runFields, sorts: runSorts };
   return {
     findByKey,
     /** Runs by their integer keys, each read once. */

@@ -103,7 +103,7 @@ export function steeringExperimentStore(
     const key = keyOf({ ...record, prompts: promptsOf(place, record.samples) });
     const known = at(vector, judge, key);
     if (known) {
-      const [stored, given] = [known.settings, settings].map(canonicalJson);
+      const [stored, given] = [known.settings, settings].map((each) => canonicalJson(each));
       if (stored !== given)
         checks(place).refuse(
           `${known.key} was decoded with ${stored}, not ${given}; parameters must tell them apart`,

@@ -1,4 +1,4 @@
-import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { integer, sqliteTable, text } from '../drizzle.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 
 /**

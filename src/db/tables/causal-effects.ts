@@ -1,5 +1,4 @@
-import { sql } from 'drizzle-orm';
-import { check, index, integer, real, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core';
+import { check, index, integer, real, sql, sqliteTable, text, unique } from '../drizzle.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import { diffVectors } from './diff-vectors.ts';
 import { modes } from './modes.ts';

@@ -1,4 +1,4 @@
-import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { index, integer, sqliteTable, text } from '../drizzle.ts';
 import { ownership, ownershipChecks } from './ownership.ts';
 
 /** Probe texts: JSONL files with a text column. */

@@ -1,5 +1,4 @@
-import { sql } from 'drizzle-orm';
-import { index, integer, real, sqliteTable, unique } from 'drizzle-orm/sqlite-core';
+import { index, integer, real, sql, sqliteTable, unique } from '../drizzle.ts';
 import { runLayers } from './run-layers.ts';
 
 /** Statistics of one (layer, position); the numbers themselves are in vector_data. Null where not finite or not defined. */

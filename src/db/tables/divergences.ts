@@ -1,4 +1,4 @@
-import { integer, real, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core';
+import { integer, real, sqliteTable, text, unique } from '../drizzle.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import { runs } from './runs.ts';
 

@@ -1,4 +1,4 @@
-import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { index, integer, primaryKey, sqliteTable, text } from '../drizzle.ts';
 
 /** What clients called their requests, so that one sent twice is done once. */
 export const idempotencyKeys = sqliteTable(

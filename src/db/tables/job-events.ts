@@ -1,4 +1,4 @@
-import { integer, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core';
+import { integer, sqliteTable, text, unique } from '../drizzle.ts';
 import { jobs, jobStates } from './jobs.ts';
 
 /** What happened to a job, numbered from 1 without gaps: a listener that names its last one gets the rest. */

@@ -1,5 +1,4 @@
-import { sql } from 'drizzle-orm';
-import { check, index, integer, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { check, index, integer, real, sql, sqliteTable, text } from '../drizzle.ts';
 import { models } from './models.ts';
 import { ownership, ownershipChecks } from './ownership.ts';
 

@@ -1,5 +1,4 @@
-import { sql } from 'drizzle-orm';
-import { check, integer, text, type SQLiteColumn } from 'drizzle-orm/sqlite-core';
+import { check, integer, sql, type SQLiteColumn, text } from '../drizzle.ts';
 import { accessTokens } from './access-tokens.ts';
 import { teams } from './teams.ts';
 

@@ -1,4 +1,4 @@
-import { index, integer, primaryKey, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { index, integer, primaryKey, real, sqliteTable, text } from '../drizzle.ts';
 import { projections } from './projections.ts';
 
 /** Tokens of a projection, best first. By far the most rows, so the primary key is the row (WITHOUT ROWID, in the migration). */

@@ -1,4 +1,4 @@
-import { integer, real, sqliteTable, unique } from 'drizzle-orm/sqlite-core';
+import { integer, real, sqliteTable, unique } from '../drizzle.ts';
 import { runs } from './runs.ts';
 
 /** The decoder blocks a run measured. Statistics are null where the number was not finite. */

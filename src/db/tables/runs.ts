@@ -1,4 +1,4 @@
-import { index, integer, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { index, integer, real, sqliteTable, text } from '../drizzle.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import { corpora } from './corpora.ts';
 import { models } from './models.ts';

@@ -1,4 +1,4 @@
-import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { integer, sqliteTable, text } from '../drizzle.ts';
 import { samples } from './samples.ts';
 
 /** What was asked and said in a sample, apart from it so that lists of samples never read texts. */

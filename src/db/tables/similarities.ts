@@ -1,5 +1,4 @@
-import { sql } from 'drizzle-orm';
-import { check, integer, real, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core';
+import { check, integer, real, sql, sqliteTable, text, unique } from '../drizzle.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import { steeringExperiments } from './steering-experiments.ts';
 

@@ -1,4 +1,4 @@
-import { blob, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { blob, sqliteTable, text } from '../drizzle.ts';
 
 /** Secrets of this file, made when it is migrated: they survive restarts and go with every copy. */
 export const storeKeys = sqliteTable('store_keys', {

@@ -1,4 +1,4 @@
-import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { integer, sqliteTable, text } from '../drizzle.ts';
 
 /** Who shares things. A team is its tokens. */
 export const teams = sqliteTable('teams', {

@@ -1,4 +1,4 @@
-import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { integer, sqliteTable, text } from '../drizzle.ts';
 
 /**
  * Every text that a token of a projection has or had, once: what a search for a part of a text looks through. As many rows as

@@ -1,5 +1,4 @@
-import { sql } from 'drizzle-orm';
-import { blob, check, integer, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core';
+import { blob, check, integer, sql, sqliteTable, text, unique } from '../drizzle.ts';
 import { diffVectors } from './diff-vectors.ts';
 
 export const vectorKinds = ['DIFF', 'BASE_MEAN', 'FINETUNED_MEAN'] as const;

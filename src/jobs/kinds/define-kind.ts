@@ -49,6 +49,7 @@ export const defineKind = <Spec extends z.ZodType>(kind: JobKind<Spec>): JobKind
 
 /** A spec that cannot be: `field` is the way to the member that is wrong. */
 export class JobInputError extends CodedError {
+  declare readonly code: 'NOT_FOUND' | 'INVALID';
   readonly field: readonly string[];
 
   constructor(

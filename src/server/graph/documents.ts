@@ -2,23 +2,38 @@ import {
   getOperationAST,
   GraphQLError,
   parse,
+  parseType,
+  print,
   specifiedRules,
   validate,
   type DocumentNode,
   type GraphQLSchema,
   type OperationDefinitionNode,
+  type VariableDefinitionNode,
 } from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
 import { ByteLru } from '../../lib/byte-lru.ts';
-import { knownOperationTypes } from './known-operation-types.ts';
+import type { ErrorCode } from '../../../schema/error-codes.ts';
+import {
+  maxDirectives,
+  maxErrors,
+  maxSourceLength,
+  maxTokens,
+  selectionLimits,
+} from '../../../schema/limits.ts';
 import { selectionLimits as selectionLimitsRule } from '../selection-limits.ts';
-import { maxErrors, maxTokens, selectionLimits } from './limits.ts';
+import { costFunction, type Variables } from './cost.ts';
+import { directiveLimit } from './directive-limit.ts';
+import { knownOperationTypes } from './known-operation-types.ts';
 
 /** Measured on documents at our limits: what a parsed token holds on the heap, and a token once more when it is compiled. */
 const bytesPerToken = 600;
 const compiledBytesPerToken = 1_500;
 
 const bytesPerDocument = 2_048;
+
+/** A refusal of a longer document is not worth the memory: its errors hold all that was parsed. */
+const longestRefusalKept = 8 * 1024;
 
 /** A document as it was sent, judged once. */
 export interface Prepared {
@@ -33,7 +48,9 @@ export interface Prepared {
 export interface Operation {
   definition: OperationDefinitionNode;
   uses: number;
-  /** Made at its second use; null where graphql-jit could not. */
+  /** What it costs with these coerced variables; made at its first use. */
+  cost?: (variables: Variables) => number;
+  /** Made at its second use, for variables that graphql-js has coerced; null where graphql-jit could not. */
   compiled?: CompiledQuery['query'] | null;
 }
 
@@ -43,7 +60,12 @@ export interface Operation {
  */
 export class Documents {
   readonly #schema: GraphQLSchema;
-  readonly #rules = [...specifiedRules, knownOperationTypes, selectionLimitsRule(selectionLimits)];
+  readonly #rules = [
+    ...specifiedRules,
+    knownOperationTypes,
+    selectionLimitsRule(selectionLimits),
+    directiveLimit(maxDirectives),
+  ];
   readonly #kept: ByteLru<Prepared>;
   readonly #byDocument = new WeakMap<DocumentNode, Prepared>();
 
@@ -61,7 +83,7 @@ export class Documents {
     const known = this.#kept.get(source);
     if (known) return known;
     const prepared = this.#judge(source);
-    this.#keep(prepared);
+    if (prepared.errors.length === 0 || source.length <= longestRefusalKept) this.#keep(prepared);
     return prepared;
   }
 
@@ -82,7 +104,14 @@ export class Documents {
     return operation;
   }
 
-  /** Counts a use; from the second on, the operation as a function, or undefined where there is none. */
+  /** What the operation costs at most, in points: a point is about a row that is read. */
+  costOf({ document }: Prepared, operation: Operation, variables: Variables): number {
+    if (!document) return 0;
+    operation.cost ??= costFunction(this.#schema, document, operation.definition);
+    return operation.cost(variables);
+  }
+
+  /** Counts a use; from the second on, the operation as a function of coerced variables, or undefined where there is none. */
   compiled(prepared: Prepared, operation: Operation): CompiledQuery['query'] | undefined {
     if (operation.uses++ === 0 || !prepared.document) return undefined;
     if (operation.compiled === undefined) {
@@ -93,20 +122,19 @@ export class Documents {
   }
 
   #judge(source: string): Prepared {
-    const operations: Prepared['operations'] = new Map();
-    let document: DocumentNode;
-    try {
-      document = parse(source, { maxTokens });
-    } catch (error) {
-      if (!(error instanceof GraphQLError)) throw error;
-      return { source, errors: [refusal(error, 'GRAPHQL_PARSE_FAILED')], operations };
-    }
-    const errors = validate(this.#schema, document, this.#rules, { maxErrors }).map((error) =>
-      refusal(error, 'GRAPHQL_VALIDATION_FAILED'),
+    const judged = (errors: readonly GraphQLError[], code: ErrorCode, document?: DocumentNode): Prepared => {
+      for (const error of errors) error.extensions['code'] ??= code;
+      const prepared = { source, ...(document && { document }), errors, operations: new Map() };
+      if (document) this.#byDocument.set(document, prepared);
+      return prepared;
+    };
+    const parsed = orError(() => parse(source, { maxTokens, maxSourceLength }));
+    if (parsed instanceof GraphQLError) return judged([parsed], 'GRAPHQL_PARSE_FAILED');
+    const errors = orError(
+      () => validate(this.#schema, parsed, this.#rules, { maxErrors: maxErrors - 1 }), // one more says that there are more
     );
-    const prepared = { source, document, errors, operations };
-    this.#byDocument.set(document, prepared);
-    return prepared;
+    if (errors instanceof GraphQLError) return judged([errors], 'GRAPHQL_PARSE_FAILED');
+    return judged(errors, 'GRAPHQL_VALIDATION_FAILED', parsed);
   }
 
   #keep(prepared: Prepared): void {
@@ -120,11 +148,15 @@ export class Documents {
   }
 }
 
-/** `http` is for yoga: the request is at fault, unless the client knows only 200 (application/json). */
-function refusal(error: GraphQLError, code: string): GraphQLError {
-  error.extensions['code'] ??= code;
-  error.extensions['http'] = { spec: true, status: 400 };
-  return error;
+/** What is nested too deep for the stack is the request's fault too. */
+function orError<T>(work: () => T): T | GraphQLError {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof GraphQLError) return error;
+    if (error instanceof RangeError) return new GraphQLError('This document is nested too deep.');
+    throw error;
+  }
 }
 
 /** graphql-js counts them while it parses, and leaves the number at the document. */
@@ -134,10 +166,10 @@ const tokensOf = (document: DocumentNode): number =>
 function compile(
   schema: GraphQLSchema,
   document: DocumentNode,
-  { name }: OperationDefinitionNode,
+  operation: OperationDefinitionNode,
 ): CompiledQuery['query'] | null {
   try {
-    const compiled = compileQuery(schema, document, name?.value ?? '', {
+    const compiled = compileQuery(schema, takingCoerced(document, operation), operation.name?.value ?? '', {
       // Its errors are not shown: see execute.
       disablingCapturingStackErrors: true,
     });
@@ -146,3 +178,23 @@ function compile(
     return null; // graphql-js executes everything
   }
 }
+
+/**
+ * The document with variables that are taken as they come, for values that graphql-js has coerced. Written out as code, as graphql-jit
+ * does, the coercion of a filter, whose members are filters, takes seconds and gigabytes.
+ */
+const takingCoerced = (document: DocumentNode, operation: OperationDefinitionNode): DocumentNode => ({
+  ...document,
+  definitions: document.definitions.map((definition) =>
+    definition === operation
+      ? { ...operation, variableDefinitions: (operation.variableDefinitions ?? []).map(untyped) }
+      : definition,
+  ),
+});
+
+/** JSON is whatever comes; only a Boolean may stand in `@include` and `@skip`. */
+const untyped = (definition: VariableDefinitionNode): VariableDefinitionNode => {
+  if (print(definition.type).startsWith('Boolean')) return definition;
+  const { defaultValue: _, ...rest } = definition;
+  return { ...rest, type: parseType('JSON') };
+};

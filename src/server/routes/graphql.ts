@@ -1,6 +1,8 @@
+import { GraphQLError } from 'graphql';
 import type { IncomingMessage } from 'node:http';
-import { maxBodyBytes } from '../graph/limits.ts';
-import { answerPlainPost } from '../graph/plain-post.ts';
+import { maxBodyBytes, maxJsonDepth } from '../../../schema/limits.ts';
+import { isDeeperThan } from '../../lib/json-depth.ts';
+import { answer, answerPlainPost } from '../graph/plain-post.ts';
 import { createYogaFor } from '../graphql.ts';
 import { graphiqlPolicy } from '../headers.ts';
 import { readText, sendsJson } from '../read-body.ts';
@@ -19,8 +21,10 @@ export function graphqlRoute(services: Services): Route {
       return refuse(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send a query as application/json');
     if ((request.headers['content-encoding'] ?? 'identity') !== 'identity')
       return refuse(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send a query without Content-Encoding');
+    if (!graph.mayAsk(call)) return answer(graph, call, graph.refusal());
     const text = await readText(call, 'a query', maxBodyBytes);
     if (text === undefined) return;
+    if (isDeeperThan(text, maxJsonDepth)) return answer(graph, call, tooDeep());
     if (services.plainPost !== false && (await answerPlainPost(graph, call, text))) return;
     (request as IncomingMessage & { body?: string }).body = text; // where yoga looks for a body already read
     return yoga(request, response, { call });
@@ -35,15 +39,25 @@ export function graphqlRoute(services: Services): Route {
       const { request, response } = call;
       if (request.method === 'POST') return post(call);
       for (const name of ['variables', 'extensions']) {
-        if (!isJson(call.search.get(name) ?? 'null'))
-          return refuse(response, 400, 'BAD_REQUEST', `${name} must be JSON`);
+        const text = call.search.get(name) ?? 'null';
+        if (!isJson(text)) return refuse(response, 400, 'BAD_REQUEST', `${name} must be JSON`);
+        if (isDeeperThan(text, maxJsonDepth)) return answer(graph, call, tooDeep());
       }
+      if (!graph.mayAsk(call)) return answer(graph, call, graph.refusal());
       if (services.graphiql && (request.headers.accept ?? '').includes('text/html'))
         response.setHeader('Content-Security-Policy', graphiqlPolicy);
       return yoga(request, response, { call });
     },
   };
 }
+
+const tooDeep = () => ({
+  errors: [
+    new GraphQLError(`Objects and lists of the request lie more than ${maxJsonDepth} deep in each other.`, {
+      extensions: { code: 'BAD_REQUEST', http: { status: 400, spec: false } },
+    }),
+  ],
+});
 
 function isJson(text: string): boolean {
   try {

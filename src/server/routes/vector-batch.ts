@@ -31,9 +31,8 @@ async function serveBatch(services: Services, call: Call): Promise<void> {
   if (typeof keys === 'string') return refuse(response, 400, 'BAD_USER_INPUT', keys);
 
   const vectors = [];
-  for (const key of keys) {
-    const vector = store.vectors.findByKey(key);
-    if (!vector) return refuse(response, 404, 'NOT_FOUND', `there is no vector "${key}" here`);
+  for (const [i, vector] of store.vectors.locate(keys).entries()) {
+    if (!vector) return refuse(response, 404, 'NOT_FOUND', `there is no vector "${keys[i]}" here`);
     vectors.push(vector);
   }
   const bytes = vectors.reduce((sum, vector) => sum + vector.byteLength, 0);
@@ -47,7 +46,7 @@ async function serveBatch(services: Services, call: Call): Promise<void> {
   );
   const digest = sha256(JSON.stringify(vectors.map((vector) => [vector.key, vector.sha256])));
   const etag = `"${digest}"`;
-  const runs = [...new Set(vectors.map(({ diffVector }) => diffVector.layer.run.key))];
+  const runs = [...new Set(vectors.map(({ key }) => key.split('.', 1)[0] ?? ''))];
   auditExport(services, call, etag, {
     action: 'vectors.export',
     subject: digest,

@@ -17,7 +17,7 @@ export const vectorRoute = (): Route => ({
 function serveVector(call: Call): unknown {
   const { response, store, search } = call;
   const [key = '', npy] = call.parts;
-  const vector = store.vectors.findByKey(key);
+  const [vector] = store.vectors.locate([key]);
   if (!vector) return refuse(response, 404, 'NOT_FOUND', `there is no vector "${key}" here`);
   const pinned = search.get('sha256');
   if (pinned !== null && pinned !== vector.sha256) {
