@@ -421,6 +421,8 @@ test('serve', async () =>
                              tokens
       --no-graphiql          no page at /graphql for browsers
       --log-requests         one line of JSON on standard error for each request
+      --rate <points>        points that each client may spend in the graph in an
+                             hour, about a row read each; 0 for no limit
       --no-engine            only read: no jobs, no changes
       --roots <name=folder>  folder under which clients may name models and corpora;
                              may be given again
