@@ -38,7 +38,7 @@ export function runStore(
   organisms: { getById(id: number): OrganismRow },
   models: { getById(id: number): ModelRow },
 ) {
-  /** Runs are seen and listed as their organism is. */
+  /** Runs are seen and listed as their organism is; where that has been found, nothing is left to ask. */
   const [sees, lists] = [visible, listed].map((rule) => withOrganism(viewer, 'runs.organism_id', rule)) as [
     string,
     string,
@@ -46,12 +46,7 @@ export function runStore(
   const bound = bindings(viewer);
   const findByKey = finder(sqlite, runs, `key = ? and ${sees}`, bound);
   const findById = finder(sqlite, runs, `id = ? and ${sees}`, bound);
-  const newest = finder(
-    sqlite,
-    runs,
-    `organism_id = ? and ${sees} order by created_at desc, key desc limit 1`,
-    bound,
-  );
+  const newest = finder(sqlite, runs, `organism_id = ? order by created_at desc, key desc limit 1`);
   // everybody’s: a base that anything was measured on keeps its files.
   const anyOfBase = finder(sqlite, runs, 'base_model_id = ? limit 1');
   const insert = {
@@ -158,7 +153,7 @@ export function runStore(
     ofOrganism: listing(sqlite, {
       name: 'organism.runs',
       table: runs,
-      where: `organism_id = @organismId and ${sees} and ${methodFilter}`,
+      where: `organism_id = @organismId and ${methodFilter}`,
       parameters: (organism: OrganismRow, { methods }: RunFilters) => ({
         organismId: organism.id,
         methods: oneOf(methods),
