@@ -50,10 +50,12 @@ builder.node(CausalEffectRef, {
       vectors: t.exposeInt('vectors', {
         description: 'Vectors that the intervened loss is the mean over: 1 without a control.',
       }),
-      baseLoss: t.exposeFloat('baseLoss', { description: 'Loss of the base, untouched.' }),
-      finetunedLoss: t.exposeFloat('finetunedLoss', { description: 'Loss of the finetuned, untouched.' }),
+      baseLoss: t.exposeFloat('baseLoss', { description: 'Loss of the base, untouched, in nats.' }),
+      finetunedLoss: t.exposeFloat('finetunedLoss', {
+        description: 'Loss of the finetuned, untouched, in nats.',
+      }),
       intervenedLoss: t.exposeFloat('intervenedLoss', {
-        description: 'Loss of the model that the direction names, with its activations changed.',
+        description: 'Loss of the model that the direction names, with its activations changed, in nats.',
       }),
       intervenedLossDeviation: t.exposeFloat('intervenedLossDeviation', {
         nullable: true,

@@ -1,5 +1,7 @@
-import type { DiffVectorRow, RunRow } from '../src/db/index.ts';
-import { cosineOf } from '../src/runs/nearest-vectors.ts';
+import type { DiffHead, DiffVectorRow, RunRow } from '../src/db/index.ts';
+import { float32Values } from '../src/lib/float32-bytes.ts';
+import { onceEach } from '../src/lib/once-each.ts';
+import { cosine } from '../src/lib/vector-math.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { costs } from './cost.ts';
 import { DiffVectorRef } from './diff-vector.ts';
@@ -14,10 +16,14 @@ interface Comparison {
   places: PlaceComparison[];
 }
 
-interface PlaceComparison {
+interface Pair {
   a: DiffVectorRow;
   b: DiffVectorRow;
-  cosine: number | null;
+}
+
+interface PlaceComparison extends Pair {
+  /** Computed when it is first asked for, and paid for then. */
+  cosine: () => number | null;
 }
 
 const PlaceComparisonRef = builder.objectRef<PlaceComparison>('PlaceComparison').implement({
@@ -25,10 +31,11 @@ const PlaceComparisonRef = builder.objectRef<PlaceComparison>('PlaceComparison')
   fields: (t) => ({
     layer: t.int({ description: 'Decoder block, 0-based.', resolve: ({ a }) => a.layer.layer }),
     position: t.int({ description: 'Token position, 0-based.', resolve: ({ a }) => a.position }),
-    cosine: t.exposeFloat('cosine', {
+    cosine: t.float({
       nullable: true,
       description:
         'Cosine of the angle between the two diffs, -1..1. Null when either is zero or not finite.',
+      resolve: ({ cosine }) => cosine(),
     }),
     a: t.expose('a', { type: DiffVectorRef, description: 'The place in the first run.' }),
     b: t.expose('b', { type: DiffVectorRef, description: 'The place in the second run.' }),
@@ -85,7 +92,7 @@ const ComparisonRef = builder.objectRef<Comparison>('Comparison').implement({
       nullable: true,
       description: 'Mean of the places’ cosines, -1..1. Null when no place has one.',
       resolve({ places }) {
-        const cosines = places.map(({ cosine }) => cosine).filter((value) => value !== null);
+        const cosines = places.map(({ cosine }) => cosine()).filter((value) => value !== null);
         return cosines.length === 0 ? null : cosines.reduce((sum, value) => sum + value, 0) / cosines.length;
       },
     }),
@@ -111,20 +118,25 @@ function demand(name: string, { store }: GraphContext): RunRow {
   return run;
 }
 
-/** Every place of a run, by layer and position; each costs a row. */
-function placesOf(run: RunRow, context: GraphContext): DiffVectorRow[] {
-  const { layers, diffVectors } = context.store;
-  const places: DiffVectorRow[] = [];
-  const map = diffVectors.heatMap(run, 'NORM');
-  spend(context, map.values.length);
-  for (const number of map.layers) {
-    const layer = layers.find(run, number);
-    for (const position of map.positions) {
-      const place = layer && diffVectors.find(layer, position);
-      if (place) places.push(place);
-    }
-  }
-  return places;
+/** The places that both runs measured, by layer and position; every place of either costs a row. */
+function placesOfBoth(a: RunRow, b: RunRow, context: GraphContext): PlaceComparison[] {
+  const { diffVectors, vectors } = context.store;
+  const [ofA, ofB] = [diffVectors.ofRun(a), diffVectors.ofRun(b)];
+  spend(context, ofA.length + ofB.length);
+  const nameOf = ({ layer, position }: DiffVectorRow) => `${layer.layer}.${position}`;
+  const others = new Map(ofB.map((place) => [nameOf(place), place]));
+  const heads = onceEach((run: RunRow) => new Map(vectors.diffsOfRun(run).map((head) => [head.place, head])));
+  const numbers = (run: RunRow, { key }: DiffVectorRow) => {
+    spend(context, rowsOf(4 * run.dModel));
+    return float32Values(vectors.read(heads(run).get(key) as DiffHead));
+  };
+  const cosineAt = onceEach(({ a: one, b: other }: Pair) => cosine(numbers(a, one), numbers(b, other)));
+  return ofA.flatMap((place) => {
+    const other = others.get(nameOf(place));
+    if (!other) return [];
+    const pair = { a: place, b: other };
+    return [{ ...pair, cosine: () => cosineAt(pair) }];
+  });
 }
 
 builder.queryField('compare', (t) =>
@@ -132,7 +144,7 @@ builder.queryField('compare', (t) =>
     type: ComparisonRef,
     ...costs({ weight: 500 }), // about what is read of 32 layers at 2 positions
     description:
-      'Two organisms or runs side by side. An error when one is not there, or their vectors have different widths. Every vector that is read counts as a row of each 4 KiB against the limit of the request.',
+      'Two organisms or runs side by side. An error when one is not there, or their vectors have different widths. Every place counts as a row, and every vector that a cosine needs as a row of each 4 KiB, against the limit of the request.',
     args: {
       a: t.arg.string({
         required: true,
@@ -149,19 +161,7 @@ builder.queryField('compare', (t) =>
         throw badUserInput(
           `${a.key} has vectors of ${a.dModel} numbers and ${b.key} of ${b.dModel}; only those of one width have an angle.`,
         );
-      const others = new Map(
-        placesOf(b, context).map((place) => [`${place.layer.layer}.${place.position}`, place]),
-      );
-      const pairs = placesOf(a, context).flatMap((place) => {
-        const other = others.get(`${place.layer.layer}.${place.position}`);
-        return other ? [{ a: place, b: other }] : [];
-      });
-      spend(context, pairs.length * 2 * rowsOf(4 * a.dModel));
-      return {
-        a,
-        b,
-        places: pairs.map((pair) => ({ ...pair, cosine: cosineOf(context.store, pair.a, pair.b) })),
-      };
+      return { a, b, places: placesOfBoth(a, b, context) };
     },
   }),
 );

@@ -120,7 +120,8 @@ builder.node(DiffVectorRef, {
             }),
             sign: t.arg({ type: ProjectionSignEnum, description: 'Only this sign. Null or absent: both.' }),
             scale: t.arg.float({
-              description: 'Only this scale, exactly. Null or absent: all, and methods without scales.',
+              description:
+                'Only this scale, exactly, above 0. Null or absent: all, and methods without scales.',
             }),
             chosen: t.arg.boolean({
               description:

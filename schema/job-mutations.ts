@@ -103,7 +103,8 @@ starter({
       positions: t.intList({ description: 'Positions from 0, an experiment each; null: 1.' }),
       promptList: t.string({ description: 'A list of ours: constrained or open. Null: constrained.' }),
       prompts: t.stringList({
-        description: 'The prompts themselves, 1 to 200 of at most 4,000 characters, in place of a list.',
+        description:
+          'The prompts themselves, 1 to 200 of at most 4,000 characters, in place of a list; null: those of the list.',
       }),
       maxPrompts: t.int({ description: 'The first prompts only, from 1; null: all.' }),
       samples: t.int({ description: 'Texts of each prompt, steered and not: 1 to 10,000. Null: 5.' }),

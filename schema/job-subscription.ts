@@ -20,7 +20,7 @@ export const JobEventRef = builder.objectRef<JobEventRow>('JobEvent').implement(
     }),
     total: t.exposeFloat('total', {
       nullable: true,
-      description: 'Work of the phase in all; null where not counted.',
+      description: 'Work of the phase in all, in the units of done; null where not counted.',
     }),
     message: t.exposeString('message', {
       nullable: true,
@@ -37,7 +37,10 @@ builder.subscriptionField('jobProgress', (t) =>
       'What happens to a job, from after an event on until it has ended: first what has happened already. Ends at once where there is no such job. GET /v1/jobs/{key}/events tells the same as events with ids, which browsers resume by themselves.',
     args: {
       id: t.arg.id({ required: true, description: 'The id of a job.' }),
-      after: t.arg.int({ defaultValue: 0, description: 'Number of the last event that is known; 0: all.' }),
+      after: t.arg.int({
+        defaultValue: 0,
+        description: 'Number of the last event that is known, 0 or more; 0: all.',
+      }),
     },
     async *subscribe(_, { id, after }, context) {
       const key = keyOf(id, 'Job');

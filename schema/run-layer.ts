@@ -17,7 +17,7 @@ builder.node(RunLayerRef, {
     key: t.exposeString('key', { description: 'Readable identity: <run>.L<layer>.' }),
     layer: t.exposeInt('layer', { description: 'Index of the decoder block, 0-based.' }),
     relativeDepth: t.exposeFloat('relativeDepth', {
-      description: 'The depth asked for, 0 (first block) to 1 (last block).',
+      description: 'The depth asked for, 0 (first block) to 1 (last block), no unit.',
     }),
     baseNorm: t.exposeFloat('baseNorm', {
       nullable: true,
@@ -26,7 +26,7 @@ builder.node(RunLayerRef, {
     }),
     finetunedNorm: t.exposeFloat('finetunedNorm', {
       nullable: true,
-      description: 'The same in the finetuned model. Null when not finite.',
+      description: 'The same in the finetuned model, in its activation units. Null when not finite.',
     }),
     run: t.field({ type: RunRef, description: 'The run it belongs to.', resolve: (layer) => layer.run }),
     diffVectors: t.connection(

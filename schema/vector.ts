@@ -48,7 +48,7 @@ builder.node(VectorRef, {
 
       nullable: { list: false, items: true },
       description:
-        'The first numbers, exact but for the sign of -0; null in the place of one that is NaN or infinite.',
+        'The first numbers, in activation units, exact but for the sign of -0; null in the place of one that is NaN or infinite.',
       args: {
         first: t.arg.int({
           required: true,

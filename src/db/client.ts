@@ -10,21 +10,33 @@ const applicationId = 0x44534350;
 /** A store larger than this is not read into memory: that takes twice its size. */
 const mostBytesInMemory = 2 ** 29;
 
+export interface OpenOptions {
+  /** Nothing is created, migrated or written. */
+  readonly?: boolean;
+  /** Told of every statement that is executed, with its values in place; costs time, for tests and for looking into slow queries. */
+  onStatement?: ((sql: string) => void) | undefined;
+}
+
 /**
  * Opens, or creates and migrates, the SQLite file. Read-only where nothing can be written, as in another user's folder, it is what
  * the file held at that moment. @throws StoreError
  */
-export function openDatabase(file: string, { readonly = false }: { readonly?: boolean } = {}): Database {
+export function openDatabase(file: string, { readonly = false, onStatement }: OpenOptions = {}): Database {
   const path = resolve(file);
   refuseImpossible(path, readonly);
+  const verbose = onStatement && { verbose: (sql: unknown) => void onStatement(String(sql)) };
   try {
-    return prepared(new BetterSqlite3(path, { readonly, fileMustExist: readonly }), path, readonly);
+    return prepared(
+      new BetterSqlite3(path, { readonly, fileMustExist: readonly, ...verbose }),
+      path,
+      readonly,
+    );
   } catch (error) {
     if (!readonly || !notWritable.test(codeOf(error)) || !isReadable(path))
       throw explainStoreFailure(error, path);
   }
   try {
-    return prepared(new BetterSqlite3(bytesAtRest(path), { readonly }), path, readonly);
+    return prepared(new BetterSqlite3(bytesAtRest(path), { readonly, ...verbose }), path, readonly);
   } catch (error) {
     throw explainStoreFailure(error, path);
   }

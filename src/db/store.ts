@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { ByteLru } from '../lib/byte-lru.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { administration } from './administration.ts';
-import { openDatabase } from './client.ts';
+import { openDatabase, type OpenOptions } from './client.ts';
 import { Connection } from './connection.ts';
 import { accessTokenStore } from './stores/access-tokens.ts';
 import { auditLog, auditStore } from './stores/audit.ts';
@@ -45,7 +45,7 @@ export type Store = ReturnType<typeof openStore>;
  * keeps its -wal and -shm files beside a store that is being read; where it cannot, the store is as it was when it was opened).
  * @throws StoreError in one line, with a code, for a file that cannot be used
  */
-export function openStore(file: string, options: { readonly?: boolean } = {}) {
+export function openStore(file: string, options: OpenOptions = {}) {
   const database = openDatabase(file, options);
   const sqlite = new Connection(database);
   const checked: CheckedVectors = new ByteLru(mostBytesChecked);

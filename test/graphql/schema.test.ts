@@ -4,6 +4,7 @@ import {
   isInputObjectType,
   isInterfaceType,
   isIntrospectionType,
+  isNonNullType,
   isObjectType,
   isSpecifiedScalarType,
   lexicographicSortSchema,
@@ -47,6 +48,53 @@ it('says when a nullable field is null', () => {
     for (const field of Object.values(type.getFields())) {
       const nullable = !field.type.toString().endsWith('!');
       if (nullable && !/null/i.test(field.description ?? '')) silent.push(`${type.name}.${field.name}`);
+    }
+  }
+  expect(silent).toEqual([]);
+});
+
+/** Arguments and members of inputs, by their place. */
+const inputs = types.flatMap((type) =>
+  isInputObjectType(type)
+    ? Object.values(type.getFields()).map((field) => ({ place: `${type.name}.${field.name}`, ...field }))
+    : isObjectType(type)
+      ? Object.values(type.getFields()).flatMap((field) =>
+          field.args.map((arg) => ({ place: `${type.name}.${field.name}(${arg.name})`, ...arg })),
+        )
+      : [],
+);
+
+it('says what an argument or member that may be left out means when it is', () => {
+  // A filter says it once for all its conditions; first, last and cursors mean what Relay says.
+  const said = /^(\w+Filter)\.|\((first|last|after|before)\)$/;
+  const silent = inputs
+    .filter(
+      ({ place, type, defaultValue }) =>
+        !isNonNullType(type) && defaultValue === undefined && !said.test(place),
+    )
+    .filter(({ description }) => !/null|absent|by the client/i.test(description ?? ''))
+    .map(({ place }) => place);
+  expect(silent).toEqual([]);
+});
+
+it('gives the range of every number that is given', () => {
+  const range = /\d+ (to|or more)|from \d|above \d|0-based/i;
+  const silent = inputs
+    .filter(({ type }) => ['Int', 'Float'].includes(getNamedType(type).name))
+    .filter(({ place }) => !/^(Int|Float)Filter\./.test(place))
+    .filter(({ description }) => !range.test(description ?? ''))
+    .map(({ place }) => place);
+  expect(silent).toEqual([]);
+});
+
+it('gives the unit of every float, or says that it has none', () => {
+  const unit =
+    /unit|-1\.\.1|0\.\.1|milliseconds|seconds|nats|bytes|‖|frobenius|norm|ratio|per |multiple|probability|strength|perplexity|share|eigenvalue|units|cosine|variance|multiplied/i;
+  const silent: string[] = [];
+  for (const type of types.filter(isObjectType)) {
+    for (const field of Object.values(type.getFields())) {
+      if (getNamedType(field.type).name === 'Float' && !unit.test(field.description ?? ''))
+        silent.push(`${type.name}.${field.name}: ${field.description ?? ''}`);
     }
   }
   expect(silent).toEqual([]);

@@ -30,7 +30,7 @@ interface PageOf {
 type Key = Value[];
 
 it('knows every list of the schema', () => {
-  // The modules of an adapter are an array in a row, which nobody changes: read below.
+  // The modules of an adapter are an array in a row, which nobody changes: test/graphql/certificate.test.ts reads them.
   expect([...lists.map(({ name }) => name), 'AdapterCheck.modules'].sort()).toEqual(listsOfSchema().sort());
 });
 

@@ -5,7 +5,7 @@ import { NotFoundError } from '../errors.ts';
 import { splitDiffVectorKey } from '../keys.ts';
 import { diffVectorFields, diffVectorJoins, diffVectorSorts } from '../filters.ts';
 import { type Asked, isOneOf, listing, mostCounted, oneOf } from '../listing.ts';
-import { finder } from '../table-sql.ts';
+import { finder, rowReader, selectList } from '../table-sql.ts';
 import { diffVectors } from '../tables/diff-vectors.ts';
 import { listed, type Viewer } from '../visible.ts';
 import type { RunLayerRow } from './run-layers.ts';
@@ -50,7 +50,11 @@ const toRow = (columns: Columns, layer: RunLayerRow): DiffVectorRow => ({
 export function diffVectorStore(
   sqlite: Connection,
   viewer: Viewer,
-  layers: { findByKey(key: string): RunLayerRow | undefined; loader(): (id: number) => RunLayerRow },
+  layers: {
+    findByKey(key: string): RunLayerRow | undefined;
+    loader(): (id: number) => RunLayerRow;
+    allOf(run: RunRow): RunLayerRow[];
+  },
 ) {
   const findById = finder(sqlite, diffVectors, 'id = ?');
   const find = finder(sqlite, diffVectors, 'layer_id = ? and position = ?');
@@ -69,7 +73,20 @@ export function diffVectorStore(
        from run_layers join diff_vectors on layer_id = run_layers.id where run_id = ?`,
     ),
   );
+  const ofRun = sqlite.prepare(
+    `select ${selectList(diffVectors)} from run_layers join diff_vectors on layer_id = run_layers.id
+     where run_id = ? order by layer, diff_vectors.position`,
+  );
+  const read = rowReader(diffVectors);
   return {
+    /** All of a run, by layer and position. */
+    ofRun(run: RunRow): DiffVectorRow[] {
+      const byId = new Map(layers.allOf(run).map((layer) => [layer.id, layer]));
+      return ofRun.all(run.id).map((row) => {
+        const columns = read(row);
+        return toRow(columns, byId.get(columns.layerId) as RunLayerRow);
+      });
+    },
     heatMap(run: RunRow, statistic: MapStatistic): HeatMap {
       const found = cellsOf(statistic).all(run.id) as {
         layer: number;

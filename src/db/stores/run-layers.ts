@@ -3,7 +3,7 @@ import type { Connection } from '../connection.ts';
 import { NotFoundError } from '../errors.ts';
 import { splitLayerKey } from '../keys.ts';
 import { isOneOf, listing, oneOf } from '../listing.ts';
-import { finder } from '../table-sql.ts';
+import { finder, rowReader, selectList } from '../table-sql.ts';
 import { runLayers } from '../tables/run-layers.ts';
 import type { RunRow } from './runs.ts';
 
@@ -32,8 +32,14 @@ export function runLayerStore(
     const columns = find(run.id, layer);
     return columns && toRow(columns, run);
   };
+  const all = sqlite.prepare(
+    `select ${selectList(runLayers)} from run_layers where run_id = ? order by layer`,
+  );
+  const read = rowReader(runLayers);
   return {
     find: ofRun,
+    /** The lowest first. */
+    allOf: (run: RunRow): RunLayerRow[] => all.all(run.id).map((row) => toRow(read(row), run)),
     /** Layers by their integer keys, each and its run read once. */
     loader(): (id: number) => RunLayerRow {
       const run = runs.loader();

@@ -6,6 +6,7 @@ import { NotFoundError, StoreError } from '../errors.ts';
 import { slug, splitDiffVectorKey, splitLayerKey, splitVectorKey } from '../keys.ts';
 import type { VectorKind } from '../tables/vector-data.ts';
 import type { DiffVectorRow } from './diff-vectors.ts';
+import type { RunRow } from './runs.ts';
 import { bindings, listed, visible, type Viewer } from '../visible.ts';
 
 /** Where the numbers of a vector are. */
@@ -77,6 +78,12 @@ export function vectorStore(
        where d_model = @width and ${listed(viewer, 'organisms')} and organism_id <> @organismId ${base} ${layer}
        order by runs.key, layer, position limit @most`,
     );
+  const ofRun = sqlite.prepare(
+    `select layer, position, data.id as dataId, data.sha256 as sha256
+     from run_layers join diff_vectors on layer_id = run_layers.id
+       join vector_data as data on vector_id = diff_vectors.id and data.kind = 'DIFF'
+     where run_id = ? order by layer, position`,
+  );
   const others = [false, true].map((sameBase) =>
     [false, true].map((sameLayer) =>
       ofOthers(
@@ -116,6 +123,14 @@ export function vectorStore(
       }
       return heads;
     },
+    /** The diffs of a run, by layer and position. */
+    diffsOfRun: (run: RunRow): DiffHead[] =>
+      (ofRun.all(run.id) as { layer: number; position: number; dataId: number; sha256: string }[]).map(
+        ({ layer, position, ...data }) => {
+          const place = `${run.key}.L${layer}.P${position}`;
+          return { ...data, place, key: `${place}/${slug('DIFF')}` };
+        },
+      ),
     /** The diffs of other organisms that have this width, at most so many, by run, layer and position. */
     ofOtherOrganisms(
       { layer: { layer, run } }: DiffVectorRow,

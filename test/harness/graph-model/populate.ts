@@ -207,7 +207,7 @@ export function populate(random: () => number): Populated {
 }
 
 /** Modules of an adapter, for the one list that is no table. */
-export const moduleNames = Array.from({ length: 25 }, (_, n) => `layers.${n}.mlp.up_proj`);
+const moduleNames = Array.from({ length: 25 }, (_, n) => `layers.${n}.mlp.up_proj`);
 const modules = JSON.stringify({
   sharedWeights: true,
   adapter: {

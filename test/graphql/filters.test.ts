@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest';
+import { errorCode, execute } from '../harness/ask.ts';
+import {
+  type Condition,
+  diffVectorFields,
+  type Fields,
+  matches,
+  organismFields,
+  projectionFields,
+  randomCondition,
+  runFields,
+} from '../harness/graph-model/filters.ts';
+import { lists } from '../harness/graph-model/lists.ts';
+import { populate } from '../harness/graph-model/populate.ts';
+import { random } from '../harness/random.ts';
+import { temporaryStore } from '../harness/temporary-store.ts';
+
+/** Comparisons of a condition, as the limit counts them. */
+function leaves(part: unknown): number {
+  if (Array.isArray(part)) return part.reduce<number>((sum, one) => sum + leaves(one), 0);
+  if (typeof part !== 'object' || part === null) return part === null ? 0 : 1;
+  return Object.entries(part).reduce(
+    (sum, [name, one]) => sum + (name === 'in' || name === 'topTokens' ? 1 : leaves(one)),
+    0,
+  );
+}
+
+const conditions = 250;
+
+describe.each<[string, string, Fields]>([
+  ['organisms', 'OrganismFilter', organismFields],
+  ['runs', 'RunFilter', runFields],
+  ['diffVectors', 'DiffVectorFilter', diffVectorFields],
+  ['projections', 'ProjectionFilter', projectionFields],
+])('where of %s', (field, type, fields) => {
+  const list = lists.find(({ name }) => name === `Query.${field}`)!;
+  const read = `query ($where: ${type}) { ${field}(where: $where, first: 200) { totalCount edges { node { id } } } }`;
+
+  it(`holds what a plain filter keeps, in ${conditions} random conditions`, async () => {
+    const seed = Number(process.env['DELTASCOPE_SEED'] ?? 3);
+    const next = random(seed);
+    const { world, main } = populate(next);
+    const used = new Set<string>();
+    const rows = list.rows(world, main);
+    let some = 0;
+    for (let n = 0; n < conditions; n++) {
+      let where: Condition;
+      do
+        where = randomCondition(world, fields, {
+          random: next,
+          rows,
+          depth: 3,
+          used: (what) => used.add(what),
+        });
+      while (leaves(where) > 50);
+      const kept = rows.filter((row) => matches(world, row, where, fields)).map(list.identity.of);
+      if (kept.length > 0 && kept.length < rows.length) some++;
+      const { data, errors } = await execute(world.store, read, { where });
+      const found = errors ?? {
+        ids: data?.[field].edges.map(({ node }: { node: { id: string } }) => node.id).sort(),
+        totalCount: data?.[field].totalCount,
+      };
+      expect({ seed, n, where, found }).toEqual({
+        seed,
+        n,
+        where,
+        found: { ids: kept.sort(), totalCount: kept.length },
+      });
+    }
+    expect(some).toBeGreaterThan(conditions / 10); // neither everything nor nothing
+    const own = Object.entries(fields).filter(
+      ([, { kind }]) => !['above', 'vectors', 'tokens'].includes(kind),
+    );
+    expect(own.filter(([name]) => ![...used].some((what) => what.startsWith(`${name}.`)))).toEqual([]);
+  });
+
+  it('takes the deepest and longest condition allowed and refuses one that is deeper or longer', async () => {
+    const store = temporaryStore();
+    const deep = (levels: number): Condition => (levels === 0 ? {} : { not: deep(levels - 1) });
+    const name = Object.keys(fields).find((known) => fields[known]?.kind === 'text');
+    const whole = Object.keys(fields).find((known) => fields[known]?.kind === 'whole');
+    const leaf = name ? { [name]: { eq: 'x' } } : { [whole!]: { eq: 1 } };
+    const long = (count: number): Condition => ({ or: Array.from({ length: count }, () => leaf) });
+    for (const where of [deep(3), long(50)]) {
+      expect((await execute(store, read, { where })).errors).toBeUndefined();
+    }
+    const tenByFifty = { or: Array.from({ length: 10 }, () => long(50)) };
+    for (const where of [deep(4), long(51), tenByFifty]) {
+      expect(await errorCode(store, read, { where })).toBe('BAD_USER_INPUT');
+    }
+  });
+});
+
+it('counts some as a level, so conditions on vectors do not lie in each other without end', async () => {
+  const store = temporaryStore();
+  const nested = (levels: number): Condition =>
+    levels === 0 ? {} : { diffVectors: { some: { run: nested(levels - 1) } } };
+  const read = 'query ($where: RunFilter) { runs(where: $where) { totalCount } }';
+  expect((await execute(store, read, { where: nested(3) })).errors).toBeUndefined();
+  expect(await errorCode(store, read, { where: nested(4) })).toBe('BAD_USER_INPUT');
+});
+
+it.each(['%', '_', '%_%_%', '\\', '*', '"', '"" OR "x', "'; drop table organisms; --", '\0', '\ud800'])(
+  'takes %j for the text that it is',
+  async (text) => {
+    const { world } = populate(random(9));
+    const rows = world.rows('organisms');
+    for (const operator of ['eq', 'contains', 'startsWith']) {
+      const where = { name: { [operator]: text } };
+      const { data } = await execute(
+        world.store,
+        'query ($where: OrganismFilter) { organisms(where: $where) { totalCount } }',
+        { where },
+      );
+      expect([operator, data?.['organisms'].totalCount]).toEqual([
+        operator,
+        rows.filter((row) => matches(world, row, where, organismFields)).length,
+      ]);
+    }
+    for (const match of ['EXACT', 'STARTS_WITH', 'CONTAINS']) {
+      const { data, errors } = await execute(
+        world.store,
+        'query ($text: String!, $match: TokenMatch!) { tokenSearch(text: $text, match: $match, top: 200) { totalCount } }',
+        { text, match },
+      );
+      expect(errors).toBeUndefined();
+      const texts = world
+        .rows('projection_tokens')
+        .filter(({ columns }) => Number(columns['rank']) < 200)
+        .map(({ columns }) => columns['text']);
+      const found = texts.filter((one) => {
+        if (typeof one !== 'string') return false;
+        if (match === 'CONTAINS') return one.includes(text);
+        return match === 'EXACT' ? one === text : one.startsWith(text);
+      });
+      expect([match, data?.['tokenSearch'].totalCount]).toEqual([match, found.length]);
+    }
+  },
+);
