@@ -48,9 +48,9 @@ export interface ServiceFacts {
   jobs: boolean;
   /** Whether requests need a token. */
   tokens: boolean;
+  /** Whether anything can be changed. */
+  writes: boolean;
 }
-
-const plainService: ServiceFacts = { pointsPerHour: null, jobs: false, tokens: false };
 
 /** A context for one request. */
 export const graphContext = (
@@ -61,7 +61,7 @@ export const graphContext = (
     jobs = jobServices(),
     costLimit = maxCost.known,
     timeoutMs = requestTimeoutMs,
-    service = plainService,
+    service = { pointsPerHour: null, jobs: false, tokens: false, writes: !store.readonly },
     isCurrent = () => true,
     requestId = null,
     guarded = false,

@@ -34,6 +34,12 @@ export const costLimitReached = (limit: number): GraphQLError =>
 export const timeout = (): GraphQLError =>
   coded('TIMEOUT', 'This request took longer than it may; ask for less at once.');
 
+export const overloaded = (): GraphQLError =>
+  coded('OVERLOADED', 'Too many dear queries wait already; try again, or ask for less at once.');
+
+export const unauthenticated = (): GraphQLError =>
+  coded('UNAUTHENTICATED', 'The token of this request has ended.');
+
 export const vectorTooLarge = (url: string): GraphQLError =>
   coded(
     'VECTOR_TOO_LARGE_FOR_GRAPHQL',

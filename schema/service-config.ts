@@ -137,10 +137,10 @@ const ServiceConfigRef = builder.objectRef<GraphContext>('ServiceConfig').implem
       ...costs({ assumedSize: 10 }),
       description:
         'What not every server has, an open set: JOBS (an engine does jobs), WRITES (mutations are taken), TOKENS (requests need one), RATE_LIMIT (points are counted).',
-      resolve: ({ store, service }) =>
+      resolve: (_, __, { service }) =>
         Object.entries({
           JOBS: service.jobs,
-          WRITES: !store.readonly,
+          WRITES: service.writes,
           TOKENS: service.tokens,
           RATE_LIMIT: service.pointsPerHour !== null,
         }).flatMap(([name, there]) => (there ? [name] : [])),

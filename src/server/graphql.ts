@@ -1,16 +1,19 @@
-import type { DocumentNode, ExecutionResult } from 'graphql';
+import { type DocumentNode, type ExecutionResult, type GraphQLError, OperationTypeNode } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
-import { rateLimited, timeout } from '../../schema/errors.ts';
+import { overloaded, rateLimited, timeout, unauthenticated } from '../../schema/errors.ts';
 import { graphContext, jobServices, schema, type GraphContext } from '../../schema/index.ts';
 import { maxBodyBytes, maxCost } from '../../schema/limits.ts';
 import { exampleQuery } from './example-query.ts';
 import { Documents, type Prepared } from './graph/documents.ts';
 import { executeWeighed, type Request, weigh, type Weighed } from './graph/execute.ts';
-import { maxDocumentBytes } from './graph/limits.ts';
+import { dearCost, maxDocumentBytes } from './graph/limits.ts';
 import { maskError, maskResult } from './graph/mask-errors.ts';
 import { Meter } from './graph/meter.ts';
 import { presentErrors } from './graph/present-errors.ts';
 import { introspectionRefused, introspects, isStranger } from './graph/strangers.ts';
+import { unpack } from './reader/protocol.ts';
+import { parsed } from './reader/raw-json.ts';
+import type { Reader } from './reader/reader.ts';
 import { type Call, clientOf, type Services } from './route.ts';
 
 /** Where documents are judged and kept; one for each server. */
@@ -18,13 +21,22 @@ export const createDocuments = (): Documents => new Documents(schema, maxDocumen
 
 type GraphServices = Pick<
   Services,
-  'log' | 'signer' | 'metrics' | 'roots' | 'streams' | 'engine' | 'pointsPerHour' | 'timeoutMs'
+  | 'log'
+  | 'signer'
+  | 'metrics'
+  | 'roots'
+  | 'streams'
+  | 'engine'
+  | 'pointsPerHour'
+  | 'timeoutMs'
+  | 'reader'
+  | 'dearCost'
 > & { documents: Documents };
 
 /** What both ways to the graph share: documents judged once, one context, one executor, one way to count and to report errors. */
 export function createGraph({ log, signer, metrics, documents, roots, streams, ...services }: GraphServices) {
   const jobs = jobServices({ streams, ...(roots && { roots }) });
-  const { engine, timeoutMs } = services;
+  const { engine, timeoutMs, reader, dearCost: dear = dearCost } = services;
   const meter = new Meter(services.pointsPerHour);
 
   const contextOf = (call: Call): GraphContext => {
@@ -39,7 +51,7 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
       guarded,
       jobs: { ...jobs, client: clientOf(call) },
       costLimit: Math.min(isStranger(call) ? maxCost.anonymous : maxCost.known, pointsPerHour ?? Infinity),
-      service: { pointsPerHour, jobs: engine !== undefined, tokens: guarded },
+      service: { pointsPerHour, jobs: engine !== undefined, tokens: guarded, writes: !store.readonly },
       ...(timeoutMs !== undefined && { timeoutMs }),
     });
   };
@@ -48,6 +60,50 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
   function admit(weighed: Weighed, call: Call): ExecutionResult | undefined {
     if (!meter.take(call, Math.max(1, weighed.errors ? 0 : weighed.cost))) return { errors: [rateLimited()] };
     return weighed.errors && { errors: weighed.errors };
+  }
+
+  const isDear = ({ operation, cost }: Weighed): boolean =>
+    cost > dear && operation?.definition.operation === OperationTypeNode.QUERY;
+
+  /** Result of what was weighed, and the rows that were read for it. */
+  async function here(weighed: Weighed, { id }: Call): Promise<{ result: ExecutionResult; read: number }> {
+    const result = maskResult(await executeWeighed(schema, documents, weighed), log, id);
+    const { costLimit, rowsLeft } = weighed.request.context;
+    return { result, read: costLimit - rowsLeft };
+  }
+
+  /** The same by the reader, so that what is dear holds up nobody. */
+  async function elsewhere(reader: Reader, { request, cost }: Weighed, call: Call): ReturnType<typeof here> {
+    const { prepared, operationName = null, variables = null, context } = request;
+    const { origin, guarded, costLimit, service } = context;
+    const gone = new AbortController();
+    call.response.once('close', () => gone.abort());
+    const answer = await reader.ask(
+      {
+        source: prepared.source,
+        operationName,
+        variables,
+        viewer: call.viewer,
+        token: call.token ?? null,
+        origin,
+        guarded,
+        costLimit,
+        service,
+        requestId: call.id,
+        timeoutMs: context.deadline - performance.now(),
+      },
+      gone.signal,
+    );
+    // Whoever's token has ended meanwhile gets nothing any more.
+    if (!call.isCurrent()) return { result: { errors: [unauthenticated()] }, read: cost };
+    if (answer === 'TIMEOUT') return { result: { errors: [timeout()] }, read: cost };
+    if (answer === 'BUSY') return { result: { errors: [overloaded()] }, read: 0 };
+    if (answer === 'FAILED') {
+      const failure = new Error('the reader ended twice over one query');
+      return { result: maskResult({ errors: [failure as GraphQLError] }, log, call.id), read: cost };
+    }
+    for (const entry of answer.log) log(entry);
+    return { result: unpack(answer, prepared.source), read: answer.rows };
   }
 
   async function answer(request: Request, call: Call): Promise<ExecutionResult> {
@@ -65,9 +121,9 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
     };
     if (refused) return withCost(maskResult(refused, log, call.id), 0);
 
-    const result = maskResult(await executeWeighed(schema, documents, weighed), log, call.id);
-    const { costLimit, rowsLeft } = request.context;
-    const read = costLimit - rowsLeft;
+    const { result, read } = await (isDear(weighed) && reader
+      ? elsewhere(reader, weighed, call)
+      : here(weighed, call));
     metrics.graphqlRows(read);
     const timedOut = result.errors?.some(({ extensions }) => extensions['code'] === 'TIMEOUT') ?? false;
     const changes = weighed.operation?.definition.operation === 'mutation';
@@ -131,7 +187,7 @@ function useGraph({ documents, execute, admit, present, chargeRefusal }: Graph):
     },
     onValidate: ({ params, setResult }) => setResult(of(params.documentAST).errors),
     onExecute: ({ args, setExecuteFn }) =>
-      setExecuteFn(() => execute(requestOf(args), args.contextValue.call)),
+      setExecuteFn(async () => parsed(await execute(requestOf(args), args.contextValue.call))),
     onSubscribe({ args, setResultAndStopExecution }) {
       const { call } = args.contextValue;
       const refused = admit(weigh(schema, documents, requestOf(args)), call);

@@ -6,6 +6,7 @@ import type { Access, Visitor } from './access.ts';
 import type { Graph } from './graphql.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { Reader } from './reader/reader.ts';
 import type { UrlSigner } from './url-signer.ts';
 
 /** What routes may use; one for each server. */
@@ -31,6 +32,10 @@ export interface Services {
   pointsPerHour?: number | undefined;
   /** How long a request to the graph may be at work, in place of the published time. For tests. */
   timeoutMs?: number | undefined;
+  /** Answers dear queries in a process of its own; without it they are answered here. */
+  reader?: Reader | undefined;
+  /** Points above which a query is dear, in place of our own. For tests. */
+  dearCost?: number | undefined;
   /** false: every request to /graphql takes yoga's way. For tests that compare the two. */
   plainPost?: boolean;
 }

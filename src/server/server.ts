@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import type { ErrorCode } from '../../schema/error-codes.ts';
 import { StreamLimit } from '../../schema/index.ts';
+import { requestTimeoutMs } from '../../schema/limits.ts';
 import { anonymous, jobStates } from '../db/index.ts';
 import { explainError } from '../lib/explain-error.ts';
 import { createAccess, stranger } from './access.ts';
@@ -15,6 +16,7 @@ import { createDocuments, createGraph } from './graphql.ts';
 import { safeHeaders } from './headers.ts';
 import { jsonLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
+import { createReader } from './reader/reader.ts';
 import { RefusedTokens } from './refused-tokens.ts';
 import { refuse } from './respond.ts';
 import type { Call, Services } from './route.ts';
@@ -24,7 +26,7 @@ import { type UrlSigner, urlSigner } from './url-signer.ts';
 
 export interface ServerOptions extends Pick<
   Services,
-  'store' | 'graphiql' | 'plainPost' | 'roots' | 'engine' | 'pointsPerHour' | 'timeoutMs'
+  'store' | 'graphiql' | 'plainPost' | 'roots' | 'engine' | 'pointsPerHour' | 'timeoutMs' | 'dearCost'
 > {
   /** Who brings no token is a stranger even while the store has none; without it, its owner. */
   requireTokens?: boolean;
@@ -54,7 +56,12 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
   const jobs = () => Object.fromEntries(jobStates.map((state) => [state, store.jobs.count(state)]));
   const metrics = createMetrics({ documents: () => documents.kept, jobs });
   const streams = new StreamLimit();
-  const graph = createGraph({ ...options, log, signer, metrics, documents, streams });
+  // A statement cannot be interrupted: what runs on past the time that queries have is ended with its process.
+  const reader = createReader({
+    storeFile: store.file,
+    timeoutMs: (options.timeoutMs ?? requestTimeoutMs) + 1_000,
+  });
+  const graph = createGraph({ ...options, log, reader, signer, metrics, documents, streams });
   const services: Services = {
     ...options,
     log,
@@ -62,6 +69,7 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
     signer,
     graph,
     metrics,
+    reader,
     streams,
     stopping: () => !server.listening,
   };
@@ -156,6 +164,7 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
     },
   );
   server.on('close', () => refusedTokens.flush());
+  server.once('close', () => reader.stop());
   server.setTimeout(60_000); // a client that neither reads nor writes for this long
   server.maxRequestsPerSocket = 10_000;
   server.maxConnections = 2_000;

@@ -9,6 +9,7 @@ import { packageRoot } from '../../src/lib/package-root.ts';
 import { presentErrors } from '../../src/server/graph/present-errors.ts';
 import { errorsPage } from '../harness/errors-page.ts';
 import { hostileRequests } from '../harness/hostile-requests.ts';
+import { breakTables } from '../harness/broken-store.ts';
 import { serve } from '../harness/serve.ts';
 import { seedRun } from '../harness/synthetic-run.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
@@ -111,7 +112,7 @@ describe.each([true, false])('a failure of ours (short way: %s)', (plainPost) =>
     const lines: string[] = [];
     const store = temporaryStore();
     const { query } = await serve(store, { plainPost, log: (line) => lines.push(line) });
-    store.close();
+    breakTables(store, 'organisms', 'runs', 'jobs');
     const response = await query({
       query: '{ organism(name: "a") { name } run(key: "b") { key } job(key: "c") { key } }',
     });

@@ -1,4 +1,3 @@
-import BetterSqlite3 from 'better-sqlite3';
 import { getIntrospectionQuery } from 'graphql';
 import { request } from 'node:http';
 import { connect } from 'node:net';
@@ -6,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { createServer, listen } from '../../src/server/index.ts';
 import { exampleQuery } from '../../src/server/example-query.ts';
 import { seedRun } from '../harness/synthetic-run.ts';
+import { breakTables } from '../harness/broken-store.ts';
 import { serve } from '../harness/serve.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
@@ -69,9 +69,7 @@ describe('/graphql', () => {
     const lines: string[] = [];
     const store = temporaryStore();
     const { query } = await serve(store, { log: (line) => lines.push(line) });
-    const other = new BetterSqlite3(store.file);
-    other.exec('alter table runs rename to elsewhere'); // every read of runs fails from here on
-    other.close();
+    breakTables(store, 'runs');
     const response = await query({ query: '{ runs { totalCount } }' });
     const text = await response.text();
     const [error] = (JSON.parse(text) as { errors: { extensions: { code: string; requestId: string } }[] })

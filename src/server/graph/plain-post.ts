@@ -1,5 +1,6 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import type { Graph } from '../graphql.ts';
+import { jsonOf } from '../reader/raw-json.ts';
 import type { Call } from '../route.ts';
 
 interface Parameters {
@@ -83,11 +84,16 @@ function respond({ response }: Call, type: string, result: ExecutionResult): voi
     if (http?.spec && type === jsonType) continue; // clients that know this type alone expect 200
     status = Math.max(status, http?.status ?? 200);
   }
-  const bytes = Buffer.from(
-    JSON.stringify(result.errors ? { ...result, errors: result.errors.map(withoutHttp) } : result),
+  const pieces = jsonOf(
+    result.errors
+      ? { ...result, errors: result.errors.map(withoutHttp) as unknown as GraphQLError[] }
+      : result,
   );
-  response.writeHead(status, { 'Content-Type': `${type}; charset=utf-8`, 'Content-Length': bytes.length });
-  response.end(bytes);
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  response.writeHead(status, { 'Content-Type': `${type}; charset=utf-8`, 'Content-Length': length });
+  const last = pieces.pop();
+  for (const piece of pieces) response.write(piece);
+  response.end(last);
 }
 
 function withoutHttp(error: GraphQLError): object {

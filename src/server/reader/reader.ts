@@ -103,23 +103,25 @@ export function createReader({
     ask: (request, signal) =>
       new Promise((resolve) => {
         if (stopped || waiting.length >= mostWaiting) return resolve(stopped ? 'FAILED' : 'BUSY');
-        const giveUp = () => {
-          task.late = true;
+        const leave = () => {
           const place = waiting.indexOf(task);
-          if (place >= 0) {
-            waiting.splice(place, 1);
-            task.end('TIMEOUT');
-          } else if (task === current) child?.kill('SIGKILL');
+          if (place < 0) return false;
+          waiting.splice(place, 1);
+          task.end('TIMEOUT');
+          return true;
         };
-        const timer = setTimeout(giveUp, timeoutMs);
-        signal?.addEventListener('abort', giveUp);
+        const timer = setTimeout(() => {
+          task.late = true;
+          if (!leave() && task === current) child?.kill('SIGKILL');
+        }, timeoutMs);
+        signal?.addEventListener('abort', leave); // one that is being answered is not worth a new process
         const task: Task = {
           request,
           attempts: 0,
           late: false,
           end(answer) {
             clearTimeout(timer);
-            signal?.removeEventListener('abort', giveUp);
+            signal?.removeEventListener('abort', leave);
             resolve(answer);
           },
         };
