@@ -9,10 +9,13 @@ export type ReplyForm = 'FUNCTION' | 'TEXT';
 export interface PromptFile {
   /** In src/graders/prompts. */
   name: string;
-  /** SHA-256 of the file, then of material.md, which goes into every prompt. */
+  /** SHA-256 of the file, of material.md, which goes into every prompt, and of the other files it takes parts from. */
   digest: string;
-  /** The instructions for one form of reply, with the rules for material between two lines of `delimiter`. */
-  instructions(form: ReplyForm, delimiter: string): string;
+  /**
+   * The instructions for one form of reply, with the rules for material between two lines of `delimiter`, and with the parts that
+   * its `{{names}}` stand for.
+   */
+  instructions(form: ReplyForm, delimiter: string, parts?: Readonly<Record<string, string>>): string;
 }
 
 const headings: Record<ReplyForm, string> = {
@@ -21,19 +24,21 @@ const headings: Record<ReplyForm, string> = {
 };
 const isHeading = (line: string): boolean => Object.values(headings).includes(line);
 
-const read = (name: string): string => readFileSync(join(packageRoot(), 'src/graders/prompts', name), 'utf8');
+/** A file of src/graders/prompts. */
+export const readPrompt = (name: string): string =>
+  readFileSync(join(packageRoot(), 'src/graders/prompts', name), 'utf8');
 
 /** A prompt: Markdown with what holds for any reply, then one section for each form of it. Read on first use. */
-export function promptFile(name: string): PromptFile {
+export function promptFile(name: string, ...others: string[]): PromptFile {
   let known: { text: string; material: string } | undefined;
-  const files = () => (known ??= { text: read(name), material: read('material.md') });
+  const files = () => (known ??= { text: readPrompt(name), material: readPrompt('material.md') });
   return {
     name,
     get digest() {
       const { text, material } = files();
-      return sha256(text + material);
+      return sha256([text, material, ...others.map(readPrompt)].join(''));
     },
-    instructions(form, delimiter) {
+    instructions(form, delimiter, parts = {}) {
       const { text, material } = files();
       const lines = text.split('\n');
       const start = lines.indexOf(headings[form]);
@@ -41,7 +46,10 @@ export function promptFile(name: string): PromptFile {
       const end = lines.findIndex((line, i) => i > start && isHeading(line));
       const section = lines.slice(start + 1, end < 0 ? undefined : end);
       const general = lines.slice(0, lines.findIndex(isHeading));
-      return [general.join('\n'), material.replaceAll('{{delimiter}}', delimiter), section.join('\n')]
+      const filled = general
+        .join('\n')
+        .replace(/\{\{(\w+)\}\}/g, (whole, part: string) => parts[part] ?? whole);
+      return [filled, material.replaceAll('{{delimiter}}', delimiter), section.join('\n')]
         .map((part) => part.trim())
         .join('\n\n');
     },

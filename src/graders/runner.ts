@@ -39,6 +39,8 @@ export interface Question<Verdict, Context> {
   grader: Grader<Verdict, Context>;
   context: Context;
   material: Sealed;
+  /** Of the prompt, by name. */
+  parts?: Readonly<Record<string, string>>;
   maxTokens: number;
   temperature: number | null;
   /** Tells independent answers to the same question apart: which attempt, which rotation, which repeat. */
@@ -79,7 +81,7 @@ export class Runner {
 
   /** Asks a grader's question and reads the reply. @throws as ask */
   async grade<Verdict, Context>(
-    { grader, context, material, maxTokens, temperature, sample = {} }: Question<Verdict, Context>,
+    { grader, context, material, parts, maxTokens, temperature, sample = {} }: Question<Verdict, Context>,
     signal?: AbortSignal,
   ): Promise<Answered & { parsed: Parsed<Verdict> }> {
     const { form, rule } = this;
@@ -87,7 +89,7 @@ export class Runner {
       identityOf(grader),
       (delimiter) => ({
         messages: [
-          { role: 'system', content: grader.prompt.instructions(form, delimiter) },
+          { role: 'system', content: grader.prompt.instructions(form, delimiter, parts) },
           { role: 'user', content: material.message(delimiter) },
         ],
         maxTokens,

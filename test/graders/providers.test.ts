@@ -1,7 +1,7 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { memoryExchanges } from '../../src/graders/exchange-store.ts';
 import { ApiKey, readKey } from '../../src/graders/providers/api-key.ts';
 import { localModel } from '../../src/graders/providers/local-model.ts';
@@ -115,19 +115,12 @@ describe('the key on its way', () => {
 
   test('nothing of the environment goes along', async () => {
     const names = ['OPENAI_API_KEY', 'OPENAI_ADMIN_KEY', 'OPENAI_ORG_ID', 'OPENAI_PROJECT_ID'];
-    const before = names.map((name) => process.env[name]);
-    for (const name of names) process.env[name] = `${canary}-${name}`;
-    try {
-      const { runner, server } = await scriptedRunner([{ text: 'x' }], { key: null });
-      await runner.ask(grader, () => request);
-      expect(JSON.stringify(server.requests[0]!.headers)).not.toContain(canary);
-      expect(server.requests[0]!.headers.authorization).toBe('Bearer none');
-    } finally {
-      names.forEach((name, i) => {
-        if (before[i] === undefined) delete process.env[name];
-        else process.env[name] = before[i];
-      });
-    }
+    for (const name of names) vi.stubEnv(name, `${canary}-${name}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const { runner, server } = await scriptedRunner([{ text: 'x' }], { key: null });
+    await runner.ask(grader, () => request);
+    expect(JSON.stringify(server.requests[0]!.headers)).not.toContain(canary);
+    expect(server.requests[0]!.headers.authorization).toBe('Bearer none');
   });
 });
 
@@ -208,6 +201,25 @@ describe('a checkpoint in our own engine as the judge', () => {
     const again = await new Runner({ provider }).ask(grader, () => request);
     expect(again.exchange.reply).toEqual(exchange.reply);
     expect(runner.form).toBe('TEXT');
+  });
+
+  test('replies as long as its context allows, and refuses what does not fit', async () => {
+    const model = await openModel(bundled('tiny-qwen3'));
+    const provider = localModel(model, { name: 'tiny-qwen3', digest: 'd1' });
+    const long = (words: number) => ({
+      ...request,
+      messages: [{ role: 'user' as const, content: 'cake '.repeat(words) }],
+      maxTokens: 10_000,
+    });
+    const { usage, finish } = await provider.chat(long(2030), {});
+    expect([
+      usage.promptTokens! + usage.completionTokens! <= 2048,
+      finish === 'stop' || finish === 'length',
+    ]).toEqual([true, true]);
+    await expect(provider.chat(long(3000), {})).rejects.toMatchObject({
+      code: 'PROVIDER_REFUSED',
+      retryable: false,
+    });
   });
 
   test('stops when it is told to', async () => {

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
 import type { Model } from '../../native/index.ts';
 import { encodeChats } from '../../tokenizer/index.ts';
 import type { Message, Provider } from '../chat.ts';
+import { ProviderError } from '../provider-error.ts';
 
 export interface LocalModelOptions {
   /** What it is called, as "qwen3-1.7b". */
@@ -20,6 +24,7 @@ export function localModel(model: Model, { name, digest }: LocalModelOptions): P
     const [first, ...rest] = others;
     return [{ role: 'user', content: [...system, first?.content ?? ''].join('\n\n') }, ...rest];
   };
+  const context = contextOf(model.folder);
   return {
     name: 'local',
     endpoint: digest,
@@ -34,8 +39,15 @@ export function localModel(model: Model, { name, digest }: LocalModelOptions): P
     }),
     async chat({ messages, maxTokens }, { signal }) {
       const [ids = []] = await encodeChats(model.folder, model.tokenizer, [turns(messages)]);
+      const room = context - ids.length;
+      if (room < 1)
+        throw new ProviderError(
+          'PROVIDER_REFUSED',
+          `the request has ${ids.length} tokens; ${name} takes ${context}, its reply included`,
+          { retryable: false, mayCost: false },
+        );
       const [generation] = await model.generate([ids], {
-        maxNewTokens: maxTokens,
+        maxNewTokens: Math.min(maxTokens, room),
         temperature: 0,
         repetitionPenalty: 1,
         signal,
@@ -53,4 +65,17 @@ export function localModel(model: Model, { name, digest }: LocalModelOptions): P
       };
     },
   };
+}
+
+const config = z.object({
+  max_position_embeddings: z.int().positive().optional(),
+  text_config: z.object({ max_position_embeddings: z.int().positive().optional() }).optional(),
+});
+
+/** Tokens of the longest text that a checkpoint was made for; without limit where it does not say. */
+function contextOf(folder: string): number {
+  const parsed = config.safeParse(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')));
+  return (
+    parsed.data?.max_position_embeddings ?? parsed.data?.text_config?.max_position_embeddings ?? Infinity
+  );
 }
