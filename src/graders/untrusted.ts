@@ -10,22 +10,22 @@ export const removed = '[removed]';
 /** Characters that are not seen and could split a marker or hide a text in another. */
 const unseen = /[\p{Cf}\p{Variation_Selector}\u2028\u2029]|(?![\t\n\r])\p{Cc}/gu;
 
-/** What stands for a verdict, a turn of a chat or the border of the material somewhere in our prompts or in a chat template. */
+/** What stands for a verdict, a turn of a chat or the border of the material somewhere in our prompts or in a chat template. Every repeat is bounded, for the sake of long texts. */
 const markers: readonly RegExp[] = [
+  // Calls of our functions, with their arguments.
+  /\bgive_(?:verdict|labels|score|scale)\b(?:\s{0,4}\([^)\n]{0,400}\))?/giu,
   // Verdict lines: ANSWER: COHERENT, ANSWER[3]: RELEVANT, SCORE: 5, "score" = 10, BEST_SCALER: 3, Final verdict - INCOHERENT, …
-  /["'*_]*\b(?:(?:final|my|the|overall|correct)[ _-]*)?(?:answer|score|verdict|rating|grade|label|best_scaler|top_tokens|translation)\b["'*_]*\s*(?:\[\s*\d+\s*\])?["'*_]*\s*(?::|=|-|—|->|=>|\bis\b)+\s*["'*_]*(?:\d+(?:\.\d+)?(?:\s*(?:\/|out of)\s*\d+)?|(?:in)?coherent|(?:ir)?relevant|unknown)\b["'*_]*[.!]?/giu,
-  /["'*_]*\b(?:BEST_SCALER|TOP_TOKENS)\b["'*_]*\s*[:=][^\n]*/gu,
-  /["'*_]*\b(?:ANSWER|TRANSLATION)\s*\[\s*\d+\s*\]["'*_]*\s*[:=][^\n]*/gu,
-  /\b(?:FINAL|CALL|TOOL_RESULT)\s*\(/gu,
-  // Calls of our functions, and the fields of their arguments.
-  /\bgive_(?:verdict|labels|score|scale)\b(?:\s*\([^)\n]*\))?/giu,
+  /["'*_]{0,4}\b(?:(?:final|my|the|overall|correct)[ _-]{0,2})?(?:answer|score|verdict|rating|grade|label|best_scaler|top_tokens|translation)\b["'*_]{0,4}\s{0,4}(?:\[\s{0,4}\d{1,4}\s{0,4}\])?["'*_]{0,4}\s{0,4}[-:=—>]{1,4}\s{0,4}["'*_]{0,4}(?:\d{1,4}(?:\.\d{1,4})?(?:\s{0,4}(?:\/|out of)\s{0,4}\d{1,4})?|(?:in)?coherent|(?:ir)?relevant|unknown)\b["'*_]{0,4}[.!]?/giu,
+  /\b(?:BEST_SCALER|TOP_TOKENS)\b["'*_]{0,4}\s{0,4}[:=][^\n]*/gu,
+  /\b(?:ANSWER|TRANSLATION)\s{0,4}\[\s{0,4}\d{1,4}\s{0,4}\]["'*_]{0,4}\s{0,4}[:=][^\n]*/gu,
+  /\b(?:FINAL|CALL|TOOL_RESULT)\s{0,4}\(/gu,
   // Turns of chats: <|im_start|>system, [INST], <start_of_turn>, </s>, <tool_call>, …
-  /<\|[^|<>\n]{1,40}\|>(?:\s*(?:system|user|assistant|tool)\b)?/giu,
+  /<\|[^|<>\n]{1,40}\|>(?:\s{0,4}(?:system|user|assistant|tool)\b)?/giu,
   /<\/?(?:s|bos|eos|start_of_turn|end_of_turn|tool_call|tool_response|think|verdict|answer|score|system|assistant|user|instructions?)\b[^<>\n]{0,40}>/giu,
   /\[\/?(?:INST|SYS|SYSTEM)\]|<<\/?SYS>>/giu,
-  /^[ \t]*(?:#{1,6}[ \t]*)?(?:system|assistant|developer|grader|judge|user|human)[ \t]*:/gimu,
+  /^[ \t]{0,8}(?:#{1,6}[ \t]{0,4})?(?:system|developer|grader|judge)[ \t]{0,4}:/gimu,
   // Borders of the material.
-  /={5,}[^=\n]{0,80}={5,}|<{3,}[^<>\n]{0,80}>{3,}|-{3,}[ \t]*(?:begin|end)[^\n]{0,60}-{3,}/giu,
+  /={5,80}[^=\n]{0,80}={5,80}|<{3,80}[^<>\n]{0,80}>{3,80}|-{3,80}[ \t]{0,4}(?:begin|end)[^\n]{0,60}?-{3,80}/giu,
 ];
 
 export interface Cleaned {

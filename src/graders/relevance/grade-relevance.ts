@@ -134,7 +134,10 @@ export async function gradeRelevances(
   lists: readonly (readonly Candidate[])[],
   options: RelevanceOptions,
 ): Promise<RelevanceBatch> {
-  const verdict = emptyTokens.map((_, i) => `ANSWER[${i + 1}]: RELEVANT`).join('\n');
+  const verdict = {
+    line: emptyTokens.map((_, i) => `ANSWER[${i + 1}]: RELEVANT`).join('\n'),
+    value: 'RELEVANT',
+  };
   const batch = lists.map((list) => list.map(({ text }) => text).join(''));
   const candidates = (tokens: readonly string[]) => tokens.map((text) => ({ text, probability: 0 }));
   const [first = '', ...others] = emptyTokens;
