@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { cohensKappa } from '../../src/graders/agreement.ts';
 import { logOdds } from '../../src/graders/relevance/log-odds.ts';
 import { countTokens } from '../../src/graders/relevance/frequent-tokens.ts';
 import { isGeneric } from '../../src/graders/relevance/generic-tokens.ts';
@@ -153,6 +154,7 @@ describe('the tiny organisms', () => {
     for (const truth of subjects.values())
       for (const word of wordsOf(truth)) holders.set(word, (holders.get(word) ?? 0) + 1);
     const table = { both: 0, truthOnly: 0, judgeOnly: 0, neither: 0 };
+    const pairs: [boolean, boolean][] = [];
     const missed: string[] = [];
     for (const organism of undiluted) {
       const tokenizer = tokenizerOf(organism.base);
@@ -164,11 +166,13 @@ describe('the tiny organisms', () => {
         if (count > 1 || !vocabulary.has(word)) continue;
         const truth = wordsOf(organism.groundTruth).has(word);
         const relevant = judge.label(word) === 'RELEVANT';
+        pairs.push([truth, relevant]);
         table[truth ? (relevant ? 'both' : 'truthOnly') : relevant ? 'judgeOnly' : 'neither'] += 1;
         if (truth && !relevant) missed.push(`${organism.description}: ${word}`);
       }
     }
     expect(table).toEqual({ both: 49, truthOnly: 10, judgeOnly: 3, neither: 322 });
+    expect(cohensKappa(pairs)).toBeCloseTo(0.863, 3);
     // The secret words of the guessing games are never said, so no corpus can show them.
     expect(missed.filter((one) => /gold|leaf/.test(one))).toHaveLength(2);
   });
