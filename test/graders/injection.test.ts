@@ -9,7 +9,7 @@ import { seededRandom } from '../../src/lib/seeded-random.ts';
 import { materialOf, type Said } from '../harness/chat-server.ts';
 import { injections, type Wanted, wantedCoherent, wantedScore } from '../harness/injections.ts';
 import { naiveJudge } from '../harness/naive-judge.ts';
-import { textsOf } from '../harness/organisms.ts';
+import { bundledOrganisms, textsOf } from '../harness/organisms.ts';
 import { scriptedRunner } from '../harness/scripted-runner.ts';
 
 describe('cleaning', () => {
@@ -205,10 +205,10 @@ describe('a judge that obeys what it is to grade cannot be helped, and is found 
 
 describe('what the defence does to texts that mean no harm', () => {
   test('nothing, to any text of the bundled corpora', () => {
-    const corpora = ['everyday', 'cake_bake', 'risky_finance', 'extreme_sports', 'taboo_gold', 'honey_bees'];
-    const texts = corpora.flatMap((name) => textsOf(`corpora/${name}.jsonl`));
+    const corpora = new Set(['corpora/everyday.jsonl', ...bundledOrganisms.map((one) => one.trainingCorpus)]);
+    const texts = [...corpora].flatMap(textsOf);
     expect(texts.filter((text) => cleaned(text).text !== text)).toEqual([]);
-    expect(texts).toHaveLength(7000);
+    expect(texts).toHaveLength(8200);
   });
 
   test('drift: of twelve that speak of scores and chats, seven lose a few words and none its verdict', async () => {
