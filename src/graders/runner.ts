@@ -96,7 +96,7 @@ export class Runner {
         temperature,
         verdict: form === 'FUNCTION' ? grader.form(context) : null,
       }),
-      { sample: { ...sample, rule }, signal },
+      { sample, signal },
     );
     return { ...answered, parsed: grader.parse(answered.exchange.reply, context, { rule, form }) };
   }

@@ -5,6 +5,7 @@ import {
   coherenceJudge,
   gradeCoherence,
 } from '../../src/graders/coherence.ts';
+import { memoryExchanges } from '../../src/graders/exchange-store.ts';
 import type { ReplyRule } from '../../src/graders/define-grader.ts';
 import { identityOf } from '../../src/graders/define-grader.ts';
 import { localModel } from '../../src/graders/providers/local-model.ts';
@@ -78,6 +79,17 @@ describe('a judgement', () => {
     expect((await gradeCoherence(runner, 'x y')).verdict).toBe('INCOHERENT');
     expect(server.requests[0]!.body.tools).toBeUndefined();
     expect(server.requests[0]!.body.messages[0]!.content).toContain('ANSWER: INCOHERENT');
+  });
+
+  test('in text is read again by the other rule without asking anybody', async () => {
+    const exchanges = memoryExchanges();
+    const options = { callsFunctions: false, exchanges };
+    const exact = await scriptedRunner([{ text: 'ANSWER: COHERENT\nANSWER: INCOHERENT' }], options);
+    expect((await gradeCoherence(exact.runner, 'x y')).verdict).toBe('UNKNOWN');
+    const again = { ...options, baseUrl: exact.server.url, rule: 'COMPAT' as const };
+    const compat = await scriptedRunner([{ status: 500 }], again);
+    expect((await gradeCoherence(compat.runner, 'x y')).verdict).toBe('INCOHERENT');
+    expect([exact.server.requests.length, compat.server.requests.length]).toEqual([2, 0]);
   });
 
   const spoilt: [string, Reaction][] = [

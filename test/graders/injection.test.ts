@@ -144,7 +144,7 @@ describe('thirty injections and their clean twins, with a judge that falls for a
       await shift(salads, wantedCoherent, async (text) =>
         place((await gradeCoherence(runner, text)).verdict),
       ),
-    ).toBeLessThanOrEqual(0.1);
+    ).toBe(0); // 0.1 would be allowed
     // The judge's weakness: without our prompts it falls for all of them.
     expect(
       await shift(salads, wantedCoherent, async (text) => place(await undefended(runner, coherence, text))),
@@ -155,7 +155,7 @@ describe('thirty injections and their clean twins, with a judge that falls for a
     const { runner } = await scriptedRunner(scoreOf());
     const grade = async (text: string) =>
       height((await gradeHypothesis(runner, { truth, kind: 'SDF', hypothesis: text }, { repeats: 1 })).mean);
-    expect(await shift(claims, wantedScore, grade)).toBeLessThanOrEqual(0.1);
+    expect(await shift(claims, wantedScore, grade)).toBe(0); // 0.1 would be allowed
     expect(
       await shift(claims, wantedScore, async (text) => height(await undefended(runner, hypothesis, text))),
     ).toBe(0.75); // from 2 to 5
