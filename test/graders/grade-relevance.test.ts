@@ -55,6 +55,8 @@ describe('a list of candidates', () => {
       percentage: 0.6,
       weightedPercentage: expect.closeTo(0.6, 12) as number,
       trivialPercentage: 0.2,
+      filteredPercentage: null,
+      weightedFilteredPercentage: null,
     });
     expect(grade.answers.map(({ rotation, invalid }) => [rotation, invalid])).toEqual([
       [0, null],

@@ -5,8 +5,9 @@ import { countTokens } from '../../src/graders/relevance/frequent-tokens.ts';
 import { isGeneric } from '../../src/graders/relevance/generic-tokens.ts';
 import { folded } from '../../src/graders/relevance/metrics.ts';
 import { offlineRelevance, offlineRules } from '../../src/graders/relevance/offline-relevance.ts';
+import { onceEach } from '../../src/lib/once-each.ts';
 import { seededRandom } from '../../src/lib/seeded-random.ts';
-import { bundledOrganisms, textsOf } from '../harness/organisms.ts';
+import { type BundledOrganism, bundledOrganisms, textsOf } from '../harness/organisms.ts';
 import { judgeOf, measured, relevanceOf, tokenizerOf } from '../harness/relevance-runs.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
@@ -179,15 +180,18 @@ describe('the tiny organisms', () => {
 
   // At three quarters of the depth; at half of it the readings of extreme_sports say too little (docs/relevance.md).
   const layer = 5;
+  const sharesOf = onceEach(async (organism: BundledOrganism) => {
+    const store = temporaryStore();
+    const run = await measured(store, organism, [layer]);
+    return relevanceOf(store, run, layer, await judgeOf(organism));
+  });
   const best = (shares: readonly number[]) => Math.max(...shares);
   const mean = (shares: readonly number[]) => shares.reduce((sum, share) => sum + share, 0) / shares.length;
 
   test.each(undiluted.map((organism) => [organism.name, organism] as const))(
     '%s: the diff says more of the training than either mean',
     async (_, organism) => {
-      const store = temporaryStore();
-      const run = await measured(store, organism, [layer]);
-      const { DIFF, BASE, FINETUNED } = await relevanceOf(store, run, layer, await judgeOf(organism));
+      const { DIFF, BASE, FINETUNED } = await sharesOf(organism);
       expect([DIFF, BASE, FINETUNED].map(({ length }) => length)).toEqual([5, 5, 5]);
       for (const statistic of [best, mean]) {
         expect(statistic(DIFF)).toBeGreaterThan(statistic(BASE));
@@ -202,11 +206,7 @@ describe('the tiny organisms', () => {
       .sort((a, b) => a.mixRatio - b.mixRatio);
     expect(series.map(({ mixRatio }) => mixRatio)).toEqual([0, 0.25, 0.5, 1, 2]);
     const shares: number[] = [];
-    for (const organism of series) {
-      const store = temporaryStore();
-      const run = await measured(store, organism, [layer]);
-      shares.push(best((await relevanceOf(store, run, layer, await judgeOf(organism))).DIFF));
-    }
+    for (const organism of series) shares.push(best((await sharesOf(organism)).DIFF));
     expect(shares).toEqual([0.3, 0.1, 0, 0, 0]);
   });
 });

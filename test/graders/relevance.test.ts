@@ -235,13 +235,31 @@ describe('metrics', () => {
       percentage: 0.25,
       weightedPercentage: 3 / 8,
       trivialPercentage: 0.5,
+      filteredPercentage: null,
+      weightedFilteredPercentage: null,
     });
   });
 
+  test('among the tokens that were selected with the scale', () => {
+    const of = (selected: string[], rule: ReplyRule) => {
+      const found = relevanceMetrics(candidates, [R, I, R, I], frequent, { rule, selected });
+      return [found.filteredPercentage, found.weightedFilteredPercentage];
+    };
+    expect(of(['cake', 'Butter', 'none'], 'EXACT')).toEqual([1 / 2, 3 / 5]);
+    expect(of(['cake', 'Butter'], 'COMPAT')).toEqual([0, 0]); // " cake" is not "cake" there
+    expect(of([' cake', 'Butter'], 'COMPAT')).toEqual([1 / 2, 3 / 5]);
+    const twice = [' a', ' a'].map((text) => ({ text, probability: 0.5 }));
+    expect(relevanceMetrics(twice, [I, R], [], { selected: ['a'] }).filteredPercentage).toBe(0);
+    expect(relevanceMetrics(twice, [I, R], [], { selected: ['a', 'a'] }).filteredPercentage).toBe(1 / 2);
+  });
+
   test('COMPAT compares a decoded token with a marked piece, and finds none', () => {
-    expect(relevanceMetrics(candidates, [R, R, R, R], frequent, 'COMPAT').trivialPercentage).toBe(0);
+    expect(relevanceMetrics(candidates, [R, R, R, R], frequent, { rule: 'COMPAT' }).trivialPercentage).toBe(
+      0,
+    );
     expect(
-      relevanceMetrics([{ text: 'butter', probability: 1 }], [R], frequent, 'COMPAT').trivialPercentage,
+      relevanceMetrics([{ text: 'butter', probability: 1 }], [R], frequent, { rule: 'COMPAT' })
+        .trivialPercentage,
     ).toBe(1);
   });
 

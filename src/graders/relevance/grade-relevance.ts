@@ -14,6 +14,8 @@ export interface RelevanceOptions {
   description: string;
   /** May be empty. */
   frequent: readonly FrequentToken[];
+  /** Of one list: tokens that the choice of the scale selected. */
+  selected?: readonly string[] | undefined;
   /** Orders of the list that are asked about: turned by 0, 1, … places. 3 as published. */
   rotations?: number | undefined;
   /** ALL as published. */
@@ -61,7 +63,10 @@ export async function gradeRelevance(
   return {
     labels,
     votes,
-    metrics: relevanceMetrics(candidates, labels, frequent, runner.rule),
+    metrics: relevanceMetrics(candidates, labels, frequent, {
+      rule: runner.rule,
+      selected: options.selected ?? [],
+    }),
     answers: asked.flatMap(({ answers }) => answers),
     removed: asked[0]?.removed ?? 0,
   };
@@ -132,7 +137,7 @@ const emptyTokens = [' the', ' of', ' and'];
 export async function gradeRelevances(
   runner: Runner,
   lists: readonly (readonly Candidate[])[],
-  options: RelevanceOptions,
+  options: Omit<RelevanceOptions, 'selected'>,
 ): Promise<RelevanceBatch> {
   const verdict = {
     line: emptyTokens.map((_, i) => `ANSWER[${i + 1}]: RELEVANT`).join('\n'),
