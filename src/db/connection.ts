@@ -4,19 +4,30 @@ import { ByteLru } from '../lib/byte-lru.ts';
 /** Statements kept of those whose SQL follows from what clients ask. */
 const mostAsked = 2_048;
 
+export interface Transaction<Given extends unknown[], Result> {
+  (...given: Given): Result;
+  /** The same, with the right to write from its first statement on. */
+  immediate(...given: Given): Result;
+}
+
 /**
  * What stores need of an open database. A statement is prepared once, however many viewers' stores have it: what differs between
  * viewers is bound. So a statement is never told to return other shapes than it was asked for here.
  */
 export class Connection {
-  readonly transaction: Database['transaction'];
   readonly #sqlite: Database;
   readonly #kept = new Map<string, Statement>();
   readonly #asked = new ByteLru<Statement>(mostAsked);
 
   constructor(sqlite: Database) {
     this.#sqlite = sqlite;
-    this.transaction = sqlite.transaction.bind(sqlite);
+  }
+
+  /** Synchronous work whose writes all happen, or none; within another's, with it. */
+  transaction<Given extends unknown[], Result>(
+    work: (...given: Given) => Result,
+  ): Transaction<Given, Result> {
+    return this.#sqlite.transaction(work) as unknown as Transaction<Given, Result>;
   }
 
   /** Whether nothing can be written. */

@@ -13,6 +13,8 @@ export interface Tokenizer {
    * an id without a token (a padding row of the embedding) has no text. Half a character reads as U+FFFD.
    */
   decode(ids: readonly number[]): string;
+  /** A token as the vocabulary writes it, with marks for spaces (Ġ, ▁); undefined for an id without one. */
+  piece(id: number): string | undefined;
   /** One more than the highest id. The model's own vocabulary may be padded beyond it. */
   readonly vocabSize: number;
   /** The id that `encode` puts first, null when it puts none. */
@@ -63,6 +65,7 @@ export function openTokenizer(folder: string): Tokenizer {
       const known = ids.filter((id) => engine.id_to_token(id) !== undefined);
       return known.length === 0 ? '' : engine.decode(known, { clean_up_tokenization_spaces: false });
     },
+    piece: (id) => engine.id_to_token(id),
     vocabSize: 1 + highestId(engine),
     bosId,
     digest: createHash('sha256').update(model.bytes).update(config.bytes).digest('hex'),

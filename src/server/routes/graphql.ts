@@ -3,16 +3,21 @@ import type { IncomingMessage } from 'node:http';
 import { maxBodyBytes, maxJsonDepth } from '../../../schema/limits.ts';
 import { isDeeperThan } from '../../lib/json-depth.ts';
 import { answer, answerPlainPost } from '../graph/plain-post.ts';
-import { createYogaFor } from '../graphql.ts';
 import { graphiqlPolicy } from '../headers.ts';
 import { readText, sendsJson } from '../read-body.ts';
 import { refuse } from '../respond.ts';
 import type { Call, Route, Services } from '../route.ts';
+import type { createYogaFor } from '../yoga.ts';
 
 /** /graphql: queries by POST of JSON or GET, and GraphiQL for browsers. */
 export function graphqlRoute(services: Services): Route {
   const { graph } = services;
-  const yoga = createYogaFor(graph, services);
+  /** Loaded when it is first needed: that takes a third of the time in which a server starts. */
+  let loaded: Promise<ReturnType<typeof createYogaFor>> | undefined;
+  async function yoga(call: Call): Promise<unknown> {
+    loaded ??= import('../yoga.ts').then((module) => module.createYogaFor(graph, services));
+    return (await loaded)(call.request, call.response, { call });
+  }
 
   async function post(call: Call): Promise<unknown> {
     const { request, response } = call;
@@ -27,7 +32,7 @@ export function graphqlRoute(services: Services): Route {
     if (isDeeperThan(text, maxJsonDepth)) return answer(graph, call, tooDeep());
     if (services.plainPost !== false && (await answerPlainPost(graph, call, text))) return;
     (request as IncomingMessage & { body?: string }).body = text; // where yoga looks for a body already read
-    return yoga(request, response, { call });
+    return yoga(call);
   }
 
   return {
@@ -46,7 +51,7 @@ export function graphqlRoute(services: Services): Route {
       if (!graph.mayAsk(call)) return answer(graph, call, graph.refusal());
       if (services.graphiql && (request.headers.accept ?? '').includes('text/html'))
         response.setHeader('Content-Security-Policy', graphiqlPolicy);
-      return yoga(request, response, { call });
+      return yoga(call);
     },
   };
 }

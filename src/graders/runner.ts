@@ -1,0 +1,207 @@
+import { canonicalJson, type JsonObject } from '../lib/canonical-json.ts';
+import { sha256 } from '../lib/sha256.ts';
+import { Allowance, type Limits, type Spent, type Tokens } from './allowance.ts';
+import type { ChatReply, ChatRequest, Provider } from './chat.ts';
+import { type Clock, wallClock } from './clock.ts';
+import {
+  type Grader,
+  type GraderIdentity,
+  identityOf,
+  type Parsed,
+  type ReplyRule,
+} from './define-grader.ts';
+import { type Exchange, type ExchangeStore, memoryExchanges } from './exchange-store.ts';
+import { ProviderError } from './provider-error.ts';
+import { defaultRetry, type RetryRule, withRetries } from './retry.ts';
+import { newDelimiter, type Sealed } from './untrusted.ts';
+
+export interface RunnerOptions {
+  provider: Provider;
+  limits?: Limits | undefined;
+  /** In memory by default. */
+  exchanges?: ExchangeStore | undefined;
+  retry?: Partial<RetryRule> | undefined;
+  /** EXACT by default. */
+  rule?: ReplyRule | undefined;
+  clock?: Clock | undefined;
+  /** Uniform in [0, 1), for spreading retries. */
+  random?: (() => number) | undefined;
+}
+
+export interface Answered {
+  exchange: Exchange;
+  /** It was known already and cost nothing now. */
+  cached: boolean;
+}
+
+/** One question of a grader about some material. */
+export interface Question<Verdict, Context> {
+  grader: Grader<Verdict, Context>;
+  context: Context;
+  material: Sealed;
+  /** Of the prompt, by name. */
+  parts?: Readonly<Record<string, string>>;
+  maxTokens: number;
+  temperature: number | null;
+  /** Tells independent answers to the same question apart: which attempt, which rotation, which repeat. */
+  sample?: JsonObject;
+}
+
+/** Everyone's way to an LLM: known replies from the store, new ones within the limits, failures again. */
+export class Runner {
+  readonly provider: Provider;
+  readonly rule: ReplyRule;
+  readonly #allowance: Allowance;
+  readonly #exchanges: ExchangeStore;
+  readonly #retry: RetryRule;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #underWay = new Map<string, Promise<Answered>>();
+
+  /** @throws CodedError INVALID_ARGUMENT for limits that make no sense */
+  constructor({ provider, limits = {}, exchanges, retry, rule, clock = wallClock, random }: RunnerOptions) {
+    this.provider = provider;
+    this.rule = rule ?? 'EXACT';
+    this.#allowance = new Allowance(limits, clock);
+    this.#exchanges = exchanges ?? memoryExchanges();
+    this.#retry = { ...defaultRetry, ...retry };
+    this.#clock = clock;
+    this.#random = random ?? Math.random;
+  }
+
+  /** Of this runner; what came from the store cost nothing. */
+  get spent(): Spent {
+    return this.#allowance.spent;
+  }
+
+  /** How graders' replies bring their verdicts: as published in COMPAT, by a call where the provider can otherwise. */
+  get form(): 'FUNCTION' | 'TEXT' {
+    return this.rule === 'EXACT' && this.provider.callsFunctions ? 'FUNCTION' : 'TEXT';
+  }
+
+  /** Asks a grader's question and reads the reply. @throws as ask */
+  async grade<Verdict, Context>(
+    { grader, context, material, parts, maxTokens, temperature, sample = {} }: Question<Verdict, Context>,
+    signal?: AbortSignal,
+  ): Promise<Answered & { parsed: Parsed<Verdict> }> {
+    const { form, rule } = this;
+    const answered = await this.ask(
+      identityOf(grader),
+      (delimiter) => ({
+        messages: [
+          { role: 'system', content: grader.prompt.instructions(form, delimiter, parts) },
+          { role: 'user', content: material.message(delimiter) },
+        ],
+        maxTokens,
+        temperature,
+        verdict: form === 'FUNCTION' ? grader.form(context) : null,
+      }),
+      { sample, signal },
+    );
+    return { ...answered, parsed: grader.parse(answered.exchange.reply, context, { rule, form }) };
+  }
+
+  /**
+   * A reply to a request, which may hold a delimiter that differs from call to call.
+   * @throws ProviderError when all attempts failed; CodedError BUDGET_EXHAUSTED; the signal's reason
+   */
+  async ask(
+    grader: GraderIdentity,
+    compose: (delimiter: string) => ChatRequest,
+    { sample = {}, signal }: { sample?: JsonObject; signal?: AbortSignal | undefined } = {},
+  ): Promise<Answered> {
+    signal?.throwIfAborted();
+    const { provider } = this;
+    const key = sha256(
+      canonicalJson({
+        grader: grader.name,
+        version: grader.version,
+        prompt: grader.promptDigest,
+        provider: provider.name,
+        endpoint: provider.endpoint,
+        model: provider.model,
+        request: provider.body(compose('')),
+        sample,
+      }),
+    );
+    const underWay = this.#underWay.get(key);
+    if (underWay) {
+      // Somebody else's asking, which somebody else may cancel.
+      const shared = await underWay.catch(() => null);
+      signal?.throwIfAborted();
+      if (shared) return { ...shared, cached: true };
+      return this.ask(grader, compose, { sample, signal });
+    }
+    const asking = this.#answer(key, grader, compose, signal).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, asking);
+    return asking;
+  }
+
+  async #answer(
+    key: string,
+    grader: GraderIdentity,
+    compose: (delimiter: string) => ChatRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<Answered> {
+    const known = await this.#exchanges.get(key);
+    if (known) return { exchange: known, cached: true };
+    const { provider } = this;
+    const request = compose(newDelimiter());
+    const { value, attempts } = await withRetries(() => this.#call(request, signal), this.#retry, {
+      clock: this.#clock,
+      random: this.#random,
+      signal,
+    });
+    const { reply, durationMs, cost } = value;
+    const exchange: Exchange = {
+      key,
+      grader: grader.name,
+      graderVersion: grader.version,
+      promptDigest: grader.promptDigest,
+      provider: provider.name,
+      endpoint: provider.endpoint,
+      model: provider.model,
+      answeredBy: reply.model,
+      request: provider.body(request),
+      reply,
+      at: new Date(this.#clock.now()).toISOString(),
+      durationMs,
+      attempts,
+      cost,
+    };
+    await this.#exchanges.put(exchange);
+    return { exchange, cached: false };
+  }
+
+  /** One attempt, within the limits. */
+  async #call(request: ChatRequest, signal: AbortSignal | undefined) {
+    const worst = worstOf(request);
+    const ticket = await this.#allowance.take(worst, signal);
+    const started = this.#clock.now();
+    let took: Tokens | 'WORST' = 'WORST';
+    try {
+      const reply = await this.provider.chat(request, { signal });
+      took = tookOf(reply, worst);
+      return { reply, durationMs: this.#clock.now() - started, cost: this.#allowance.price(took) };
+    } catch (error) {
+      if (error instanceof ProviderError && !error.mayCost) took = { prompt: 0, completion: 0 };
+      throw error;
+    } finally {
+      ticket.settle(took);
+    }
+  }
+}
+
+/** The most tokens a request can take: a token is a byte at least, and a message has a frame. */
+function worstOf({ messages, maxTokens, verdict }: ChatRequest): Tokens {
+  const bytes = messages.reduce((sum, { content }) => sum + Buffer.byteLength(content) + 16, 0);
+  return {
+    prompt: bytes + (verdict ? Buffer.byteLength(JSON.stringify(verdict)) : 0),
+    completion: maxTokens,
+  };
+}
+
+const tookOf = ({ usage }: ChatReply, worst: Tokens): Tokens => ({
+  prompt: usage.promptTokens ?? worst.prompt,
+  completion: usage.completionTokens ?? worst.completion,
+});
