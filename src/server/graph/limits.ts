@@ -1,2 +1,2 @@
 /** What documents that are kept, parsed, judged and compiled, may take together. */
-export const maxDocumentBytes = 48 * 2 ** 20;
+export const maxDocumentBytes = 32 * 2 ** 20;
