@@ -168,7 +168,7 @@ it('no message has a path, a statement or a token', async () => {
     expect(answer).not.toMatch(
       /\b(select|insert into|update) .{0,200}\b(from|values|set)\b|sqlite|no such table/i,
     );
-    expect(answer).not.toMatch(/node_modules|\.ts:\d|    at /);
+    expect(answer).not.toMatch(/node_modules|\.ts:\d| {4}at /);
     expect(answer).not.toContain(secret);
     expect(answer).not.toContain(store.file);
   }
