@@ -13,14 +13,21 @@ import { script, temporaryFolder } from './folder.ts';
 import type { Usage } from './hostile/server.ts';
 import { describeMachine, load, machine } from './machine.ts';
 import { digits, markdownTable } from './markdown.ts';
-import { runBench, say } from './run-child.ts';
+import { BenchError, runBench, say } from './run-child.ts';
 
 const goals = { ms: 50, mebibytes: 50, cacheMebibytes: 200 };
 const mebibyte = 2 ** 20;
 
+/** Errors have a status of their own for who asks for this type. */
+const strict = { 'Content-Type': 'application/json', Accept: 'application/graphql-response+json' };
+
+const leaves =
+  'id key digest method methodVersion positions samples uniquePrefixes baseDigest finetunedDigest corpusDigest tokensDigest seed computeDtype storeDtype device mode durationMs createdAt';
+
 const program = new Command('bench:hostile')
   .description('CPU and memory that hostile queries cost a server.')
   .option('--documents <count>', 'different documents of 100 KB', wholeNumber(1), 5_000)
+  .option('--match <text>', 'only queries whose name has this', '')
   .action(main);
 
 class Server {
@@ -57,13 +64,12 @@ class Server {
       headers: { ...(method === 'POST' && { 'Content-Type': 'application/json' }), ...headers },
     });
     sent.on('error', () => undefined); // a body that is too long is cut off
-    const answered = new Promise<number>((resolve) => {
-      sent.once('response', (response) => {
-        response.resume();
-        response.once('close', () => resolve(response.statusCode ?? 0));
-      });
-      sent.once('close', () => resolve(0));
+    let status = 0;
+    sent.once('response', (response) => {
+      status = response.statusCode ?? 0;
+      response.resume();
     });
+    const answered = new Promise<number>((resolve) => sent.once('close', () => resolve(status)));
     sent.end(body);
     return answered;
   }
@@ -74,15 +80,35 @@ class Server {
   }
 }
 
-/** CPU milliseconds for each of so many at a time, and MiB that the process grew by. */
-async function measure(server: Server, request: HostileRequest, parallel: number) {
+const good = (i: number): string => JSON.stringify({ query: `{ runs { totalCount } } # ${i}` });
+
+/** The same as another document, so that it was not judged before. */
+const anew = (request: HostileRequest): HostileRequest =>
+  request.body === undefined
+    ? request
+    : { ...request, body: request.body.replace('"query":"', '"query":" ') };
+
+/** CPU milliseconds for each of so many at a time. */
+async function milliseconds(server: Server, request: HostileRequest, parallel: number): Promise<number> {
   const before = await server.usage(true);
   await Promise.all(Array.from({ length: parallel }, () => server.ask(request)));
-  const after = await server.usage(false);
-  return { ms: (after.cpuMs - before.cpuMs) / parallel, grown: (after.rss - before.rss) / mebibyte };
+  return ((await server.usage(false)).cpuMs - before.cpuMs) / parallel;
 }
 
-async function main({ documents }: { documents: number }): Promise<void> {
+/** MiB that a new server grows by, whose memory no other request has filled and left: alone, then 16 at a time. */
+async function growth(file: string, request: HostileRequest): Promise<[number, number]> {
+  const server = await Server.start(file);
+  for (let i = 0; i < 50; i++) await server.ask({ body: good(i) });
+  const before = await server.usage(true);
+  await server.ask(anew(request));
+  const one = await server.usage(false);
+  await Promise.all(Array.from({ length: 16 }, () => server.ask(request)));
+  const many = await server.usage(false);
+  server.stop();
+  return [(one.rss - before.rss) / mebibyte, (many.rss - before.rss) / mebibyte];
+}
+
+async function main({ documents, match }: { documents: number; match: string }): Promise<void> {
   const loadBefore = load();
   const file = join(temporaryFolder(), 'store.sqlite');
   const store = openStore(file);
@@ -90,47 +116,37 @@ async function main({ documents }: { documents: number }): Promise<void> {
   store.close();
 
   const server = await Server.start(file);
-  for (let i = 0; i < 300; i++)
-    await server.ask({ body: JSON.stringify({ query: `{ runs { totalCount } } # ${i}` }) });
+  for (let i = 0; i < 300; i++) await server.ask({ body: good(i) });
   const rows = [];
-  for (const request of hostileRequests) {
+  for (const request of hostileRequests.filter(({ name }) => name.includes(match))) {
     await server.ask(request); // the code is compiled, as it is in a server that has run for a while
-    // What differs in a space is another document, so that none was judged before.
-    const anew = {
-      ...request,
-      ...(request.body !== undefined && { body: request.body.replace('"query":"', '"query":" ') }),
-    };
-    const [one, many] = [await measure(server, anew, 1), await measure(server, request, 16)];
-    const good =
-      one.ms <= goals.ms &&
-      many.ms <= goals.ms &&
-      one.grown <= goals.mebibytes &&
-      many.grown <= goals.mebibytes;
-    rows.push([
-      request.name,
-      ...[one.ms, one.grown, many.ms, many.grown].map(digits),
-      good ? 'yes' : 'MISSED',
-    ]);
-    say(`${request.name}: ${digits(one.ms)} ms`);
+    const one = await milliseconds(server, anew(request), 1);
+    const many = await milliseconds(server, request, 16);
+    const [grown, grownMore] = await growth(file, request);
+    const reached = Math.max(one, many) <= goals.ms && Math.max(grown, grownMore) <= goals.mebibytes;
+    rows.push([request.name, ...[one, many, grown, grownMore].map(digits), reached ? 'yes' : 'MISSED']);
+    say(`${request.name}: ${digits(one)} ms, ${digits(grown)} MiB`);
   }
   server.stop();
 
   const fresh = await Server.start(file);
   await fresh.ask({ body: JSON.stringify({ query: '{ runs { totalCount } }' }) });
   const caches = [];
-  for (const [name, document] of [
+  for (const [name, status, document] of [
     [
       'valid',
+      200,
       (i: number) =>
-        `# ${i} ${'x'.repeat(90_000)}\n{ ${'runs { edges { node { key } } } '.repeat(8)} ${'__typename '.repeat(900)} }`,
+        `# ${i} ${'x'.repeat(90_000)}\n{ ${`runs(first: 0) { edges { node { ${leaves} } } } `.repeat(40)} }`,
     ],
-    ['refused', (i: number) => `# ${i} ${'x'.repeat(90_000)}\n{ ${'nothing '.repeat(1_800)} }`],
+    ['refused', 400, (i: number) => `# ${i} ${'x'.repeat(90_000)}\n{ ${'nothing '.repeat(1_800)} }`],
   ] as const) {
     const before = await fresh.usage(true);
     let peak = before.rss;
     const begun = performance.now();
     for (let i = 0; i < documents; i++) {
-      await fresh.ask({ body: JSON.stringify({ query: document(i) }) });
+      const answered = await fresh.ask({ headers: strict, body: JSON.stringify({ query: document(i) }) });
+      if (answered !== status) throw new BenchError(`a ${name} document was answered by ${answered}`);
       if (i % 100 === 99) peak = Math.max(peak, (await fresh.usage(false)).rss);
     }
     const after = await fresh.usage(true);
@@ -151,7 +167,7 @@ async function main({ documents }: { documents: number }): Promise<void> {
 
   process.stdout.write(
     `${describeMachine(machine())}, Node ${process.versions.node}; load before ${loadBefore.toFixed(2)}\n\n` +
-      `${markdownTable([['query', 'ms of CPU', 'MiB', 'ms of CPU each, 16 at a time', 'MiB', `≤ ${goals.ms} ms and ≤ ${goals.mebibytes} MiB`], ...rows], [1, 2, 3, 4])}\n\n` +
+      `${markdownTable([['query', 'ms of CPU', 'ms each, 16 at a time', 'MiB', 'MiB, 16 at a time', `≤ ${goals.ms} ms and ≤ ${goals.mebibytes} MiB`], ...rows], [1, 2, 3, 4])}\n\n` +
       `${markdownTable([['documents', 'ms of CPU each', 'MiB at most', 'MiB after', 'MiB of heap after', `≤ ${goals.cacheMebibytes} MiB`], ...caches], [1, 2, 3, 4])}\n`,
   );
 }

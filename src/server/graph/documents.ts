@@ -14,6 +14,7 @@ import {
 } from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
 import { ByteLru } from '../../lib/byte-lru.ts';
+import { sha256 } from '../../lib/sha256.ts';
 import type { ErrorCode } from '../../../schema/error-codes.ts';
 import {
   maxDirectives,
@@ -33,8 +34,11 @@ const compiledBytesPerToken = 1_500;
 
 const bytesPerDocument = 2_048;
 
-/** A refusal of a longer document is not worth the memory: its errors hold all that was parsed. */
-const longestRefusalKept = 8 * 1024;
+/** Bytes of a document that is kept at once. */
+const smallDocument = 64 * 1024;
+
+/** Digests of large documents that came once: a few thousand. */
+const seenBytes = 256 * 1024;
 
 /** A document as it was sent, judged once. */
 export interface Prepared {
@@ -57,7 +61,7 @@ export interface Operation {
 
 /**
  * Documents parsed, judged by the rules of GraphQL and our limits, and compiled from their second use on (compiling costs a
- * hundred executions of a small query). Refusals are remembered too. All of it together is bounded in bytes.
+ * hundred executions of a small query). Small refusals are remembered too. All of it together is bounded in bytes.
  */
 export class Documents {
   readonly #schema: GraphQLSchema;
@@ -65,6 +69,7 @@ export class Documents {
   readonly #limits = [selectionLimitsRule(selectionLimits), directiveLimit(maxDirectives)];
   readonly #rules = [...specifiedRules, knownOperationTypes];
   readonly #kept: ByteLru<Prepared>;
+  readonly #seenOnce = new ByteLru<true>(seenBytes);
   readonly #byDocument = new WeakMap<DocumentNode, Prepared>();
 
   constructor(schema: GraphQLSchema, maxBytes: number) {
@@ -81,7 +86,7 @@ export class Documents {
     const known = this.#kept.get(source);
     if (known) return known;
     const prepared = this.#judge(source);
-    if (prepared.errors.length === 0 || source.length <= longestRefusalKept) this.#keep(prepared);
+    if (this.#isWorthKeeping(prepared)) this.#keep(prepared);
     return prepared;
   }
 
@@ -136,15 +141,28 @@ export class Documents {
     return judged(errors, 'GRAPHQL_VALIDATION_FAILED', parsed);
   }
 
-  #keep(prepared: Prepared): void {
-    const tokens = prepared.document ? tokensOf(prepared.document) : 0;
-    const functions = [...prepared.operations.values()].filter(({ compiled }) => compiled).length;
-    const bytes =
-      bytesPerDocument +
-      2 * prepared.source.length +
-      tokens * (bytesPerToken + functions * compiledBytesPerToken);
-    this.#kept.set(prepared.source, prepared, bytes);
+  /**
+   * A large document is kept from its second use on: many that come once, by one who makes them up, would otherwise live long
+   * enough to fill the old part of the heap. Of refused ones only small are kept, since their errors hold all that was parsed.
+   */
+  #isWorthKeeping(prepared: Prepared): boolean {
+    if (bytesOf(prepared) <= smallDocument) return true;
+    if (prepared.errors.length > 0) return false;
+    const digest = sha256(prepared.source);
+    if (this.#seenOnce.get(digest)) return true;
+    this.#seenOnce.set(digest, true, digest.length);
+    return false;
   }
+
+  #keep(prepared: Prepared): void {
+    this.#kept.set(prepared.source, prepared, bytesOf(prepared));
+  }
+}
+
+function bytesOf({ source, document, operations }: Prepared): number {
+  const tokens = document ? tokensOf(document) : 0;
+  const functions = [...operations.values()].filter(({ compiled }) => compiled).length;
+  return bytesPerDocument + 2 * source.length + tokens * (bytesPerToken + functions * compiledBytesPerToken);
 }
 
 /** What is nested too deep for the stack is the request's fault too. */

@@ -1,5 +1,5 @@
 /** What documents that are kept, parsed, judged and compiled, may take together. */
-export const maxDocumentBytes = 48 * 2 ** 20;
+export const maxDocumentBytes = 32 * 2 ** 20;
 
 /** Queries that may cost more points than this are answered by a process of their own: some 20 ms of the thread. */
 export const dearCost = 2_000;
