@@ -7,7 +7,7 @@ import BetterSqlite3 from 'better-sqlite3';
 import { Command } from 'commander';
 import { graphContext, schema } from '../schema/index.ts';
 import { wholeNumber } from '../src/cli/options.ts';
-import { openStore, owner } from '../src/db/index.ts';
+import { openStore, type Viewer } from '../src/db/index.ts';
 import { Documents } from '../src/server/graph/documents.ts';
 import { execute } from '../src/server/graph/execute.ts';
 import { maxDocumentBytes } from '../src/server/graph/limits.ts';
@@ -77,7 +77,7 @@ async function main({ rounds, seconds }: Options): Promise<void> {
 
   // ---- files for the opponent, the same bytes as ours ----
   const run = store.runs.latestOfOrganism(store.organisms.get('organism-00'));
-  if (!run) throw new BenchError('the data set has no runs; delete build/bench/api-1');
+  if (!run) throw new BenchError('the data set has no runs; delete build/bench/api-2');
   const vectors = Array.from({ length: 50 }, (_, i) => {
     const key = store.runs.latestOfOrganism(
       store.organisms.get(`organism-${String(i).padStart(2, '0')}`),
@@ -88,7 +88,7 @@ async function main({ rounds, seconds }: Options): Promise<void> {
   mkdirSync(join(folder, 'files'));
   served.forEach((key, i) => {
     const vector = store.vectors.findByKey(key);
-    if (!vector) throw new BenchError(`the data set has no ${key}; delete build/bench/api-1`);
+    if (!vector) throw new BenchError(`the data set has no ${key}; delete build/bench/api-2`);
     writeFileSync(join(folder, 'files', `v${i}`), store.vectors.read(vector));
   });
   const c = join(benchFolder, 'sendfile');
@@ -118,7 +118,8 @@ async function main({ rounds, seconds }: Options): Promise<void> {
   };
   const rawObject = rawNested(sqlite);
   const rawText = () => JSON.stringify(rawObject());
-  const [ownerQuery, viewerQuery] = [queryBy(store), queryBy(store.as(owner))];
+  const reader: Viewer = { kind: 'TOKEN', all: false, teamId: 1, tokenId: 1, scopes: ['read'] };
+  const [ownerQuery, viewerQuery] = [queryBy(store), queryBy(store.as(reader))];
   for (const work of [ownerQuery, viewerQuery, rawText]) medianOf(50, work);
   if (ownerQuery() !== rawText()) throw new BenchError('the two nested answers differ');
   const operation = documents.operation(prepared, null);
@@ -127,7 +128,7 @@ async function main({ rounds, seconds }: Options): Promise<void> {
   const bareQuery = () => JSON.stringify(bare(undefined, graphContext(store, 'http://127.0.0.1'), {}));
 
   const p1 = row('P1', 'nested query, 1,000 leaves, in process ÷ R1', most(3));
-  const p12 = row('P12', 'limits, masking and visibility added to P1', most(1.1));
+  const p12 = row('P12', 'cost, limits and visibility for a token added to P1', most(1.1));
   const p2 = row('P2', 'the same over HTTP, one connection ÷ (R1 + R2)', most(3.5));
   const p3 = row('P3', 'point query over HTTP, 16 connections, ÷ R2', least(0.4));
   const p4 = row('P4', 'vectors of 16 KiB, answers a second ÷ R3', least(0.3));

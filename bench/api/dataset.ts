@@ -98,6 +98,7 @@ export function seedBase(store: Store) {
     parameters: 8_000_000_000,
     dtype: 'bfloat16',
     tiedHead: false,
+    visibility: 'PUBLIC',
   });
   const corpus = store.corpora.add({
     name: 'probe',
@@ -105,6 +106,7 @@ export function seedBase(store: Store) {
     textColumn: 'text',
     digest: sha256('probe'),
     rows: 1_000,
+    visibility: 'PUBLIC',
   });
   const organism = (i: number) =>
     store.organisms.add({
@@ -118,13 +120,14 @@ export function seedBase(store: Store) {
       trainingCorpus: null,
       mixRatio: null,
       digest: sha256(`organism ${i}`),
+      visibility: 'PUBLIC',
     });
   return { corpus, organism };
 }
 
 /** Fifty organisms of 32 layers of 100 projections, and two runs to download; made once in build/bench. */
 export function openDataset(): Dataset {
-  const folder = join(benchFolder, 'api-1');
+  const folder = join(benchFolder, 'api-2');
   const file = join(folder, 'store.sqlite');
   if (!existsSync(file)) {
     say(`making ${organisms} organisms × ${layers} layers × ${projections} projections in ${folder} …`);

@@ -1,15 +1,23 @@
-// The server under test, or its opponent: `server.ts ours|raw <store>`; prints its port.
+// The server under test as users run it, from dist/, or its opponent: `server.ts ours|raw <store>`; prints its port.
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import BetterSqlite3 from 'better-sqlite3';
-import { openStore } from '../../src/db/index.ts';
-import { createServer } from '../../src/server/index.ts';
+import type * as Db from '../../src/db/index.ts';
+import type * as Serving from '../../src/server/index.ts';
 
 const [kind, file = ''] = process.argv.slice(2);
-const server =
-  kind === 'raw'
-    ? rawServer(file)
-    : createServer({ store: openStore(file, { readonly: true }), graphiql: false });
+const built = async <Module>(path: string) =>
+  (await import(new URL(`../../dist/src/${path}`, import.meta.url).href)) as Module;
+
+async function ourServer(path: string) {
+  const [{ openStore }, { createServer }] = [
+    await built<typeof Db>('db/index.js'),
+    await built<typeof Serving>('server/index.js'),
+  ];
+  return createServer({ store: openStore(path, { readonly: true }), graphiql: false });
+}
+
+const server = kind === 'raw' ? rawServer(file) : await ourServer(file);
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
 });
