@@ -89,7 +89,7 @@ function respond({ response }: Call, type: string, result: ExecutionResult): voi
       ? { ...result, errors: result.errors.map(withoutHttp) as unknown as GraphQLError[] }
       : result,
   );
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const length = pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0);
   response.writeHead(status, { 'Content-Type': `${type}; charset=utf-8`, 'Content-Length': length });
   const last = pieces.pop();
   for (const piece of pieces) response.write(piece);

@@ -15,11 +15,11 @@ export const parsed = (result: ExecutionResult): ExecutionResult =>
     ? { ...result, data: JSON.parse(Buffer.from(result.data.bytes).toString()) as Record<string, unknown> }
     : result;
 
-/** A result as JSON in UTF-8, in pieces. */
-export function jsonOf(result: ExecutionResult): Uint8Array[] {
+/** A result as JSON, in pieces: text, or UTF-8. */
+export function jsonOf(result: ExecutionResult): (string | Uint8Array)[] {
   const { data, errors, extensions } = result;
-  if (!(data instanceof RawJson)) return [Buffer.from(JSON.stringify(result))];
+  if (!(data instanceof RawJson)) return [JSON.stringify(result)];
   const before = errors ? `{"errors":${JSON.stringify(errors)},"data":` : '{"data":';
   const after = extensions ? `,"extensions":${JSON.stringify(extensions)}}` : '}';
-  return [Buffer.from(before), data.bytes, Buffer.from(after)];
+  return [before, data.bytes, after];
 }
