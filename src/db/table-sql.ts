@@ -47,21 +47,27 @@ export function finder<T extends SQLiteTable>(
   };
 }
 
-/** A number that JSON and arithmetic can carry, or null: NaN and Infinity never enter the store as numbers. */
-const storable = (value: unknown): unknown =>
-  value === undefined || (typeof value === 'number' && !Number.isFinite(value)) ? null : value;
+/** What SQLite has as it is, in drizzle's names. */
+const plain = new Set(['number', 'string', 'buffer']);
 
 /** The columns we set (all but the integer key and what SQLite computes) and the values of a row in their order. */
 function rowWriter<T extends SQLiteTable>(table: T) {
   const columns = columnsOf(table).filter(
     ([property, column]) => property !== 'id' && column.generated === undefined,
   );
+  const written = columns.map(([property, column]) => ({
+    property,
+    written: plain.has(column.dataType) ? undefined : (value: unknown) => column.mapToDriverValue(value),
+  }));
   return {
     names: columns.map(([, column]) => `"${column.name}"`),
+    /** A number that JSON and arithmetic can carry, or null: NaN and Infinity never enter the store as numbers. */
     values: (row: Omit<InferInsertModel<T>, 'id'>): unknown[] =>
-      columns.map(([property, column]) => {
-        const value = storable((row as Record<string, unknown>)[property]);
-        return value === null ? null : column.mapToDriverValue(value);
+      written.map(({ property, written }) => {
+        const value = (row as Record<string, unknown>)[property];
+        if (value === undefined || value === null) return null;
+        if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+        return written ? written(value) : value;
       }),
   };
 }

@@ -9,16 +9,27 @@ export type TokenMatch = (typeof tokenMatches)[number];
 /** Trigrams find texts of this many characters or more. */
 const trigram = 3;
 
-/** Writes tokens of projections, and what a search for their texts needs. */
-export function tokenWriter(sqlite: Connection) {
+/** Writes one token of a projection. */
+export type WriteToken = (token: typeof projectionTokens.$inferInsert) => void;
+
+/**
+ * Writes tokens of projections, and what a search for their texts needs. Make a writer for each transaction: it remembers the texts
+ * that are there, and they are only as long as the transaction is not undone.
+ */
+export function tokenWriter(sqlite: Connection): () => WriteToken {
   const insert = inserter(sqlite, projectionTokens);
   const addText = sqlite.prepare('insert into token_texts (text) values (?) on conflict do nothing');
   const addTrigrams = sqlite.prepare('insert into token_texts_trigrams (rowid, text) values (?, ?)');
-  return (token: typeof projectionTokens.$inferInsert): void => {
-    insert(token);
-    if (token.text === null || token.text === undefined) return;
-    const { changes, lastInsertRowid } = addText.run(token.text);
-    if (changes > 0) addTrigrams.run(lastInsertRowid, token.text);
+  return () => {
+    const known = new Set<string>();
+    return (token) => {
+      insert(token);
+      const { text } = token;
+      if (text === null || text === undefined || known.has(text)) return;
+      known.add(text);
+      const { changes, lastInsertRowid } = addText.run(text);
+      if (changes > 0) addTrigrams.run(lastInsertRowid, text);
+    };
   };
 }
 

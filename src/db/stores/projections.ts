@@ -9,7 +9,7 @@ import { projectionFields, projectionJoins, projectionSorts } from '../filters.t
 import { type Asked, listing, mostCounted } from '../listing.ts';
 import type { ProjectionRecord } from '../run-record.ts';
 import { finder, inserter } from '../table-sql.ts';
-import { tokenWriter } from '../token-texts.ts';
+import { tokenWriter, type WriteToken } from '../token-texts.ts';
 import { modes, type Mode } from '../tables/modes.ts';
 import {
   projections,
@@ -87,7 +87,7 @@ export function projectionStore(
     `${reading} and mode = ? and parameters_key = ? and chosen = 1`,
   );
   const insert = inserter(sqlite, projections);
-  const insertToken = tokenWriter(sqlite);
+  const writer = tokenWriter(sqlite);
 
   const at = (spec: ProjectionSpec, key: string): Columns | undefined =>
     find(spec.vector.id, spec.method, spec.variant, spec.sign, spec.scale ?? 0, spec.mode, key);
@@ -101,7 +101,7 @@ export function projectionStore(
     return columns && toRow(columns, vector);
   }
 
-  function saveOne(record: NewProjection, createdAt: string): ProjectionRow {
+  function saveOne(record: NewProjection, createdAt: string, write: WriteToken): ProjectionRow {
     const { vector, method, variant, sign, mode, scale, chosen, tokens } = record;
     check(record);
     diffVectors.demand(vector);
@@ -121,12 +121,13 @@ export function projectionStore(
       engineVersion: packageVersion(),
       createdAt,
     });
-    tokens.forEach((token, rank) => insertToken({ ...token, projectionId, rank }));
+    tokens.forEach((token, rank) => write({ ...token, projectionId, rank }));
     return toRow(at(record, key) as Columns, vector);
   }
   const save = sqlite.transaction((records: readonly NewProjection[]): ProjectionRow[] => {
     const createdAt = new Date().toISOString();
-    return records.map((record) => saveOne(record, createdAt));
+    const write = writer();
+    return records.map((record) => saveOne(record, createdAt, write));
   });
 
   return {

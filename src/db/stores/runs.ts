@@ -8,7 +8,7 @@ import { runFields, runJoins, runSorts } from '../filters.ts';
 import { type Asked, isOneOf, listing, oneOf } from '../listing.ts';
 import { checkRunRecord, runDigest, type RunRecord, type VectorRecord } from '../run-record.ts';
 import { finder, inserter } from '../table-sql.ts';
-import { tokenWriter } from '../token-texts.ts';
+import { tokenWriter, type WriteToken } from '../token-texts.ts';
 import { diffVectors } from '../tables/diff-vectors.ts';
 import { projections } from '../tables/projections.ts';
 import { runLayers } from '../tables/run-layers.ts';
@@ -55,8 +55,8 @@ export function runStore(
     vector: inserter(sqlite, diffVectors),
     data: inserter(sqlite, vectorData),
     projection: inserter(sqlite, projections),
-    token: tokenWriter(sqlite),
   };
+  const writer = tokenWriter(sqlite);
 
   const getById = (id: number): RunRow => {
     const row = findById(id);
@@ -69,7 +69,7 @@ export function runStore(
     return row;
   };
 
-  function saveVector(layerId: number, vector: VectorRecord, made: Made): void {
+  function saveVector(layerId: number, vector: VectorRecord, made: Made, write: WriteToken): void {
     const { diff, baseMean, finetunedMean } = vector;
     const vectorId = insert.vector({
       ...vector,
@@ -98,7 +98,7 @@ export function runStore(
         chosen: projection.chosen ?? scale === null,
         parametersKey: '',
       });
-      projection.tokens.forEach((token, rank) => insert.token({ ...token, projectionId, rank }));
+      projection.tokens.forEach((token, rank) => write({ ...token, projectionId, rank }));
     }
   }
 
@@ -118,9 +118,10 @@ export function runStore(
       dModel: model.dModel,
       digest: runDigest(record),
     });
+    const write = writer();
     for (const layer of record.layers) {
       const layerId = insert.layer({ ...layer, runId });
-      for (const vector of layer.vectors) saveVector(layerId, vector, made);
+      for (const vector of layer.vectors) saveVector(layerId, vector, made, write);
     }
     return get(key);
   });
