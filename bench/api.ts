@@ -125,7 +125,8 @@ async function main({ rounds, seconds }: Options): Promise<void> {
   const operation = documents.operation(prepared, null);
   const bare = operation && documents.compiled(prepared, operation);
   if (!bare) throw new BenchError('the nested query was not compiled');
-  const bareQuery = () => JSON.stringify(bare(undefined, graphContext(store, 'http://127.0.0.1'), {}));
+  const bareQuery = () =>
+    store.snapshot(() => JSON.stringify(bare(undefined, graphContext(store, 'http://127.0.0.1'), {})));
 
   const p1 = row('P1', 'nested query, 1,000 leaves, in process ÷ R1', most(3));
   const p12 = row('P12', 'cost, limits and visibility for a token added to P1', most(1.1));
