@@ -1,5 +1,7 @@
 // Every document of the page; a test validates each against the schema and runs it.
 
+export const viewer = `query viewer { viewer { kind team } serviceConfig { features } }`;
+
 export const organisms = `query organisms($after: String) {
   organisms(first: 200, after: $after) {
     edges { node { name kind mixRatio description baseModel { name } latestRun { key } } }

@@ -1,11 +1,20 @@
 /** What the graph refused, in its own words. */
 export class GraphError extends Error {}
 
+let token;
+
+/** From here on the graph is asked with this token; undefined: with none. */
+export const useToken = (given) => (token = given);
+
 /** Data of one document. @throws GraphError */
 export async function ask(document, variables = {}) {
   const response = await fetch('/graphql', {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json', Accept: 'application/graphql-response+json' },
+    headers: {
+      'Content-Type': 'application/json',
+      Accept: 'application/graphql-response+json',
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+    },
     body: JSON.stringify({ query: document, variables }),
   });
   const answer = await response.json();

@@ -5,6 +5,7 @@ import { ask, askAll } from './graph.js';
 import { heatMap } from './heat-map.js';
 import { organismList } from './organisms.js';
 import { placeView } from './place.js';
+import { tokenForm } from './token.js';
 
 const [main, side, status] = ['main', 'organisms', 'status'].map((id) => document.getElementById(id));
 
@@ -113,9 +114,20 @@ async function runView(organism, runs, address) {
 }
 
 window.addEventListener('hashchange', () => void show());
-try {
-  organisms = await askAll(documents.organisms, {}, (data) => data.organisms);
-} catch (error) {
-  main.replaceChildren(h('p', { class: 'failure', role: 'alert' }, error.message));
+
+async function load() {
+  try {
+    organisms = await askAll(documents.organisms, {}, (data) => data.organisms);
+  } catch (error) {
+    main.replaceChildren(h('p', { class: 'failure', role: 'alert' }, error.message));
+  }
+  await show();
 }
-await show();
+
+try {
+  const form = await tokenForm(load);
+  if (form) document.querySelector('header').append(form);
+} catch {
+  // whatever is wrong is told by what is loaded next
+}
+await load();

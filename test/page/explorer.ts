@@ -7,6 +7,7 @@ import { chromium, type Page } from 'playwright-core';
 import { openStore } from '../../src/db/index.ts';
 import { createServer, listen } from '../../src/server/index.ts';
 import { seedOrganism, seedRun } from '../harness/synthetic-run.ts';
+import { seedToken } from '../harness/teams.ts';
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   existsSync,
@@ -71,6 +72,37 @@ try {
     (await other.getAttribute(label, 'aria-label')) === (await page.getAttribute(label, 'aria-label')),
     'a link shows another place',
   );
+
+  // With the first token the page shows what is shared, and with the token what is its team's, until it is loaded anew.
+  const { headers, row } = seedToken(store);
+  store.administration.share('organism', store.organisms.get('tiny-cake'), {
+    visibility: 'TEAM',
+    team: store.teams.get('red'),
+  });
+  const [, secret = ''] = headers.Authorization.split(' ');
+  const guarded = await browser.newPage();
+  await guarded.goto(`${server.url}/`);
+  await guarded.waitForSelector('.token');
+  const shown = () => guarded.locator('#organisms li a').allTextContents();
+  expectThat((await shown()).length === 0, 'a stranger sees what is not shared');
+  const give = async (token: string) => {
+    await guarded.fill('.token input', token);
+    await guarded.click('.token button');
+  };
+  await give(secret);
+  await guarded.waitForSelector('#organisms li a');
+  expectThat(
+    JSON.stringify(await shown()) === '["tiny-cake"]',
+    `a token shows ${JSON.stringify(await shown())}`,
+  );
+  expectThat((await guarded.textContent('.token span')) === 'as team red', 'the page says who asks');
+  await guarded.click('#organisms li a');
+  await guarded.waitForSelector('.heat button');
+  await guarded.screenshot({ path: 'build/page/explorer-with-token.png', fullPage: true });
+  store.administration.revokeToken(row.id);
+  await give(secret);
+  await guarded.waitForSelector('#organisms li a', { state: 'detached' });
+  expectThat(!(await guarded.content()).includes(secret), 'the token stands in the page');
 } finally {
   await browser.close();
   await server.close();

@@ -13,6 +13,7 @@ const types = { html: 'text/html', css: 'text/css', js: 'text/javascript', svg: 
 const files = [
   'index.html',
   'style.css',
+  'token.js',
   'icon.svg',
   'address.js',
   'documents.js',
