@@ -17,7 +17,7 @@ try {
 } catch {
   // not Linux
 }
-setPriority(10); // where a core must be shared, cheap queries go first
+setPriority(5); // where a core must be shared, cheap queries go first
 
 // The terminal's Ctrl-C reaches the whole group; the server decides when its reader stops.
 process.on('SIGINT', () => undefined);
