@@ -1,5 +1,6 @@
 import type { Viewer } from '../src/db/index.ts';
 import { builder } from './builder.ts';
+import { costs } from './cost.ts';
 import { ViewerKindEnum } from './enums.ts';
 
 const ViewerRef = builder.objectRef<Viewer>('Viewer').implement({
@@ -12,6 +13,7 @@ const ViewerRef = builder.objectRef<Viewer>('Viewer').implement({
       resolve: ({ teamId }, _, { store }) => (teamId === null ? null : (store.teams.nameOf(teamId) ?? null)),
     }),
     scopes: t.stringList({
+      ...costs({ assumedSize: 5 }),
       description:
         'What they may do, an open set: read, write (register and change things, tags and notes), jobs:run (start and cancel jobs), import, admin (everything).',
       resolve: ({ scopes }) => [...scopes],
