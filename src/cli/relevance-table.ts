@@ -78,7 +78,7 @@ export function renderRelevance(rows: readonly RelevanceRow[]): string {
 export function relevanceLine(rows: readonly RelevanceRow[]): string {
   const { diff, base, finetuned } = relevanceSummary(rows);
   const both = (of: OverPositions | null) => `${percent(of?.max)} (${percent(of?.mean)})`;
-  return `of the strongest tokens point to the training: ${both(diff)} of the diff, ${both(base)} of the base’s mean, ${both(finetuned)} of the finetuned’s; at the best position (on average)`;
+  return `tokens that point to the training, at the best position (on average): ${both(diff)} of the diff’s, ${both(base)} of the base’s, ${both(finetuned)} of the finetuned’s`;
 }
 
 const mostShown = 6;
