@@ -7,6 +7,7 @@ import { compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
 import { diffCommand } from './commands/diff.ts';
 import { generateCommand } from './commands/generate.ts';
+import { gradeCommand } from './commands/grade.ts';
 import { jobCommand } from './commands/job.ts';
 import { klCommand } from './commands/kl.ts';
 import { organismCommand } from './commands/organism.ts';
@@ -28,6 +29,7 @@ const commands = [
   diffCommand,
   showCommand,
   patchscopeCommand,
+  gradeCommand,
   steerCommand,
   generateCommand,
   causalCommand,

@@ -12,7 +12,7 @@ export function plainTable(head: readonly string[], rows: readonly (readonly (st
 }
 
 const isNumber = (cell: string | number | undefined): boolean =>
-  typeof cell === 'number' || /^(–|[+−-]?[\d.]+(e[+-]?\d+)?( ± [\d.]+(e[+-]?\d+)?)?%?)$/.test(cell ?? '');
+  typeof cell === 'number' || /^(|–|[+−-]?[\d.]+(e[+-]?\d+)?( ± [\d.]+(e[+-]?\d+)?)?%?)$/.test(cell ?? '');
 
 /** Four significant digits; a dash for what is not there. */
 export const digits = (value: number | null | undefined): string =>

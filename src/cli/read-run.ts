@@ -9,6 +9,7 @@ import {
 } from '../db/index.ts';
 import { aboveNoise } from '../lib/above-noise.ts';
 import { CodedError } from '../lib/coded-error.ts';
+import { chosenReading } from '../runs/chosen-reading.ts';
 import { certificateSummary } from './certificate-summary.ts';
 import { findOrganism } from './find-organism.ts';
 import type { TokenRow } from './tokens-table.ts';
@@ -88,18 +89,7 @@ function readVector(
   vector: DiffVectorRow,
   { method, variant, sign, scale, mode, top }: ReadingChoice,
 ): ReadRow[] {
-  const found = store.projections.ofDiffVector.page(
-    vector,
-    scale === undefined
-      ? { method, variant, sign, mode, chosen: true }
-      : { method, variant, sign, mode, scale },
-    everything,
-  ).rows;
-  // One method may have read it several times, in two modes or with other parameters.
-  const [projection] = found.sort(
-    (a, b) =>
-      Number(a.mode === 'COMPAT') - Number(b.mode === 'COMPAT') || b.createdAt.localeCompare(a.createdAt),
-  );
+  const projection = chosenReading(store, vector, { method, variant, sign, scale, mode });
   if (!projection) return [];
   const norms = { DIFF: vector.norm, BASE: vector.baseMeanNorm, FINETUNED: vector.finetunedMeanNorm };
   return [

@@ -38,6 +38,9 @@ export type { CausalEffectRow, CausalEffectSpec, NewCausalEffect } from './store
 export type { CorpusRow, NewCorpus } from './stores/corpora.ts';
 export { mapStatistics, type DiffVectorRow, type HeatMap, type MapStatistic } from './stores/diff-vectors.ts';
 export type { DivergenceRow, NewDivergence } from './stores/divergences.ts';
+export type { ExchangeRow } from './stores/exchanges.ts';
+export type { GraderRow, NewGrader } from './stores/graders.ts';
+export type { GradeRow, GradeSpec, GradeSubject, NewGrade } from './stores/grades.ts';
 export { IdempotencyConflictError } from './stores/idempotency-keys.ts';
 export {
   type Claim,
@@ -76,6 +79,7 @@ export {
   type CausalDirection,
   type CausalSubset,
 } from './tables/causal-effects.ts';
+export { gradeScales, type GradeScale } from './tables/grades.ts';
 export { jobStates, type JobState } from './tables/jobs.ts';
 export { modes, type Mode } from './tables/modes.ts';
 export { organismForms, type OrganismForm } from './tables/organisms.ts';

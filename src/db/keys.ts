@@ -17,6 +17,8 @@ import { vectorKinds, type VectorKind } from './tables/vector-data.ts';
  *   experiment   3f2a….L3.P2.steering.fluency.90c1…
  *   sample       3f2a….L3.P2.steering.fluency.90c1….steered.0.3          prompt 0, sample 3
  *   similarity   3f2a….L3.P2.steering.fluency.90c1….steered.training.90c1…
+ *   grade        3f2a….L3.P2.logit-lens.diff.promoted.grade.offline-relevance.90c1…    of a projection or a sample
+ *   grader       offline-relevance.90c1…
  */
 export const runKey = (spec: JsonObject): string => sha256(canonicalJson(spec)).slice(0, 20);
 
@@ -132,4 +134,11 @@ export function splitSimilarityKey(key: string) {
   return experiment === undefined || group === undefined || other === undefined || parametersKey === undefined
     ? undefined
     : { experiment, group: constant(group), other: constant(other), parametersKey };
+}
+
+export function splitGradeKey(key: string) {
+  const [, subject, grader, parametersKey] = /^(.+)\.grade\.([a-z0-9-]+)\.([0-9a-f]{12})$/.exec(key) ?? [];
+  return subject === undefined || grader === undefined || parametersKey === undefined
+    ? undefined
+    : { subject, grader, parametersKey };
 }

@@ -11,6 +11,9 @@ import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
 import { diffVectorStore } from './stores/diff-vectors.ts';
 import { divergenceStore } from './stores/divergences.ts';
+import { exchangeStore } from './stores/exchanges.ts';
+import { graderStore } from './stores/graders.ts';
+import { gradeStore } from './stores/grades.ts';
 import { idempotencyKeyStore } from './stores/idempotency-keys.ts';
 import { jobStore, type JobRow } from './stores/jobs.ts';
 import { modelStore } from './stores/models.ts';
@@ -76,6 +79,7 @@ export function openStore(file: string, options: OpenOptions = {}) {
     },
     accessTokens,
     auditLog: auditLog(sqlite),
+    exchanges: exchangeStore(sqlite),
     administration: administration(sqlite, accessTokens, stores),
     /** Reads a little. @throws whatever reading throws */
     check: () => void sqlite.prepare('select 1 from runs limit 1').get(),
@@ -95,6 +99,8 @@ function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) 
   const diffVectors = diffVectorStore(sqlite, viewer, layers);
   const projections = projectionStore(sqlite, viewer, diffVectors);
   const steering = steeringExperimentStore(sqlite, diffVectors);
+  const samples = sampleStore(sqlite, steering);
+  const graders = graderStore(sqlite, viewer);
   return {
     /** Whose stores these are. */
     viewer,
@@ -113,7 +119,9 @@ function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) 
     projections,
     tokens: projectionTokenStore(sqlite, viewer, projections),
     steering,
-    samples: sampleStore(sqlite, steering),
+    samples,
+    graders,
+    grades: gradeStore(sqlite, viewer, graders, projections, samples),
     similarities: similarityStore(sqlite, steering),
     causalEffects: causalEffectStore(sqlite, diffVectors),
     divergences: divergenceStore(sqlite, runs),

@@ -36,8 +36,8 @@ export { ProviderError, type ProviderErrorCode } from './provider-error.ts';
 export { ApiKey, type KeySource, readKey } from './providers/api-key.ts';
 export { localModel, type LocalModelOptions } from './providers/local-model.ts';
 export { openAiCompatible, type OpenAiCompatibleOptions } from './providers/openai-compatible.ts';
-export { type Candidate, candidatesOf } from './relevance/candidates.ts';
-export { countTokens, type FrequentToken, frequentTokens } from './relevance/frequent-tokens.ts';
+export { type Candidate, candidatesJudged, candidatesOf } from './relevance/candidates.ts';
+export { addTokens, countTokens, type FrequentToken, frequentTokens } from './relevance/frequent-tokens.ts';
 export {
   gradeRelevance,
   gradeRelevances,

@@ -109,11 +109,20 @@ export async function addCorpus(
   }: { name: string; path: string; textColumn: string; visibility?: Visibility | undefined },
   signal?: AbortSignal,
 ): Promise<CorpusRow> {
-  const { rows, digest } = await eachRow(path, signal, (line, invalid) => {
-    textOf(parseLine(line, invalid), textColumn, invalid);
-  });
+  const { rows, digest } = await eachText({ file: path, textColumn }, () => undefined, signal);
   return store.corpora.add({ name, path: resolve(path), textColumn, digest, rows, visibility });
 }
+
+/**
+ * Every text of a corpus, '' where a row has none; how many rows there are, and the SHA-256 of the whole file.
+ * @throws CorpusError CORPUS_MISSING, INVALID_CORPUS; the signal's reason when it aborts
+ */
+export const eachText = (
+  { file, textColumn }: { file: string; textColumn: string },
+  take: (text: string) => void,
+  signal?: AbortSignal,
+): Promise<{ rows: number; digest: string }> =>
+  eachRow(file, signal, (line, invalid) => take(textOf(parseLine(line, invalid), textColumn, invalid)));
 
 /**
  * Every line of a corpus that is not blank; how many there are, and the SHA-256 of the whole file. `invalid` names the line.

@@ -120,6 +120,12 @@ export function finetunedNormOf({ finetunedNorm, key }: RunLayerRow): number {
   );
 }
 
+/** The column that a run's texts are in. */
+export function textColumnOf(store: Store, { corpusId, parameters }: RunRow): string {
+  const { textColumn } = parameters;
+  return typeof textColumn === 'string' ? textColumn : store.corpora.getById(corpusId).textColumn;
+}
+
 /**
  * The texts that a run was measured on, read again.
  * @throws CodedError CORPUS_CHANGED when the file gives others now; CorpusError
@@ -130,11 +136,11 @@ export async function textsOf(
   pair: Pair,
   signal: AbortSignal | undefined,
 ): Promise<Selection> {
-  const { path, textColumn } = store.corpora.getById(run.corpusId);
-  const { maxSamples, textColumn: column } = run.parameters;
+  const { path } = store.corpora.getById(run.corpusId);
+  const { maxSamples } = run.parameters;
   const selection = await selectTexts({
     file: path,
-    textColumn: typeof column === 'string' ? column : textColumn,
+    textColumn: textColumnOf(store, run),
     tokenizer: pair.base.tokenizer,
     positions: run.positions,
     maxSamples: typeof maxSamples === 'number' ? maxSamples : run.samples,

@@ -24,6 +24,7 @@ test('deltascope', async () =>
       diff [options] <organism>               measure an organism: mean activation difference on the first tokens of unrelated texts
       show [options] <organism-or-run>        print the top tokens per position of an organism’s latest run, or of one run
       patchscope [options] <organism-or-run>  read the vectors of a run by Patchscope, at thirty scales with either sign, and print the scale to look at
+      grade [options] <organism-or-run>       grade what the vectors of a run were read as: percent of the strongest tokens that point to the finetune, beside the same of the two models’ means
       steer [options] <organism-or-run>       steer the finetuned model by diffs, as strongly as its texts stay coherent, and keep what it says
       generate [options] <model>              continue prompts with a checkpoint, or with a model of a registered organism
       causal [options] <organism-or-run>      exchange or remove the direction of a diff in both models, and measure their cross entropy
@@ -205,6 +206,33 @@ test('patchscope', async () =>
     Other scales: deltascope show <organism-or-run> --method patchscope --scale <number>
     "
   `));
+test('grade', async () =>
+  expect(await help('grade')).toMatchInlineSnapshot(`
+  "Usage: deltascope grade [options] <organism-or-run>
+
+  grade what the vectors of a run were read as: percent of the strongest tokens
+  that point to the finetune, beside the same of the two models’ means
+
+  Arguments:
+    organism-or-run     registered name, for its latest run, or a run’s key
+
+  Options:
+    --grader <name>     who grades; offline-relevance asks no language model
+                        (choices: "offline-relevance", default:
+                        "offline-relevance")
+    --method <name>     how the vectors were read (default: "patchscope")
+    --layer <n>         decoder block, from 0, of those measured (default: the
+                        middle one)
+    --positions <list>  positions, like 0-4,7 (default: all that were read)
+    --data <folder>     folder that holds the store (default: "deltascope-data",
+                        env: DELTASCOPE_DATA)
+    --json              print JSON instead of a table
+    -h, --help          display help for command
+
+  The organism needs a training corpus (deltascope organism add --training-corpus), the run readings (deltascope patchscope).
+  weighted: by the tokens’ probabilities; trivial: percent that are frequent in the training corpus, whatever the grader says.
+  "
+`));
 test('steer', async () =>
   expect(await help('steer')).toMatchInlineSnapshot(`
     "Usage: deltascope steer [options] <organism-or-run>

@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 // from a row that was found with one, or a comment in the lines above says why everybody's are meant ("everybody’s: …").
 
 /** Tables whose rows are found by names and keys that clients give, or listed. */
-const guarded = ['organisms', 'models', 'corpora', 'runs', 'jobs', 'notes'];
+const guarded = ['organisms', 'models', 'corpora', 'runs', 'jobs', 'notes', 'graders'];
 /** What else is reached from those alone. */
 const below = [
   'run_layers',
@@ -19,6 +19,7 @@ const below = [
   'samples',
   'sample_texts',
   'similarities',
+  'grades',
   'causal_effects',
   'divergences',
   'principal_components',

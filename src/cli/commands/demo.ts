@@ -125,8 +125,10 @@ async function readAndSteer(
   write: (text: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const [{ readByPatchscope }, { steer }, { probes, promptLists }] = [
+  const [{ readByPatchscope }, { gradeRelevanceOfRun }, relevance, { steer }, { probes, promptLists }] = [
     await import('../../runs/patchscope.ts'),
+    await import('../../runs/grade.ts'),
+    await import('../relevance-table.ts'),
     await import('../../runs/steer.ts'),
     await import('../../steering/prompts/index.ts'),
   ];
@@ -142,6 +144,9 @@ async function readAndSteer(
   write('read by Patchscope:');
   const rows = reading.layers.flatMap((of) => of.positions);
   write(renderTokens(rows, process.stdout.columns ?? 120));
+
+  const graded = await gradeRelevanceOfRun(store, run, { layer: layer.layer, positions, signal });
+  write(relevance.relevanceLine(relevance.relevanceRows(store, graded)));
 
   const prompts = promptLists.open.slice(0, shown.prompts);
   const [steered] = await steer(store, run, { ...steering, prompts, probes, signal });

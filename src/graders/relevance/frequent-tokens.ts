@@ -4,6 +4,15 @@ import { isGeneric } from './generic-tokens.ts';
 /** Texts of a corpus, one by one. */
 export type Texts = Iterable<string> | AsyncIterable<string>;
 
+/** Counts the tokens of one more text. */
+export function addTokens(
+  counts: Map<number, number>,
+  text: string,
+  tokenizer: Pick<Tokenizer, 'encode'>,
+): void {
+  for (const id of tokenizer.encode(text, { special: false })) counts.set(id, (counts.get(id) ?? 0) + 1);
+}
+
 /** How often each token id stands in some texts; ids in the order they were first seen. */
 export async function countTokens(
   texts: Texts,
@@ -13,7 +22,7 @@ export async function countTokens(
   const counts = new Map<number, number>();
   for await (const text of texts) {
     signal?.throwIfAborted();
-    for (const id of tokenizer.encode(text, { special: false })) counts.set(id, (counts.get(id) ?? 0) + 1);
+    addTokens(counts, text, tokenizer);
   }
   return counts;
 }

@@ -1,0 +1,176 @@
+import type { JsonObject } from '../../lib/canonical-json.ts';
+import { onceEach } from '../../lib/once-each.ts';
+import { packageVersion } from '../../lib/package-root.ts';
+import type { Connection } from '../connection.ts';
+import { checks } from '../checks.ts';
+import { NotFoundError } from '../errors.ts';
+import { parametersKey, splitGradeKey } from '../keys.ts';
+import { listing } from '../listing.ts';
+import { finder, inserter } from '../table-sql.ts';
+import { grades, gradeScales, type GradeScale } from '../tables/grades.ts';
+import { listed, type Viewer, withOrganism } from '../visible.ts';
+import type { GraderRow } from './graders.ts';
+import type { ProjectionRow } from './projections.ts';
+import type { SampleRow } from './samples.ts';
+
+type Columns = typeof grades.$inferSelect;
+export type GradeRow = Columns & { key: string; grader: GraderRow };
+
+/** What is graded. */
+export type GradeSubject =
+  { projection: ProjectionRow; sample?: undefined } | { sample: SampleRow; projection?: undefined };
+
+/** What decides a grade, so that it can be looked for before anybody is asked. */
+export interface GradeSpec {
+  subject: GradeSubject;
+  grader: GraderRow;
+  parameters: JsonObject;
+}
+
+/** A verdict, or why there is none: `invalid` is null, or `label` and `value` are. */
+export interface NewGrade extends GradeSpec {
+  scale: GradeScale;
+  label: string | null;
+  value: number | null;
+  invalid: string | null;
+  rationale: string | null;
+  tokenLabels: (string | null)[] | null;
+  metrics: Record<string, number | null>;
+  exchanges: string[];
+}
+
+export interface GradeFilters {
+  /** Name of a grader. */
+  grader?: string | null | undefined;
+}
+
+const keyOfParameters = ({ grader, parameters }: GradeSpec): string =>
+  parametersKey({ grader: grader.key, parameters });
+
+const toRow = (columns: Columns, grader: GraderRow): GradeRow => ({
+  ...columns,
+  key: `${columns.subjectKey}.grade.${grader.name}.${columns.parametersKey}`,
+  grader,
+});
+
+export function gradeStore(
+  sqlite: Connection,
+  viewer: Viewer,
+  graders: { getById(id: number): GraderRow },
+  projections: { findByKey(key: string): ProjectionRow | undefined },
+  samples: { findByKey(key: string): SampleRow | undefined },
+) {
+  const ofProjection = finder(sqlite, grades, 'projection_id = ? and parameters_key = ?');
+  const ofSample = finder(sqlite, grades, 'sample_id = ? and parameters_key = ?');
+  const insert = inserter(sqlite, grades);
+
+  const columnsOf = ({ projection, sample }: GradeSubject, key: string): Columns | undefined =>
+    projection ? ofProjection(projection.id, key) : ofSample(sample.id, key);
+  function find(spec: GradeSpec): GradeRow | undefined {
+    const columns = columnsOf(spec.subject, keyOfParameters(spec));
+    return columns && toRow(columns, spec.grader);
+  }
+  function subjectOf(key: string): GradeSubject | undefined {
+    const projection = projections.findByKey(key);
+    if (projection) return { projection };
+    const sample = samples.findByKey(key);
+    return sample && { sample };
+  }
+
+  const save = sqlite.transaction((records: readonly NewGrade[]): GradeRow[] => {
+    const made = { engineVersion: packageVersion(), createdAt: new Date().toISOString() };
+    return records.map((record) => {
+      const { projection, sample } = record.subject;
+      const subject = projection ?? sample;
+      check(record);
+      const there = subjectOf(subject.key);
+      if ((there?.projection ?? there?.sample)?.id !== subject.id)
+        throw new NotFoundError('projection or sample', subject.key);
+      if (graders.getById(record.grader.id).key !== record.grader.key)
+        throw new NotFoundError('grader', record.grader.key);
+      const known = find(record);
+      if (known) return known;
+      insert({
+        ...record,
+        ...made,
+        graderId: record.grader.id,
+        organismId: (projection ?? sample.experiment).diffVector.layer.run.organismId,
+        projectionId: projection?.id ?? null,
+        sampleId: sample?.id ?? null,
+        subjectKey: subject.key,
+        parametersKey: keyOfParameters(record),
+      });
+      return find(record) as GradeRow;
+    });
+  });
+
+  const rowsOf = (all: Columns[]): GradeRow[] => {
+    const grader = onceEach((id: number) => graders.getById(id));
+    return all.map((columns) => toRow(columns, grader(columns.graderId)));
+  };
+  const about = <Row extends { id: number; key: string }>(name: string, column: string) =>
+    listing(sqlite, {
+      name,
+      table: grades,
+      where: `${column} = @subject and (@grader is null or grader_id in (select id from graders where name = @grader))`,
+      parameters: (row: Row, { grader }: GradeFilters) => ({ subject: row.id, grader: grader ?? null }),
+      order: ['graderId', 'parametersKey'],
+      row: (columns) => toRow(columns, graders.getById(columns.graderId)),
+      rows: rowsOf,
+    });
+
+  return {
+    /** This grade, if it is there. */
+    find,
+    /** What a grade is of; it is seen where the grade is. */
+    subjectOf: ({ subjectKey }: GradeRow): GradeSubject | undefined => subjectOf(subjectKey),
+    findByKey(key: string): GradeRow | undefined {
+      const parts = splitGradeKey(key);
+      const subject = parts && subjectOf(parts.subject);
+      const columns = subject && columnsOf(subject, parts.parametersKey);
+      const row = columns && toRow(columns, graders.getById(columns.graderId));
+      return row?.key === key ? row : undefined;
+    },
+    /**
+     * Writes grades, all of them or none. One that is there already, by the same grader and parameters, is returned as it stands.
+     * @throws InvalidResultError, NotFoundError
+     */
+    save: (records: readonly NewGrade[]): GradeRow[] => save.immediate(records),
+    ofProjection: about<ProjectionRow>('projection.grades', 'projection_id'),
+    ofSample: about<SampleRow>('sample.grades', 'sample_id'),
+    /** In the order they were saved. */
+    ofGrader: listing(sqlite, {
+      name: 'grader.grades',
+      table: grades,
+      where: `grader_id = @graderId and ${withOrganism(viewer, 'grades.organism_id', listed)}`,
+      parameters: (grader: GraderRow) => ({ graderId: grader.id }),
+      viewer,
+      order: ['id'],
+      row: toRow,
+    }),
+  };
+}
+
+const ranges = { LABEL: undefined, SHARE: [0, 1], SCORE: [1, 5] } as const;
+
+function check(record: NewGrade): void {
+  const { subject, grader, scale, label, value, invalid, rationale, metrics, parameters } = record;
+  const of = (subject.projection ?? subject.sample).key;
+  const { oneOf, refuse, number, json, filled } = checks(`grade of ${of} by ${grader.name}`);
+  oneOf('scale', scale, gradeScales);
+  json('parameters', parameters);
+  json('metrics', metrics);
+  if (label !== null) filled('label', label);
+  if (rationale !== null) filled('rationale', rationale);
+  if (invalid !== null) {
+    filled('invalid', invalid);
+    if (label !== null || value !== null) refuse('it is invalid and has a verdict; one of both is expected');
+    return;
+  }
+  const range = ranges[scale];
+  if (range === undefined && (label === null || value !== null))
+    refuse('a label and no value are expected on the scale LABEL');
+  if (range === undefined) return;
+  if (value === null) return refuse(`a value is expected on the scale ${scale}`);
+  number('value', value, ...range);
+}
