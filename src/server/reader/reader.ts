@@ -62,7 +62,9 @@ export function createReader({
     });
     started.unref();
     started.channel?.unref();
-    started.on('message', (answer) => end(answer as ReaderAnswer));
+    started.on('message', (answer) => {
+      if (child === started) end(answer as ReaderAnswer); // never another query's
+    });
     started.on('error', () => gone(started));
     started.on('exit', () => gone(started));
     return started;
