@@ -1,10 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type JobLimits, jobLimits } from '../db/index.ts';
 import { bootTime } from '../lib/boot-clock.ts';
+import { siblingModule } from '../lib/sibling-module.ts';
 import { type EngineProcessOptions, storeFailed } from './engine-process.ts';
 import type { JobQueue } from './queue.ts';
 import { withoutPaths } from './without-paths.ts';
@@ -79,9 +78,7 @@ export function supervise({
   restartMs = { least: 200, most: 30_000 },
   log = () => undefined,
 }: SupervisorOptions): Supervisor {
-  const entry = fileURLToPath(
-    new URL(`./engine-main${extname(fileURLToPath(import.meta.url))}`, import.meta.url),
-  );
+  const entry = siblingModule(import.meta.url, 'engine-main');
   let engine: Engine | undefined;
   let stopped = false;
   let deaths = 0;

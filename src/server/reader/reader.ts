@@ -1,6 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { siblingModule } from '../../lib/sibling-module.ts';
 import type { ReaderAnswer, ReaderRequest } from './protocol.ts';
 
 export interface ReaderOptions {
@@ -46,7 +45,7 @@ export function createReader({
   timeoutMs,
   mostWaiting = 16,
   idleMs = 300_000,
-  entry = beside('reader-main'),
+  entry = siblingModule(import.meta.url, 'reader-main'),
 }: ReaderOptions): Reader {
   const waiting: Task[] = [];
   let child: ChildProcess | undefined;
@@ -137,10 +136,4 @@ export function createReader({
       child?.kill('SIGKILL');
     },
   };
-}
-
-/** A module of this folder, as it is here: TypeScript in the sources, JavaScript in dist. */
-function beside(name: string): string {
-  const here = fileURLToPath(import.meta.url);
-  return fileURLToPath(new URL(`./${name}${extname(here)}`, import.meta.url));
 }
