@@ -56,7 +56,7 @@ export {
 export { tokenRelevance } from './relevance/token-relevance.ts';
 export type { AgreementRule, RelevanceLabel } from './relevance/votes.ts';
 export { type Rubric, rubricOf, rubrics } from './rubrics.ts';
-export { type Answered, type Question, Runner, type RunnerOptions } from './runner.ts';
+export { type Answered, type Plan, type Question, Runner, type RunnerOptions } from './runner.ts';
 export {
   scaleByTournament,
   scaleTournament,
