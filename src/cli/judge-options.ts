@@ -97,7 +97,16 @@ export async function askJudge<T>(
   label: string,
   store: Store,
   choice: JudgeChoice,
-  { dryRun = false, threads }: { dryRun?: boolean | undefined; threads?: number | undefined },
+  {
+    dryRun = false,
+    bar = 'REPLIES',
+    threads,
+  }: {
+    dryRun?: boolean | undefined;
+    /** Whether the bar is of replies, or of whatever the work reports. */
+    bar?: 'REPLIES' | 'WORK';
+    threads?: number | undefined;
+  },
   work: (runner: Runner, options: JudgeOptions) => Promise<T>,
 ): Promise<T> {
   const { withJudge } = await import('../runs/judge.ts');
@@ -115,7 +124,7 @@ export async function askJudge<T>(
           onAnswer({ cached }, waiting) {
             if (cached || dryRun) return;
             kept += 1;
-            progress.onProgress?.({ done: kept, total: kept + waiting });
+            if (bar === 'REPLIES') progress.onProgress?.({ done: kept, total: kept + waiting });
           },
         };
         return withJudge(store, choice, options, (runner) => work(runner, options));

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../lib/package-root.ts';
+import { agreementCommand } from './commands/agreement.ts';
 import { auditCommand } from './commands/audit.ts';
 import { causalCommand } from './commands/causal.ts';
 import { compareCommand } from './commands/compare.ts';
@@ -30,6 +31,7 @@ const commands = [
   showCommand,
   patchscopeCommand,
   gradeCommand,
+  agreementCommand,
   steerCommand,
   generateCommand,
   causalCommand,

@@ -5,6 +5,7 @@ import { tokenRelevance } from './relevance/token-relevance.ts';
 import { scaleTournament } from './scale-tournament.ts';
 
 export { cohensKappa, krippendorffsAlpha, type Scale } from './agreement.ts';
+export { agreementBetween, type Agreement, type Coefficient, type Judgement } from './agreement-between.ts';
 export type { Limits, Spent } from './allowance.ts';
 export type { CanaryReport } from './canary.ts';
 export type { ChatReply, ChatRequest, Message, Provider, VerdictForm } from './chat.ts';

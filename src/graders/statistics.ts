@@ -16,7 +16,7 @@ export interface BootstrapOptions {
 
 /**
  * Percentile bootstrap interval of a statistic (Efron 1979): its quantiles over samples drawn from the values with replacement.
- * @returns null below two values, which say nothing about their spread
+ * @returns null below two values, which say nothing about their spread, and where the statistic is NaN for more than half of the samples
  */
 export function bootstrapInterval<Value>(
   values: readonly Value[],
@@ -27,9 +27,12 @@ export function bootstrapInterval<Value>(
   const random = seededRandom(seed);
   const drawn = Float64Array.from({ length: resamples }, () =>
     statistic(values.map(() => values[random.below(values.length)] as Value)),
-  ).sort();
+  )
+    .filter((value) => !Number.isNaN(value))
+    .sort();
+  if (drawn.length < resamples / 2) return null;
   const quantile = (share: number) => {
-    const at = share * (resamples - 1);
+    const at = share * (drawn.length - 1);
     const [low, high] = [drawn[Math.floor(at)] ?? NaN, drawn[Math.ceil(at)] ?? NaN];
     return low + (at - Math.floor(at)) * (high - low);
   };
