@@ -14,6 +14,7 @@ import { klCommand } from './commands/kl.ts';
 import { organismCommand } from './commands/organism.ts';
 import { patchscopeCommand } from './commands/patchscope.ts';
 import { pcaCommand } from './commands/pca.ts';
+import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { shareCommand } from './commands/share.ts';
 import { showCommand } from './commands/show.ts';
@@ -32,6 +33,7 @@ const commands = [
   patchscopeCommand,
   gradeCommand,
   agreementCommand,
+  reportCommand,
   steerCommand,
   generateCommand,
   causalCommand,
