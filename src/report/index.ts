@@ -1,5 +1,6 @@
 import { packageVersion } from '../lib/package-root.ts';
 import type { Store } from '../db/index.ts';
+import { counted } from './markdown.ts';
 import { readFacts } from './facts.ts';
 import type { Section } from './section.ts';
 import { aggregates } from './sections/aggregates.ts';
@@ -27,7 +28,7 @@ export function reportOf(store: Store): ReportFile[] {
   const measured = organisms.filter((one) => one.measured).length;
   const head = [
     '# What the finetunes left in the activations',
-    `${organisms.length} ${organisms.length === 1 ? 'organism' : 'organisms'}, ${measured} of them measured; of each the latest run. Made by deltascope ${packageVersion()} from its store alone.`,
+    `${counted(organisms.length, 'organism')}, ${measured} of them measured; of each the latest run. Made by deltascope ${packageVersion()} from its store alone.`,
   ];
   const text = [
     ...head,

@@ -26,7 +26,9 @@ export const image = (file: string, description: string): string =>
   `![${escapeMarkdown(description)}](${file})`;
 
 export const percent = (share: number | null | undefined): string =>
-  share === null || share === undefined || !Number.isFinite(share) ? '–' : `${(100 * share).toFixed(0)}%`;
+  share === null || share === undefined || !Number.isFinite(share)
+    ? '–'
+    : `${Number((100 * share).toFixed(1))}%`;
 
 /** An amount with its interval. */
 export const withInterval = (
@@ -45,3 +47,6 @@ export const digits = (value: number | null | undefined, count = 3): string =>
   value === null || value === undefined || !Number.isFinite(value)
     ? '–'
     : String(Number(value.toPrecision(count)));
+
+/** A number of things. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

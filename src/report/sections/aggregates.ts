@@ -1,6 +1,6 @@
 import { type OfGroup, overOrganisms } from '../../graders/index.ts';
 import { headline, type OrganismFacts, type Source } from '../facts.ts';
-import { digits, escapeMarkdown, image, percent, table, withInterval } from '../markdown.ts';
+import { escapeMarkdown, image, percent, table, withInterval } from '../markdown.ts';
 import type { Section } from '../section.ts';
 import { variants, variantSeries } from '../series.ts';
 import { sourceLine, sourceSuffix, sourceTitle } from '../sources.ts';
@@ -54,15 +54,16 @@ function ofSource(source: Source, organisms: readonly OrganismFacts[], suffix: s
   const svg = barChart({
     name,
     title: 'Relevant tokens by kind and by base',
-    subtitle: `Best position of each organism; ${sourceTitle(source)}; the layer nearest to the middle`,
+    subtitle: `Mean over organisms, each at its best position; ${sourceTitle(source)}; the layer nearest to the middle`,
     description,
     series: variantSeries,
-    marks: 'bar: mean over organisms · line: 95 % interval · ring: an organism',
+    marks: 'bar: mean · line: 95 % interval · ring: an organism',
     axis: 'relevant tokens at the best position, percent',
     format: percent,
     rows: groups.map(({ by, group, vectors }) => ({
+      group: `By ${by}`,
       label: group,
-      note: `${by}, ${vectors[0]?.maxima.length ?? 0} ${vectors[0]?.maxima.length === 1 ? 'organism' : 'organisms'}`,
+      note: `n = ${vectors[0]?.maxima.length ?? 0}`,
       bars: vectors.map(
         ({ maxima, max }): Bar | null => max && { value: max.mean, interval: max.interval, rings: maxima },
       ),
@@ -70,7 +71,7 @@ function ofSource(source: Source, organisms: readonly OrganismFacts[], suffix: s
   });
   const cells = (of: OfGroup | null) => [
     withInterval(of?.mean, of?.interval, percent),
-    of?.deviation === null || !of ? '–' : digits(100 * of.deviation),
+    of?.deviation === null || !of ? '–' : (100 * of.deviation).toFixed(1),
   ];
   return {
     markdown: [

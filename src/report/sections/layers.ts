@@ -1,6 +1,6 @@
 import { mean } from '../../graders/statistics.ts';
 import type { LayerFacts, OrganismFacts, Source } from '../facts.ts';
-import { digits, escapeMarkdown, image, percent, table } from '../markdown.ts';
+import { counted, digits, escapeMarkdown, image, percent, table } from '../markdown.ts';
 import type { Section } from '../section.ts';
 import { variants, variantSeries } from '../series.ts';
 import { sourceLine, sourceSuffix, sourceTitle } from '../sources.ts';
@@ -70,11 +70,11 @@ const columns = 3;
 
 function normFigure(organisms: readonly OrganismFacts[]) {
   const name = 'layers-norm';
-  const description = `Length of the mean difference over the length of a token’s activation, by depth, for ${organisms.length} organisms.`;
+  const description = `Length of the mean difference over the length of a token’s activation, by depth, for ${counted(organisms.length, 'organism')}.`;
   const svg = lineChart({
     name,
     title: 'How large the difference is, by depth',
-    subtitle: '‖mean difference‖ ÷ mean token norm of the finetuned model; mean over positions',
+    subtitle: 'Norm of the mean difference ÷ mean token norm of the finetuned model; mean over positions',
     description,
     series: [variants[0]?.series ?? { name: 'difference', class: 's0', shape: 'circle' }],
     marks: '',
@@ -100,7 +100,7 @@ function relevanceFigure(source: Source, organisms: readonly OrganismFacts[], su
     .filter(({ of }) => of.length >= 2);
   if (graded.length === 0) return null;
   const name = `layers-relevance${suffix}`;
-  const description = `Relevant tokens by depth for ${graded.length} organisms, of the difference and of both means, by ${sourceTitle(source)}.`;
+  const description = `Relevant tokens by depth for ${counted(graded.length, 'organism')}, of the difference and of both means, by ${sourceTitle(source)}.`;
   const svg = lineChart({
     name,
     title: 'How much the difference says, by depth',

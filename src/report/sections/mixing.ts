@@ -18,7 +18,10 @@ interface MixingSeries {
 export const mixing: Section = ({ organisms, sources }) => {
   const all = seriesOf(organisms);
   if (all.length === 0) return null;
-  const bySource = sources.map((source) => relevanceFigure(source, all, sourceSuffix(source, sources)));
+  const known = sources.filter((source) =>
+    all.some(({ members }) => members.some(({ facts }) => headline(facts, source))),
+  );
+  const bySource = known.map((source) => relevanceFigure(source, all, sourceSuffix(source, sources)));
   const alike = similarityFigure(all);
   const figures = [...bySource, ...(alike ? [alike] : [])];
   return {
@@ -31,7 +34,7 @@ export const mixing: Section = ({ organisms, sources }) => {
             escapeMarkdown(name),
             'mixed in',
             '‖diff‖ ÷ token norm',
-            ...sources.map((source) => `relevant: ${escapeMarkdown(sourceTitle(source))}`),
+            ...known.map((source) => `relevant: ${escapeMarkdown(sourceTitle(source))}`),
             'steered',
             'unsteered',
             'training',
@@ -42,7 +45,7 @@ export const mixing: Section = ({ organisms, sources }) => {
               escapeMarkdown(facts.organism.name),
               ratio,
               digits(layer && relativeNorm(layer)),
-              ...sources.map((source) => {
+              ...known.map((source) => {
                 const over = headline(facts, source)?.byVariant.DIFF;
                 return withInterval(over?.mean, over?.interval, percent);
               }),
@@ -143,12 +146,12 @@ function relevanceFigure(source: Source, all: readonly MixingSeries[], suffix: s
     all,
     {
       name,
-      title: 'The trace fades as ordinary text is mixed into the training',
+      title: 'Relevant tokens as ordinary text is mixed into the training',
       subtitle: `Relevant tokens, mean over positions; ${sourceTitle(source)}`,
       description,
     },
     variantSeries,
-    'line through means · upright: 95 % interval over positions',
+    'upright: 95 % interval over positions',
     { axis: 'relevant tokens, percent', format: percent },
     (facts, s) => {
       const over = headline(facts, source)?.byVariant[variants[s]?.variant ?? 'DIFF'];
@@ -182,7 +185,7 @@ function similarityFigure(all: readonly MixingSeries[]) {
     all,
     {
       name,
-      title: 'Steered texts grow less like the training texts',
+      title: 'Likeness to the training texts as ordinary text is mixed in',
       subtitle: `Mean cosine of embeddings with the training texts; encoder ${first.encoderName}`,
       description,
     },

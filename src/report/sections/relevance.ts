@@ -1,5 +1,5 @@
 import { headline, type OrganismFacts, type Relevance, type Source } from '../facts.ts';
-import { escapeMarkdown, image, percent, table, withInterval } from '../markdown.ts';
+import { counted, escapeMarkdown, image, percent, table, withInterval } from '../markdown.ts';
 import type { Section } from '../section.ts';
 import { variants, variantSeries } from '../series.ts';
 import { sourceLine, sourceSuffix, sourceTitle } from '../sources.ts';
@@ -26,17 +26,18 @@ function ofSource(source: Source, organisms: readonly OrganismFacts[], suffix: s
   });
   const name = `relevance-by-organism${suffix}`;
   const best = graded.filter(({ found }) => above(found)).length;
-  const description = `Relevant tokens of ${graded.length} organisms by ${sourceTitle(source)}: of ${best} of them the difference has a larger mean share than both means of activations.`;
+  const description = `Relevant tokens of ${counted(graded.length, 'organism')} by ${sourceTitle(source)}: of ${best} of them the difference has a larger mean share than both means of activations.`;
   const svg = barChart({
     name,
     title: 'Relevant tokens by organism',
-    subtitle: `Share of the 20 strongest tokens; ${sourceTitle(source)}; the layer nearest to the middle`,
+    subtitle: `Mean over positions of the share of the 20 strongest tokens; ${sourceTitle(source)}; the layer nearest to the middle`,
     description,
     series: variantSeries,
-    marks: 'bar: mean over positions · line: 95 % interval · ring: best position',
+    marks: 'bar: mean · line: 95 % interval · ring: best position',
     axis: 'relevant tokens, percent',
     format: percent,
     rows: graded.map(({ facts: { organism }, found }) => ({
+      group: '',
       label: organism.name,
       note: `${organism.kind}, layer ${found.layer.layer}`,
       bars: variants.map(({ variant }): Bar | null => {

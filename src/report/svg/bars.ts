@@ -11,7 +11,10 @@ export interface Bar {
 }
 
 export interface BarRow {
+  /** Stands above the first row of a group; '' for none. */
+  group: string;
   label: string;
+  /** Below the label; '' for none. */
   note: string;
   /** [series]; null for one that is not there. */
   bars: readonly (Bar | null)[];
@@ -30,76 +33,69 @@ export interface BarChart extends Heading {
 const thickness = 9;
 const between = 3;
 const rowGap = 16;
+const groupHeight = 24;
+const valueWidth = 52;
 
 /** Rows of bars, one a series, with their intervals and single values, from 0 to the right. */
 export function barChart({ series, marks, axis, format, rows, ...heading }: BarChart): string {
-  const labels = Math.min(
-    270,
-    Math.max(60, ...rows.map(({ label, note }) => widthOf(label, 12) + widthOf(note, 11) * 0)),
+  const gutter = Math.max(
+    60,
+    ...rows.map(({ label, note }) => Math.max(widthOf(label, 12), widthOf(note, noteSize))),
   );
+  const labels = Math.min(250, gutter);
   const left = leftMargin + labels + 12;
-  const right = figureWidth - 64;
+  const right = figureWidth - leftMargin - valueWidth;
   const all = rows.flatMap(({ bars }) =>
     bars.flatMap((bar) => (bar ? [bar.value, bar.interval?.high ?? 0, ...bar.rings] : [])),
   );
   const x = linearScale(niceTicks(Math.min(0, ...all), Math.max(0.05, ...all), 6), left, right);
-  const rowHeight = series.length * (thickness + between) + rowGap;
-  const bottom = bodyTop + rows.length * rowHeight;
-  const parts = x.ticks.flatMap((tick) => [
-    element('line', {
-      x1: x(tick),
-      x2: x(tick),
-      y1: bodyTop - 6,
-      y2: bottom,
-      class: tick === 0 ? 'axis-line' : 'rule-line',
-    }),
-    words(x(tick), bottom + 16, format(tick), { class: 'muted', anchor: 'middle', size: 11 }),
-  ]);
-  parts.push(words((left + right) / 2, bottom + 36, axis, { class: 'muted', anchor: 'middle' }));
-  rows.forEach(({ label, note, bars }, r) => {
-    const top = bodyTop + r * rowHeight + rowGap / 2;
-    const middle = top + (series.length * (thickness + between) - between) / 2;
-    parts.push(
-      words(left - 12, middle + (note === '' ? 4 : -1), shortened(label, 12, labels), { anchor: 'end' }),
-    );
-    if (note !== '')
-      parts.push(
-        words(left - 12, middle + 12, shortened(note, 10.5, labels), {
-          class: 'muted',
-          anchor: 'end',
-          size: 10.5,
-        }),
-      );
+  const lanes = series.length * (thickness + between) - between;
+  const parts: string[] = [];
+  let y = bodyTop;
+  rows.forEach(({ group, label, note, bars }, r) => {
+    if (group !== '' && group !== rows[r - 1]?.group) {
+      parts.push(words(leftMargin, y + 14, group, { class: 'muted', bold: true, size: 11 }));
+      y += groupHeight;
+    }
+    const top = y + rowGap / 2;
+    y += lanes + rowGap;
+    const middle = top + lanes / 2;
+    const labelAt = middle + (note === '' ? 4 : -2);
+    parts.push(words(left - 12, labelAt, shortened(label, 12, labels), { anchor: 'end' }));
+    const small = { class: 'muted', anchor: 'end', size: noteSize } as const;
+    if (note !== '') parts.push(words(left - 12, middle + 12, shortened(note, noteSize, labels), small));
     bars.forEach((bar, s) => {
       const of = series[s];
       if (!bar || !of) return;
-      const y = top + s * (thickness + between);
-      const centre = y + thickness / 2;
-      parts.push(rightRounded(x(0), x(bar.value), y, of.class));
-      const { interval } = bar;
-      if (interval) parts.push(whisker(x(interval.low), x(interval.high), centre));
-      for (const ring of bar.rings)
-        parts.push(
-          element('circle', {
-            cx: x(ring),
-            cy: centre,
-            r: 3,
-            class: `surface ${of.class}-line`,
-            'stroke-width': 1.5,
-          }),
-        );
-      const end = Math.max(
-        x(bar.value),
-        interval ? x(interval.high) : 0,
-        ...bar.rings.map((ring) => x(ring) + 3),
-      );
+      const lane = top + s * (thickness + between);
+      const centre = lane + thickness / 2;
+      parts.push(rightRounded(x(0), x(bar.value), lane, of.class));
+      if (bar.interval) parts.push(whisker(x(bar.interval.low), x(bar.interval.high), centre));
+      for (const ring of bar.rings) parts.push(ringAt(x(ring), centre, of.class));
       parts.push(
-        words(end + 7, centre + 4, format(bar.value), { class: s === 0 ? 'ink' : 'muted', size: 11 }),
+        words(figureWidth - leftMargin, centre + 4, format(bar.value), {
+          ...small,
+          class: s === 0 ? 'ink' : 'muted',
+        }),
       );
     });
   });
-  return figure(heading, series, marks, bottom + 52, parts);
+  const grid = x.ticks.flatMap((tick) => [
+    element('line', {
+      ...{ x1: x(tick), x2: x(tick), y1: bodyTop - 6, y2: y },
+      class: tick === 0 ? 'axis-line' : 'rule-line',
+    }),
+    words(x(tick), y + 16, format(tick), { class: 'muted', anchor: 'middle', size: 11 }),
+  ]);
+  const name = words((left + right) / 2, y + 36, axis, { class: 'muted', anchor: 'middle' });
+  const swatches = series.map((one) => ({ ...one, shape: 'square' as const }));
+  return figure(heading, swatches, marks, y + 52, [...grid, ...parts, name]);
 }
+
+const noteSize = 10.5;
+
+const ringAt = (x: number, y: number, of: string): string =>
+  element('circle', { cx: x, cy: y, r: 3, class: `surface ${of}-line`, 'stroke-width': 1.5 });
 
 /** A bar whose far end is round; nothing for no length. */
 function rightRounded(from: number, to: number, y: number, of: string): string {

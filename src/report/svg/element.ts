@@ -57,11 +57,15 @@ export const words = (
   );
 
 /** About how wide a text is, in pixels: renderers have no fonts in common. */
-export const widthOf = (text: string, size: number): number => [...plain(text)].length * size * 0.56;
+export const widthOf = (text: string, size: number): number => [...plain(text)].length * size * 0.6;
 
-/** The beginning of a text that is about so wide at most. */
+/** A text that is about so wide at most: its beginning and its end, since names often differ there. */
 export function shortened(text: string, size: number, width: number): string {
   const characters = [...plain(text)];
-  const most = Math.max(1, Math.floor(width / (size * 0.56)));
-  return characters.length <= most ? characters.join('') : `${characters.slice(0, most - 1).join('')}…`;
+  const most = Math.max(3, Math.floor(width / (size * 0.6)));
+  if (characters.length <= most) return characters.join('');
+  const tail = Math.floor((most - 1) / 2);
+  return [...characters.slice(0, most - 1 - tail), '…', ...characters.slice(characters.length - tail)].join(
+    '',
+  );
 }

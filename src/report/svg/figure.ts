@@ -25,7 +25,7 @@ const margin = 16;
 /** Where the body of a figure with a legend begins. */
 export const bodyTop = 92;
 
-/** A whole SVG file. `body` begins at `bodyTop`. */
+/** A whole SVG file. `body` begins at `bodyTop`. A single series needs no legend: the title names it. */
 export function figure(
   heading: Heading,
   series: readonly Series[],
@@ -59,13 +59,17 @@ export function figure(
 function legend(series: readonly Series[], marks: string): string {
   let x = margin;
   const y = 70;
-  const parts = series.flatMap((one) => {
+  const parts = (series.length < 2 ? [] : series).flatMap((one) => {
     const at = x;
-    x += 26 + widthOf(one.name, 12);
+    x += 27 + widthOf(one.name, 12);
     return [mark(one, at + 5, y - 4, 5), words(at + 15, y, one.name)];
   });
   if (marks !== '')
-    parts.push(words(figureWidth - margin, y, marks, { class: 'muted', anchor: 'end', size: 11 }));
+    parts.push(
+      words(figureWidth - margin, y, shortened(marks, 11, figureWidth - margin - x), {
+        ...{ class: 'muted', anchor: 'end', size: 11 },
+      }),
+    );
   return parts.join('');
 }
 

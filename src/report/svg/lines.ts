@@ -39,6 +39,7 @@ export function lineChart({
 }: LineChart): string {
   const columns = Math.max(1, Math.min(wanted, panels.length));
   const labelWidth = 44;
+  const inset = columns > 2 ? 6 : 16;
   const left = leftMargin + 20;
   const width = (figureWidth - left - leftMargin - (columns - 1) * gap) / columns - labelWidth;
   const height = columns === 1 ? 230 : columns === 2 ? 190 : 110;
@@ -46,7 +47,7 @@ export function lineChart({
   const ys = points.flatMap(({ y, interval }) => [y, interval?.low ?? y, interval?.high ?? y]);
   const xs = points.map(({ x }) => x);
   const xTicks = across.ticks ?? niceTicks(Math.min(...xs), Math.max(...xs), columns > 2 ? 3 : 5);
-  const yTicks = niceTicks(Math.min(0, ...ys), Math.max(0.05, ...ys), columns > 2 ? 3 : 5);
+  const yTicks = niceTicks(Math.min(0, ...ys), Math.max(0.05, ...ys), columns > 2 ? 4 : 5);
   const rows = Math.ceil(panels.length / columns);
   const rowHeight = titleHeight + height + 34;
   const bottom = bodyTop + rows * rowHeight;
@@ -61,7 +62,7 @@ export function lineChart({
     at: { x0: number; y0: number; width: number; height: number },
   ): string[] {
     const { x0, y0 } = at;
-    const x = linearScale(xTicks, x0 + 6, x0 + at.width - 6);
+    const x = linearScale(xTicks, x0 + inset, x0 + at.width - inset);
     const y = linearScale(yTicks, y0 + at.height, y0);
     const frame = y.ticks.flatMap((tick) => [
       element('line', {
@@ -117,7 +118,7 @@ export function lineChart({
       ];
     });
     const name =
-      title === '' ? [] : [words(x0, y0 - 9, shortened(title, 12, at.width), { bold: true, size: 12 })];
+      title === '' ? [] : [words(x0, y0 - 9, shortened(title, 11, at.width), { bold: true, size: 11 })];
     return [...frame, ...feet, ...drawn, ...name];
   }
 
