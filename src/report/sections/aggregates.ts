@@ -54,7 +54,7 @@ function ofSource(source: Source, organisms: readonly OrganismFacts[], suffix: s
   const svg = barChart({
     name,
     title: 'Relevant tokens by kind and by base',
-    subtitle: `Mean over organisms, each at its best position; ${sourceTitle(source)}; the layer nearest to the middle`,
+    subtitle: `Organisms at their best position; ${sourceTitle(source)}; the middle layer`,
     description,
     series: variantSeries,
     marks: 'bar: mean · line: 95 % interval · ring: an organism',

@@ -30,7 +30,7 @@ function ofSource(source: Source, organisms: readonly OrganismFacts[], suffix: s
   const svg = barChart({
     name,
     title: 'Relevant tokens by organism',
-    subtitle: `Mean over positions of the share of the 20 strongest tokens; ${sourceTitle(source)}; the layer nearest to the middle`,
+    subtitle: `Share of the 20 strongest tokens; ${sourceTitle(source)}; the middle layer`,
     description,
     series: variantSeries,
     marks: 'bar: mean · line: 95 % interval · ring: best position',
