@@ -1,6 +1,7 @@
 import { getTableColumns, getTableName, type InferSelectModel, type SQLiteTable } from './drizzle.ts';
 import type { Connection } from './connection.ts';
-import { condition, type FilterFields, type Where } from './filter.ts';
+import { condition, type FilterFields, rowsLookedAt, type Where } from './filter.ts';
+import { storeSizes } from './store-sizes.ts';
 import { rowReader, selectList } from './table-sql.ts';
 import { anonymous, bindings, type Viewer } from './visible.ts';
 
@@ -38,6 +39,8 @@ export interface Listing<Parent, Filters, Row> {
   sortValues(filters: Filters): SortValue[];
   page(parent: Parent, filters: Filters, request: PageRequest): Page<Row>;
   count(parent: Parent, filters: Filters): number;
+  /** Rows that a page or a count may go through without showing them, about: what no `first` bounds. */
+  looksAt(parent: Parent, filters: Filters): number;
 }
 
 /** Something that a list can be ordered by when it is asked for: SQL over the list's tables. */
@@ -81,6 +84,8 @@ export interface ListingOptions<T extends SQLiteTable, Parent, Filters, Row> {
   sorts?: Readonly<Record<string, Sort>>;
   /** Counting stops here. */
   mostCounted?: number;
+  /** Whether a condition that is always asked finds the rows by an index, so that only those are gone through. */
+  found?: boolean;
 }
 
 interface Term extends Sort {
@@ -185,6 +190,7 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
     };
   };
 
+  const sizes = storeSizes(sqlite);
   const prepare = (sql: string) => sqlite.prepareAsked(sql);
   const edge = (terms: Term[], side: Side, bound: string, key: SortKey): string =>
     lies(
@@ -205,6 +211,12 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
         ? `select count(*) as total from (select 1 ${from} limit ${options.mostCounted})`
         : `select count(*) as total ${from}`;
       return (prepare(sql).get(bound) as { total: number }).total;
+    },
+    looksAt(parent, filters) {
+      const { where, orderBy } = askedOf(filters);
+      // Lists of one thing are short, and have an index. Those of everything may be gone through for what is rare.
+      const through = parent === null && !options.found && (where || orderBy?.length || !viewer.all);
+      return (through ? sizes.rows(tableName) : 0) + rowsLookedAt(where, fields, sizes);
     },
     page(parent, filters, { first, last, after, before }) {
       const terms = termsOf(filters);

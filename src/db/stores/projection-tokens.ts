@@ -47,6 +47,7 @@ export function projectionTokenStore(
       fields: tokenFields,
       sorts: tokenSorts,
       mostCounted,
+      found: true,
     }),
     ofProjection: listing(sqlite, {
       name: 'projection.tokens',
