@@ -13,12 +13,19 @@ export type Where = { readonly [field: string]: unknown };
 /** Names a value for binding and gives the parameter that stands for it. */
 export type Bind = (value: string | number) => string;
 
+/** What conditions are made with. */
+export interface Asking {
+  bind: Bind;
+  viewer: Viewer;
+  sizes: StoreSizes;
+}
+
 /** What may be asked of a list: a column, the fields of a row that it belongs to, or a question with its own SQL, which sees no more than the viewer does. */
 export type FilterField =
   | string
   | { fields: FilterFields }
   | {
-      condition(asked: Where, bind: Bind, viewer: Viewer): string;
+      condition(asked: Where, asking: Asking): string;
       /** Rows of other tables that it goes through, about. */
       looksAt(asked: Where, sizes: StoreSizes): number;
     };
@@ -64,7 +71,11 @@ const together = (parts: readonly string[], by: 'and' | 'or'): string => [...new
  * The condition of a filter. A comparison with a value that is null does not hold, and `not` is true of whatever does not match,
  * so a row always matches either a filter or its `not`. Every value is bound; names and operators come from the table of fields.
  */
-export function condition(where: Where | null | undefined, fields: FilterFields, viewer: Viewer): Condition {
+export function condition(
+  where: Where | null | undefined,
+  fields: FilterFields,
+  { viewer, sizes }: Omit<Asking, 'bind'>,
+): Condition {
   const parameters: Condition['parameters'] = {};
   const names = new Map<string | number, string>();
   // One name for each value, so that equal questions are equal SQL.
@@ -76,24 +87,23 @@ export function condition(where: Where | null | undefined, fields: FilterFields,
     }
     return `@${name}`;
   };
-  return { sql: where ? matches(where, fields, bind, viewer) : 'true', parameters };
+  return { sql: where ? matches(where, fields, { bind, viewer, sizes }) : 'true', parameters };
 }
 
-export function matches(where: Where, fields: FilterFields, bind: Bind, viewer: Viewer): string {
+export function matches(where: Where, fields: FilterFields, asking: Asking): string {
   const parts = given(where).map(([name, asked]) => {
-    if (name === 'and')
-      return all((asked as Where[]).map((part) => `(${matches(part, fields, bind, viewer)})`));
+    if (name === 'and') return all((asked as Where[]).map((part) => `(${matches(part, fields, asking)})`));
     if (name === 'or') {
-      const ways = (asked as Where[]).map((part) => `(${matches(part, fields, bind, viewer)})`);
+      const ways = (asked as Where[]).map((part) => `(${matches(part, fields, asking)})`);
       return `(${together(ways, 'or') || 'false'})`;
     }
-    if (name === 'not') return `((${matches(asked as Where, fields, bind, viewer)}) is not true)`;
+    if (name === 'not') return `((${matches(asked as Where, fields, asking)}) is not true)`;
     const field = fields[name];
     if (field === undefined) throw new Error(`no filter ${name}`);
-    if (typeof field === 'string') return all(operations(field, asked as Where, bind));
+    if (typeof field === 'string') return all(operations(field, asked as Where, asking.bind));
     return 'fields' in field
-      ? `(${matches(asked as Where, field.fields, bind, viewer)})`
-      : field.condition(asked as Where, bind, viewer);
+      ? `(${matches(asked as Where, field.fields, asking)})`
+      : field.condition(asked as Where, asking);
   });
   return all(parts);
 }

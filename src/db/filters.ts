@@ -1,4 +1,4 @@
-import { type Bind, type FilterFields, matches, rowsLookedAt, type Where } from './filter.ts';
+import { type Asking, type FilterFields, matches, rowsLookedAt, type Where } from './filter.ts';
 import type { Sort } from './listing.ts';
 import type { StoreSizes } from './store-sizes.ts';
 import { textMatches, type TokenMatch } from './token-texts.ts';
@@ -55,18 +55,25 @@ const upTo = (table: string): string => {
         .join(' ');
 };
 
-/** Whose ids: `wanted` is a column of the chain from r (run) to t (token), of the lowest table that has it. */
+/**
+ * That one of its tokens is such: `wanted` is the column that has its id, of the lowest table from r (run) to t (token) that has it.
+ * A rare text is found by its index, all at once; of a common one nearly every row has some, so each is asked for its first.
+ */
 const withTopTokens = (id: string, wanted: `${'r' | 'l' | 'v' | 'p' | 't'}.${string}`) => ({
-  condition(asked: Where, bind: Bind): string {
+  condition(asked: Where, { bind, sizes }: Asking): string {
     const { text, match, top, method, variant, sign, chosen } = asked as unknown as TopTokens;
     const rest = Object.entries({ method, variant, sign, chosen }).flatMap(([column, value]) =>
       value === null || value === undefined
         ? []
         : [` and p.${column} = ${bind(typeof value === 'boolean' ? Number(value) : value)}`],
     );
-    const highest = wanted.charAt(0) === 't' && rest.length > 0 ? 'p' : wanted.charAt(0);
-    return `${id} in (select ${wanted} from projection_tokens t ${upTo(highest)}
-      where ${textMatches('t.text', text, match, bind)} and t.rank < ${bind(top)}${rest.join('')})`;
+    const highest = wanted.startsWith('t') && rest.length > 0 ? 'p' : wanted.charAt(0);
+    const common = sizes.isCommon(text, match);
+    const tokens = `from projection_tokens t ${upTo(highest)}
+      where ${textMatches('t.text', text, match, { bind, common })} and t.rank < ${bind(top)}${rest.join('')}`;
+    return common
+      ? `exists (select 1 ${tokens} and ${wanted} = ${id})`
+      : `${id} in (select ${wanted} ${tokens})`;
   },
   looksAt: tokensLookedAt,
 });
@@ -79,9 +86,9 @@ function tokensLookedAt(asked: Where, sizes: StoreSizes): number {
 
 /** That at least one diff vector matches. Its tables have names of their own in there, so conditions may lie in each other. */
 const withDiffVectors = (id: string, wanted: string) => ({
-  condition: ({ some }: Where, bind: Bind, viewer: Viewer): string =>
-    `${id} in (select ${wanted} from diff_vectors ${diffVectorJoins(viewer)}
-      where ${matches(some as Where, diffVectorFields, bind, viewer)})`,
+  condition: ({ some }: Where, asking: Asking): string =>
+    `${id} in (select ${wanted} from diff_vectors ${diffVectorJoins(asking.viewer)}
+      where ${matches(some as Where, diffVectorFields, asking)})`,
   looksAt: ({ some }: Where, sizes: StoreSizes): number =>
     sizes.diffVectors() + rowsLookedAt(some as Where, diffVectorFields, sizes),
 });
@@ -153,9 +160,10 @@ export const projectionFields = {
 
 export const tokenFields = {
   topTokens: {
-    condition(asked: Where, bind: Bind): string {
+    condition(asked: Where, { bind, sizes }: Asking): string {
       const { text, match, top } = asked as unknown as TopTokens;
-      return `${textMatches('projection_tokens.text', text, match, bind)} and projection_tokens.rank < ${bind(top)}`;
+      const common = sizes.isCommon(text, match);
+      return `${textMatches('projection_tokens.text', text, match, { bind, common })} and projection_tokens.rank < ${bind(top)}`;
     },
     looksAt: tokensLookedAt,
   },

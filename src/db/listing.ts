@@ -1,6 +1,7 @@
 import { getTableColumns, getTableName, type InferSelectModel, type SQLiteTable } from './drizzle.ts';
 import type { Connection } from './connection.ts';
 import { condition, type FilterFields, rowsLookedAt, type Where } from './filter.ts';
+import { neededJoins } from './joins.ts';
 import { storeSizes } from './store-sizes.ts';
 import { rowReader, selectList } from './table-sql.ts';
 import { anonymous, bindings, type Viewer } from './visible.ts';
@@ -76,10 +77,8 @@ export interface ListingOptions<T extends SQLiteTable, Parent, Filters, Row> {
   row(columns: InferSelectModel<T>, parent: Parent): Row;
   /** All rows of a page at once, where they have something in common to look up. */
   rows?(columns: InferSelectModel<T>[], parent: Parent): Row[];
-  /** Tables that `where`, `fields` and `sorts` need beside the list's own, as SQL. Joined where they may be needed. */
+  /** Tables that `where`, `fields` and `sorts` need beside the list's own, as SQL; see `neededJoins`. */
   joins?: string;
-  /** `always`: the list's own condition or order needs the joins. Else they are there when a condition or an order is asked for. */
-  joined?: 'always' | 'asked';
   fields?: FilterFields;
   sorts?: Readonly<Record<string, Sort>>;
   /** Counting stops here. */
@@ -181,11 +180,12 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
 
   /** FROM and WHERE under these filters, with everything bound but the edges. */
   const rowsUnder = (parent: Parent, filters: Filters) => {
-    const { where, orderBy } = askedOf(filters);
-    const asked = condition(where, fields, viewer);
-    const joined = options.joined === 'always' || where || orderBy?.length;
+    const { where } = askedOf(filters);
+    const asked = condition(where, fields, { viewer, sizes });
+    const sql = `where (${options.where}) and (${asked.sql})`;
+    const named = [sql, ...termsOf(filters).map((term) => term.sql)].join(' ');
     return {
-      from: `from "${tableName}" ${joined ? (options.joins ?? '') : ''} where (${options.where}) and (${asked.sql})`,
+      from: `from "${tableName}" ${neededJoins(options.joins ?? '', named)} ${sql}`,
       bound: { ...viewed, ...parameters(parent, filters), ...asked.parameters },
     };
   };

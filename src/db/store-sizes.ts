@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { isCommon, type TokenMatch } from './token-texts.ts';
 
 /** How much there is to go through, in rows: cheap to ask and about right, to tell short work from long. */
 export interface StoreSizes {
@@ -8,6 +9,8 @@ export interface StoreSizes {
   tokens(): number;
   /** Tokens with this text, counted up to a bound. */
   tokensWithText(text: string): number;
+  /** Whether so many texts of tokens match that nearly every projection has one. */
+  isCommon(text: string, match: TokenMatch): boolean;
 }
 
 /** Tokens that a projection usually has. */
@@ -28,5 +31,6 @@ export function storeSizes(sqlite: Connection): StoreSizes {
       sqlite
         .pluck(`select count(*) from (select 1 from projection_tokens where text = ? limit ${mostCounted})`)
         .get(text) as number,
+    isCommon: (text, match) => isCommon(sqlite, text, match),
   };
 }

@@ -42,7 +42,7 @@ describe('a reader', () => {
   });
 
   it('that hangs is ended when the time of its query is over, and what only waited was not at fault', async () => {
-    const { ask } = unruly({ timeoutMs: 1_500 });
+    const { ask } = unruly({ timeoutMs: 4_000 });
     await ask('a'); // it has started
     const [hung, waited] = await Promise.all([ask('hang'), ask('b')]);
     expect([hung, waited]).toEqual(['TIMEOUT', 'BUSY']);
@@ -50,7 +50,7 @@ describe('a reader', () => {
   });
 
   it('gives what waits long time of its own, and lets clients take turns', async () => {
-    const { ask } = unruly({ timeoutMs: 2_500 });
+    const { ask } = unruly({ timeoutMs: 5_000 });
     await ask('a');
     const order: string[] = [];
     const asking = ['slow 1', 'slow 2', 'slow 3'].map((source) => ask(source, { client: 'greedy' }));

@@ -43,7 +43,6 @@ export function projectionTokenStore(
       },
       viewer,
       joins: tokenJoins(viewer),
-      joined: 'always',
       fields: tokenFields,
       sorts: tokenSorts,
       mostCounted,
