@@ -1,7 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openStore, type Store } from '../../src/db/index.ts';
+import { openStore, type RunRow, type Store } from '../../src/db/index.ts';
+import { ApiKey, type Runner } from '../../src/graders/index.ts';
+import { judgeRelevanceOfRun } from '../../src/runs/grade-relevance.ts';
+import { chooseScalesOfRun } from '../../src/runs/grade-scales.ts';
+import { withJudge } from '../../src/runs/judge.ts';
 import { chatServer, materialOf, type Reaction, type Received, type Said } from '../harness/chat-server.ts';
 import { type Outcome, outcomeOf, rowsIn, start } from '../harness/command.ts';
 import { bundled } from '../harness/models.ts';
@@ -45,6 +49,21 @@ const grading = (url: string, grader: string, ...more: string[]) =>
     ...['--allow-loopback', '--key-file', keyFile, ...more],
   ]);
 const grade = (...args: Parameters<typeof grading>): Promise<Outcome> => outcomeOf(grading(...args));
+/** The same in this process, without the command around it. */
+async function here<T>(
+  url: string,
+  work: (store: Store, run: RunRow, runner: Runner) => Promise<T>,
+  more: { timeoutMs?: number } = {},
+): Promise<T> {
+  const store = opened();
+  try {
+    const run = store.runs.latestOfOrganism(store.organisms.get('tiny-cake'))!;
+    const choice = { model: 'judge', baseUrl: url, key: new ApiKey(key), loopback: true, ...more };
+    return await withJudge(store, choice, {}, (runner) => work(store, run, runner));
+  } finally {
+    store.close();
+  }
+}
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- expectations say what is in it
 async function json(...args: Parameters<typeof grading>): Promise<any> {
   const outcome = await grade(...args, '--json');
@@ -123,7 +142,10 @@ describe('token relevance', () => {
     expect(rowsIn(data)!['exchanges']).toBe(server.requests.length);
 
     const asked = server.requests.length;
-    expect(await json(server.url, 'token-relevance')).toMatchObject({ reused: true, canary: null });
+    expect(await here(server.url, judgeRelevanceOfRun)).toMatchObject({
+      graded: { reused: true },
+      canary: null,
+    });
     // Other rules over the same replies: other grades, nobody asked.
     const most = await json(server.url, 'token-relevance', '--agreement', 'majority');
     expect(most).toMatchObject({ reused: false, asking: { replies: 18, known: 18 } });
@@ -140,8 +162,9 @@ describe('token relevance', () => {
       { stall: 'AT_ONCE' },
     ];
     const server = await chatServer((request) => trouble[request.number] ?? honest(request));
-    const graded = await json(server.url, 'token-relevance', '--timeout', '2');
-    expect(graded).toMatchObject({ summary: { diff: { mean: 1 } }, asking: { invalid: 0 } });
+    const { graded, asking } = await here(server.url, judgeRelevanceOfRun, { timeoutMs: 2000 });
+    const values = graded!.positions.flatMap(({ readings }) => readings.DIFF!.grade.value);
+    expect([values, asking.invalid]).toEqual([[1, 1], 0]);
     const replies = rowsIn(data)!['exchanges']!;
     expect(server.requests.length).toBeGreaterThanOrEqual(replies + trouble.length); // a slow machine may time out once more
   });
@@ -241,8 +264,9 @@ test('limits hold, and say what was kept', async () => {
 
 test('the tournament’s scale is kept, and what is read at it can be graded', async () => {
   const server = await chatServer(honest);
-  const missing = await grade(server.url, 'token-relevance', '--scale-by', 'tournament');
-  expect(missing.stderr).toContain('grade it by scale-tournament first');
+  await expect(
+    here(server.url, (...given) => judgeRelevanceOfRun(...given, { byTournament: true })),
+  ).rejects.toThrow('grade it by scale-tournament first');
   const { vectors, asking } = await json(server.url, 'scale-tournament');
   expect(syntheticScales.length).toBeLessThanOrEqual(10); // so one group, and one call
   expect(asking).toMatchObject({ replies: 6, invalid: 0 });
@@ -254,7 +278,8 @@ test('the tournament’s scale is kept, and what is read at it can be graded', a
     selected: [' at 0.7'],
     invalid: null,
   });
-  expect(await json(server.url, 'scale-tournament')).toMatchObject({ vectors, asking: { replies: 0 } });
+  const again = await here(server.url, chooseScalesOfRun);
+  expect([again.asking.replies, again.vectors![0]!.chosen.scale]).toEqual([0, 0.7]);
   const graded = await json(server.url, 'token-relevance', '--scale-by', 'tournament');
   expect(graded.summary.diff).toMatchObject({ max: 1 });
   expect(gradesOf('token-relevance')[0]!.metrics).toMatchObject({ filteredPercentage: 1 });
@@ -263,9 +288,9 @@ test('the tournament’s scale is kept, and what is read at it can be graded', a
 test('a tournament won by no usable reply is invalid, and the best score stands in', async () => {
   const foreign = { calls: [call('give_scale', { comparison: 'x', scale: 77, tokens: [] })] };
   const server = await chatServer([foreign]);
-  const { vectors, asking } = await json(server.url, 'scale-tournament', '--positions', '0');
-  expect(asking).toMatchObject({ invalid: asking.replies });
-  expect(vectors[0]).toMatchObject({
+  const { vectors, asking } = await here(server.url, chooseScalesOfRun);
+  expect(asking).toMatchObject({ replies: 18, invalid: 18 }); // six groups, asked three times each
+  expect(vectors![0]!.chosen).toMatchObject({
     invalid: 'the last round: scale 77, which was not there to choose',
     scale: Math.min(...syntheticScales),
     selected: [],
