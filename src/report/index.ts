@@ -5,6 +5,7 @@ import { readFacts } from './facts.ts';
 import type { Section } from './section.ts';
 import { aggregates } from './sections/aggregates.ts';
 import { layers } from './sections/layers.ts';
+import { likeness } from './sections/likeness.ts';
 import { mixing } from './sections/mixing.ts';
 import { noise } from './sections/noise.ts';
 import { provenance } from './sections/provenance.ts';
@@ -12,7 +13,16 @@ import { relevance } from './sections/relevance.ts';
 import { steering } from './sections/steering.ts';
 
 /** In the order of the report. */
-const sections: readonly Section[] = [relevance, aggregates, mixing, layers, steering, noise, provenance];
+const sections: readonly Section[] = [
+  relevance,
+  aggregates,
+  mixing,
+  layers,
+  likeness,
+  steering,
+  noise,
+  provenance,
+];
 
 export interface ReportFile {
   /** In the report's folder. */

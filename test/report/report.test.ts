@@ -148,6 +148,7 @@ test('its numbers are those of the store', () => {
         `| ${name} | ${kind} | ${layer} | 3 | ${cells.join(' | ')} | 0 | \`${run.key}\` |`,
       );
     }
+  expect(text).toContain('| SDF | tiny-encoder | 1 | 0.8 | 0.6 | – | – | 0.4 |');
   // Two undiluted kinds; the diluted organism is in no aggregate.
   expect(text).toContain('| SDF | kind | difference | 1 | 60% | – | 50% | – |');
   expect(text).toMatch(
