@@ -114,7 +114,7 @@ export const errorCodes = define({
   INVALID_CURSOR: {
     ...once,
     status: 200,
-    meaning: 'The cursor is of another list, filter, order or store, or none at all.',
+    meaning: 'The cursor is of another list, filter, order, token or store, or none at all.',
     remedy: 'Begin again without it.',
   },
   NOT_FOUND: {

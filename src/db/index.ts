@@ -27,7 +27,7 @@ export {
 export type { LayerRecord, ProjectionRecord, RunRecord, VectorRecord } from './run-record.ts';
 export { tokenMatches, type TokenMatch } from './token-texts.ts';
 export { openStore, type Store, type Stores } from './store.ts';
-export { anonymous, bearer, type Owned, owner, owns, type Viewer } from './visible.ts';
+export { anonymous, bearer, type Owned, owner, owns, sightOf, type Viewer } from './visible.ts';
 export type { NewToken, Presented, TokenRow } from './stores/access-tokens.ts';
 export type { AuditEvent, AuditRow } from './stores/audit.ts';
 export { type SharedKind, sharedKinds, type Sharing } from './stores/sharing.ts';

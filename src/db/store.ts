@@ -104,7 +104,7 @@ function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) 
   return {
     /** Whose stores these are. */
     viewer,
-    /** Signs the cursors of lists of this file: the same after a restart and in every copy. */
+    /** Seals the cursors of lists of this file: the same after a restart and in every copy. */
     cursorKey: createSecretKey(
       sqlite.pluck("select value from store_keys where name = 'cursor'").get() as Buffer,
     ),
