@@ -29,6 +29,12 @@ export const maxCost = { anonymous: 5_000, known: 20_000 } as const;
 /** A text or a vector that is read for an answer costs a point for so many bytes. */
 export const bytesPerPoint = 4096;
 
+/**
+ * What one search of `neighbours` costs at most, in points, however many vectors are stored; with what it answers it is dear
+ * (src/server/graph/limits.ts), so that a long one is the reader's and holds up nobody.
+ */
+export const maxSearchCost = 2_000;
+
 /** Where requests are counted: a client's bucket holds so many points, and as many run out of it in an hour. */
 export const pointsPerHour = 200_000;
 
