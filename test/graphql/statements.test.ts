@@ -118,7 +118,7 @@ describe('the plan of a list', () => {
     try {
       return (sqlite.prepare(`explain query plan ${sql}`).all() as { detail: string }[])
         .map(({ detail }) => detail)
-        .filter((detail) => /^(SCAN (?!json_each)|USE TEMP B-TREE)/.test(detail));
+        .filter((detail) => /^(SCAN (?!json_each|\(subquery)|USE TEMP B-TREE)/.test(detail));
     } finally {
       sqlite.close();
     }
@@ -173,7 +173,7 @@ describe('the plan of a list', () => {
   ])('of everything stored goes by an index: %s', async (query, step) => {
     const { store, file, ask } = noting();
     for (const organism of ['a', 'b', 'c']) seedRun(store, { organism });
-    const [sql = ''] = (await ask(query)).statements;
+    const sql = (await ask(query)).statements.find((each) => each.includes(' order by ')) ?? '';
     const sqlite = new BetterSqlite3(file, { readonly: true });
     const plan = sqlite.prepare(`explain query plan ${sql}`).all() as { detail: string }[];
     sqlite.close();
