@@ -6,7 +6,7 @@ import { DiffVectorRef } from './diff-vector.ts';
 import { maxPageSize, maxSearchCost } from './limits.ts';
 import { OrganismRef } from './organism.ts';
 import { organismOfRun } from './scope.ts';
-import { rowsOf, spend } from './spend.ts';
+import { rowsOf, search, spend } from './spend.ts';
 
 const NeighbourRef = builder.objectRef<Neighbour & { rank: number }>('Neighbour').implement({
   description: 'A diff of another organism that points the same way.',
@@ -25,6 +25,9 @@ const NeighbourRef = builder.objectRef<Neighbour & { rank: number }>('Neighbour'
     }),
   }),
 });
+
+/** To read, check and compare a vector takes as long as to go through so many rows for each of its points. */
+const searchedPerRow = 10;
 
 builder.objectField(DiffVectorRef, 'neighbours', (t) =>
   t.field({
@@ -56,6 +59,7 @@ builder.objectField(DiffVectorRef, 'neighbours', (t) =>
       const onRead = (vectors: number): void => {
         const rows = Math.min(unspent, vectors * cost);
         unspent -= rows;
+        search(context, () => searchedPerRow * vectors * cost);
         spend(context, rows);
       };
       const found = nearestVectors(context.store, vector, candidates, count, { onRead });

@@ -181,7 +181,7 @@ describe('a query costs', () => {
     ],
     [
       'a search, and as many neighbours as asked for',
-      1 + 2_000 + 8,
+      1 + 500 + 8,
       '{ diffVector(key: "a") { neighbours(first: 8) { cosine } } }',
     ],
   ])('%s: %i', (_, points, source, variables) => expect(cost(source, variables)).toBe(points));

@@ -206,8 +206,7 @@ async function ask(person: Person, query: string, variables = {}): Promise<strin
   return response.text();
 }
 
-/** All fields of so many cost less than a stranger may ask. */
-/** Of a stranger's 5,000 points each search of neighbours takes 2,000. */
+/** All fields of so many cost less than a stranger may ask: a search of neighbours is 500 points. */
 const idsAtOnce = ({ name }: { name: string }): number => (name === 'DiffVector' ? 2 : 5);
 
 const answers = new Map<string, string>();
