@@ -485,7 +485,7 @@ describe('neighbours', () => {
       data: {
         diffVector: { neighbours: [near(0, 5_099, [4, -0.5]), near(1, 0, [4, 1]), near(2, 1, [1, 3])] },
       },
-      extensions: { cost: { requested: 1 + 2000 + 3 * (1 + 2), actual: 2003 } },
+      extensions: { cost: { requested: 1 + 500 + 3 * (1 + 2), actual: 503 } },
     };
     for (const who of [headers, {}]) expect(await nearest(who)).toMatchObject(expected);
   });
