@@ -2,7 +2,15 @@ import { tokenMatches } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { connection } from './connection.ts';
 import { orderedBy } from './filter.ts';
-import { ProjectionFilter, ProjectionTokenOrder, soughtText, soughtTop, TokenMatchEnum } from './filters.ts';
+import {
+  checkGrader,
+  graderOfOrder,
+  ProjectionFilter,
+  ProjectionTokenOrder,
+  soughtText,
+  soughtTop,
+  TokenMatchEnum,
+} from './filters.ts';
 import { ProjectionTokenConnection, ProjectionTokenRef } from './projection-token.ts';
 
 builder.queryField('tokenSearch', (t) =>
@@ -28,12 +36,15 @@ builder.queryField('tokenSearch', (t) =>
           type: [ProjectionTokenOrder],
           description: orderedBy('by text, the strongest first'),
         }),
+        grader: t.arg.string(graderOfOrder),
       },
-      resolve: (_, { text, match, top, where, ...page }, context) =>
-        connection(context, context.store.tokens.search, null, {
+      resolve(_, { text, match, top, where, ...page }, context) {
+        checkGrader(page);
+        return connection(context, context.store.tokens.search, null, {
           ...page,
           where: { topTokens: { text, match, top }, projection: where },
-        }),
+        });
+      },
     },
     ProjectionTokenConnection,
   ),

@@ -19,6 +19,8 @@ export const diffVectorJoins = (viewer: Viewer) =>
   `join run_layers on run_layers.id = diff_vectors.layer_id join runs on runs.id = run_layers.run_id ${runJoins(viewer)}`;
 export const projectionJoins = (viewer: Viewer) =>
   `join diff_vectors on diff_vectors.id = projections.vector_id ${diffVectorJoins(viewer)}`;
+export const gradeJoins = (viewer: Viewer) =>
+  `join graders on graders.id = grades.grader_id join organisms on organisms.id = grades.organism_id ${organismJoins(viewer)}`;
 export const tokenJoins = (viewer: Viewer) =>
   `join projections on projections.id = projection_tokens.projection_id ${projectionJoins(viewer)}`;
 
@@ -68,6 +70,7 @@ export const organismFields = {
   baseModel: 'models.name',
   diffVectors: withDiffVectors('organisms.id', 'runs.organism_id'),
   topTokens: withTopTokens('organisms.id', 'r.organism_id'),
+  grades: withGrades('organism'),
 } satisfies FilterFields;
 
 export const runFields = {
@@ -86,6 +89,7 @@ export const runFields = {
   organism: { fields: organismFields },
   diffVectors: withDiffVectors('runs.id', 'runs.id'),
   topTokens: withTopTokens('runs.id', 'r.id'),
+  grades: withGrades('run'),
 } satisfies FilterFields;
 
 const relativeNorm = '(diff_vectors.norm / nullif(run_layers.base_norm, 0.0))';
@@ -105,6 +109,7 @@ export const diffVectorFields = {
   aboveNoise: 'diff_vectors.above_noise',
   run: { fields: runFields },
   topTokens: withTopTokens('diff_vectors.id', 'v.id'),
+  grades: withGrades('diffVector'),
 } satisfies FilterFields;
 
 export const projectionFields = {
@@ -119,6 +124,7 @@ export const projectionFields = {
   createdAt: 'projections.created_at',
   diffVector: { fields: diffVectorFields },
   topTokens: withTopTokens('projections.id', 'p.id'),
+  grades: withGrades('projection'),
 } satisfies FilterFields;
 
 export const tokenFields = {
@@ -130,6 +136,70 @@ export const tokenFields = {
   },
   projection: { fields: projectionFields },
 } satisfies FilterFields;
+
+export const graderFields = {
+  key: 'graders.key',
+  name: 'graders.name',
+  version: 'graders.version',
+  promptDigest: 'graders.prompt_digest',
+  provider: 'graders.provider',
+  model: 'graders.model',
+  createdAt: 'graders.created_at',
+} satisfies FilterFields;
+
+export const gradeFields = {
+  scale: 'grades.scale',
+  label: 'grades.label',
+  value: 'grades.value',
+  invalid: 'grades.invalid',
+  createdAt: 'grades.created_at',
+  grader: { fields: graderFields },
+  organism: above('organisms', 'grades.organism_id', organismJoins, () => organismFields),
+  projection: above('projections', 'grades.projection_id', projectionJoins, () => projectionFields),
+} satisfies FilterFields;
+
+/** Of the row of another table that this one belongs to; what belongs to none does not match. */
+function above(table: string, column: string, joins: (viewer: Viewer) => string, fields: () => FilterFields) {
+  return {
+    condition: (asked: Where, bind: Bind, viewer: Viewer): string =>
+      `exists (select 1 from ${table} ${joins(viewer)}
+        where ${table}.id = ${column} and (${matches(asked, fields(), bind, viewer)}))`,
+  };
+}
+
+// From a row of a list to the grades of it or of what was made of it, projections and steered texts, with the condition that ties
+// them. In this order, so that indices lead from the row to its grades; the grader first would be through all that it ever said.
+const layers = 'run_layers l cross join diff_vectors v on v.layer_id = l.id';
+const texts = 'cross join samples s on s.experiment_id = e.id cross join grades on grades.sample_id = s.id';
+const waysToGrades = {
+  organism: [['grades', 'grades.organism_id = organisms.id']],
+  run: [
+    [
+      `${layers} cross join projections p on p.vector_id = v.id cross join grades on grades.projection_id = p.id`,
+      'l.run_id = runs.id',
+    ],
+    [`${layers} cross join steering_experiments e on e.vector_id = v.id ${texts}`, 'l.run_id = runs.id'],
+  ],
+  diffVector: [
+    ['projections p cross join grades on grades.projection_id = p.id', 'p.vector_id = diff_vectors.id'],
+    [`steering_experiments e ${texts}`, 'e.vector_id = diff_vectors.id'],
+  ],
+  projection: [['grades', 'grades.projection_id = projections.id']],
+} as const;
+
+/** That at least one grade of this matches. */
+function withGrades(of: keyof typeof waysToGrades) {
+  return {
+    condition({ some }: Where, bind: Bind, viewer: Viewer): string {
+      const found = waysToGrades[of].map(
+        ([way, tie]) =>
+          `exists (select 1 from ${way} cross join graders on graders.id = grades.grader_id
+            where ${tie} and (${matches(some as Where, gradeFields, bind, viewer)}))`,
+      );
+      return `(${found.join(' or ')})`;
+    },
+  };
+}
 
 const text = (sql: string): Sort => ({ sql, type: 'string', nullable: false });
 const integer = (sql: string): Sort => ({ sql, type: 'integer', nullable: false });
@@ -163,11 +233,18 @@ export const diffVectorSorts = {
   ORGANISM: text('organisms.name'),
 } satisfies Record<string, Sort>;
 
+/** By the grader whose id the list binds; of several grades the one that was saved last. */
+const gradeOfProjection = real(
+  `(select grades.value from grades where grades.projection_id = projections.id and grades.grader_id = @gradedBy
+    order by grades.id desc limit 1)`,
+);
+
 export const projectionSorts = {
   SCALE: real('projections.scale'),
   SCORE: real('projections.score'),
   CREATED_AT: text('projections.created_at'),
   NORM: diffVectorSorts.NORM,
+  GRADE: gradeOfProjection,
   ORGANISM: diffVectorSorts.ORGANISM,
 } satisfies Record<string, Sort>;
 
@@ -178,5 +255,20 @@ export const tokenSorts = {
   LAYER: diffVectorSorts.LAYER,
   POSITION: diffVectorSorts.POSITION,
   NORM: diffVectorSorts.NORM,
+  GRADE: gradeOfProjection,
+  ORGANISM: diffVectorSorts.ORGANISM,
+} satisfies Record<string, Sort>;
+
+export const graderSorts = {
+  NAME: text('graders.name'),
+  VERSION: integer('graders.version'),
+  CREATED_AT: text('graders.created_at'),
+} satisfies Record<string, Sort>;
+
+export const gradeSorts = {
+  VALUE: real('grades.value'),
+  LABEL: { ...text('grades.label'), nullable: true },
+  GRADER: text('graders.name'),
+  CREATED_AT: text('grades.created_at'),
   ORGANISM: diffVectorSorts.ORGANISM,
 } satisfies Record<string, Sort>;
