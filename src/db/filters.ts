@@ -70,7 +70,7 @@ export const organismFields = {
   baseModel: 'models.name',
   diffVectors: withDiffVectors('organisms.id', 'runs.organism_id'),
   topTokens: withTopTokens('organisms.id', 'r.organism_id'),
-  grades: withGrades('organism'),
+  grades: withGrades('organisms'),
 } satisfies FilterFields;
 
 export const runFields = {
@@ -89,7 +89,7 @@ export const runFields = {
   organism: { fields: organismFields },
   diffVectors: withDiffVectors('runs.id', 'runs.id'),
   topTokens: withTopTokens('runs.id', 'r.id'),
-  grades: withGrades('run'),
+  grades: withGrades('runs'),
 } satisfies FilterFields;
 
 const relativeNorm = '(diff_vectors.norm / nullif(run_layers.base_norm, 0.0))';
@@ -109,7 +109,7 @@ export const diffVectorFields = {
   aboveNoise: 'diff_vectors.above_noise',
   run: { fields: runFields },
   topTokens: withTopTokens('diff_vectors.id', 'v.id'),
-  grades: withGrades('diffVector'),
+  grades: withGrades('diff_vectors'),
 } satisfies FilterFields;
 
 export const projectionFields = {
@@ -124,7 +124,7 @@ export const projectionFields = {
   createdAt: 'projections.created_at',
   diffVector: { fields: diffVectorFields },
   topTokens: withTopTokens('projections.id', 'p.id'),
-  grades: withGrades('projection'),
+  grades: withGrades('projections'),
 } satisfies FilterFields;
 
 export const tokenFields = {
@@ -167,36 +167,31 @@ function above(table: string, column: string, joins: (viewer: Viewer) => string,
   };
 }
 
-// From a row of a list to the grades of it or of what was made of it, projections and steered texts, with the condition that ties
-// them. In this order, so that indices lead from the row to its grades; the grader first would be through all that it ever said.
-const layers = 'run_layers l cross join diff_vectors v on v.layer_id = l.id';
-const texts = 'cross join samples s on s.experiment_id = e.id cross join grades on grades.sample_id = s.id';
-const waysToGrades = {
-  organism: [['grades', 'grades.organism_id = organisms.id']],
-  run: [
-    [
-      `${layers} cross join projections p on p.vector_id = v.id cross join grades on grades.projection_id = p.id`,
-      'l.run_id = runs.id',
-    ],
-    [`${layers} cross join steering_experiments e on e.vector_id = v.id ${texts}`, 'l.run_id = runs.id'],
+// From grades, each with its grader, up to what they are of, projections and steered texts, and to what that belongs to. By way of
+// what a grader said, which is far less than all that it could have been said of.
+const graded = 'from grades join graders on graders.id = grades.grader_id';
+const readings = `${graded} join projections p on p.id = grades.projection_id`;
+const writings = `${graded} join samples s on s.id = grades.sample_id join steering_experiments e on e.id = s.experiment_id`;
+const runOf = (vector: string) =>
+  `join diff_vectors v on v.id = ${vector} join run_layers l on l.id = v.layer_id`;
+const waysFromGrades = {
+  organisms: [`select grades.organism_id ${graded}`],
+  runs: [
+    `select l.run_id ${readings} ${runOf('p.vector_id')}`,
+    `select l.run_id ${writings} ${runOf('e.vector_id')}`,
   ],
-  diffVector: [
-    ['projections p cross join grades on grades.projection_id = p.id', 'p.vector_id = diff_vectors.id'],
-    [`steering_experiments e ${texts}`, 'e.vector_id = diff_vectors.id'],
-  ],
-  projection: [['grades', 'grades.projection_id = projections.id']],
+  diff_vectors: [`select p.vector_id ${readings}`, `select e.vector_id ${writings}`],
+  projections: [`select p.id ${readings}`],
 } as const;
 
 /** That at least one grade of this matches. */
-function withGrades(of: keyof typeof waysToGrades) {
+function withGrades(table: keyof typeof waysFromGrades) {
   return {
     condition({ some }: Where, bind: Bind, viewer: Viewer): string {
-      const found = waysToGrades[of].map(
-        ([way, tie]) =>
-          `exists (select 1 from ${way} cross join graders on graders.id = grades.grader_id
-            where ${tie} and (${matches(some as Where, gradeFields, bind, viewer)}))`,
+      const found = waysFromGrades[table].map(
+        (way) => `${way} where ${matches(some as Where, gradeFields, bind, viewer)}`,
       );
-      return `(${found.join(' or ')})`;
+      return `${table}.id in (${found.join(' union all ')})`;
     },
   };
 }
@@ -236,7 +231,7 @@ export const diffVectorSorts = {
 /** By the grader whose id the list binds; of several grades the one that was saved last. */
 const gradeOfProjection = real(
   `(select grades.value from grades where grades.projection_id = projections.id and grades.grader_id = @gradedBy
-    order by grades.id desc limit 1)`,
+    order by +grades.id desc limit 1)`, // by the index over projections, not through all of the grader’s in their order
 );
 
 export const projectionSorts = {
