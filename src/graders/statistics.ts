@@ -24,7 +24,8 @@ function draws(count: number, resamples: number, seed: number): Uint32Array {
   let places = kept.get(name);
   if (!places) {
     const random = seededRandom(seed);
-    places = Uint32Array.from({ length: resamples * count }, () => random.below(count));
+    places = new Uint32Array(resamples * count);
+    for (let i = 0; i < places.length; i++) places[i] = random.below(count);
     kept.set(name, places, places.byteLength);
   }
   return places;
@@ -32,6 +33,7 @@ function draws(count: number, resamples: number, seed: number): Uint32Array {
 
 /**
  * Percentile bootstrap interval of a statistic (Efron 1979): its quantiles over samples drawn from the values with replacement.
+ * `statistic` may not keep the sample it is given.
  * @returns null below two values, which say nothing about their spread
  */
 export function bootstrapInterval<Value>(
@@ -41,9 +43,12 @@ export function bootstrapInterval<Value>(
 ): Interval | null {
   if (values.length < 2) return null;
   const places = draws(values.length, resamples, seed);
-  const drawn = Float64Array.from({ length: resamples }, (_, sample) =>
-    statistic(values.map((_, i) => values[places[sample * values.length + i] as number] as Value)),
-  ).sort();
+  const sample = [...values];
+  const drawn = Float64Array.from({ length: resamples }, (_, at) => {
+    for (let i = 0; i < sample.length; i++)
+      sample[i] = values[places[at * sample.length + i] as number] as Value;
+    return statistic(sample);
+  }).sort();
   const quantile = (share: number) => {
     const at = share * (resamples - 1);
     const [low, high] = [drawn[Math.floor(at)] ?? NaN, drawn[Math.ceil(at)] ?? NaN];
