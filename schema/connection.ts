@@ -4,9 +4,9 @@ import type { Listing, SortKey } from '../src/db/index.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { type CursorScope, decodeCursor, encodeCursor } from './cursor.ts';
 import { badUserInput } from './errors.ts';
-import { checkAsked } from './filter.ts';
+import { checkAsked, filterCost } from './filter.ts';
 import { defaultPageSize, maxPageSize } from './limits.ts';
-import { spend } from './spend.ts';
+import { search, spend } from './spend.ts';
 
 interface PageArguments {
   first?: number | null | undefined;
@@ -44,6 +44,9 @@ export function connection<Parent extends { key: string } | null, Filters, Row e
 
   const size = { first: pageSize('first', first), last: pageSize('last', last) };
   if (size.first === undefined && size.last === undefined) size.first = defaultPageSize;
+  spend(context, filterCost((filters as { where?: unknown }).where));
+  const goesThrough = () => listing.looksAt(parent, filters as Filters);
+  search(context, goesThrough);
   const page = listing.page(parent, filters as Filters, {
     ...size,
     after: decode(after),
@@ -67,7 +70,10 @@ export function connection<Parent extends { key: string } | null, Filters, Row e
         return page.rows.length > 0 ? cursorOf(page.rows.length - 1) : null;
       },
     },
-    count: () => listing.count(parent, filters as Filters),
+    count() {
+      search(context, goesThrough);
+      return listing.count(parent, filters as Filters);
+    },
   };
 }
 

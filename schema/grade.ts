@@ -5,13 +5,13 @@ import { connection, connectionType } from './connection.ts';
 import { costs } from './cost.ts';
 import { GradeScaleEnum } from './enums.ts';
 import { ExchangeRef } from './exchange.ts';
-import { orderedBy } from './filter.ts';
+import { filtered, orderedBy } from './filter.ts';
 import { GradeFilter, GradeOrder } from './filters.ts';
 import { GraderRef } from './grader.ts';
 import { OrganismRef } from './organism.ts';
 import { ProjectionRef } from './projection.ts';
 import { SampleRef } from './sample.ts';
-import { rowsOf, spend } from './spend.ts';
+import { rowsOf, search, spend } from './spend.ts';
 
 export const GradeRef = builder.objectRef<GradeRow>('Grade');
 export const GradeConnection = connectionType('Grade', GradeRef);
@@ -94,6 +94,7 @@ builder.node(GradeRef, {
       resolve(grade, _, context) {
         if (grade.exchanges.length === 0) return [];
         spend(context, exchangeCost);
+        search(context, () => context.store.gradeExchanges.looksAt());
         const found = context.store.gradeExchanges.of(grade);
         spend(context, rowsOf(JSON.stringify(found).length));
         return found as (ExchangeRow<JsonValue> | null)[];
@@ -138,6 +139,7 @@ builder.objectField(GraderRef, 'grades', (t) =>
       description:
         'What it said, in the order it was saved unless told otherwise. totalCount stops at 10,000.',
       args: asked,
+      ...filtered,
       resolve: (grader, args, context) => connection(context, context.store.grades.ofGrader, grader, args),
     },
     GradeConnection,
@@ -179,6 +181,7 @@ builder.queryField('grades', (t) =>
       description:
         'The grades of every organism, in the order they were saved unless told otherwise. totalCount stops at 10,000.',
       args: asked,
+      ...filtered,
       resolve: (_, args, context) => connection(context, context.store.grades.all, null, args),
     },
     GradeConnection,

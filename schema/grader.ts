@@ -2,7 +2,7 @@ import type { GraderRow } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
 import { GraderKindEnum } from './enums.ts';
-import { orderedBy } from './filter.ts';
+import { filtered, orderedBy } from './filter.ts';
 import { GraderFilter, GraderOrder } from './filters.ts';
 
 export const GraderRef = builder.objectRef<GraderRow>('Grader');
@@ -61,6 +61,7 @@ builder.queryFields((t) => ({
   graders: t.connection(
     {
       type: GraderRef,
+      ...filtered,
       description: 'All graders with a grade that may be listed, by name and version unless told otherwise.',
       args: {
         where: t.arg({ type: GraderFilter, description: 'Only graders that match. Null or absent: all.' }),

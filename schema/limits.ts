@@ -26,6 +26,9 @@ export const maxUrlSeconds = 24 * 60 * 60;
  */
 export const maxCost = { anonymous: 5_000, known: 20_000 } as const;
 
+/** What `topTokens` and `some` of a filter cost each, and a token search: about what a page costs. */
+export const searchCost = 50;
+
 /** A text or a vector that is read for an answer costs a point for so many bytes. */
 export const bytesPerPoint = 4096;
 

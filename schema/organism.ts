@@ -3,7 +3,7 @@ import { BaseModelRef } from './base-model.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
 import { OrganismFormEnum } from './enums.ts';
-import { orderedBy } from './filter.ts';
+import { filtered, orderedBy } from './filter.ts';
 import { OrganismFilter, OrganismOrder } from './filters.ts';
 import { RunConnection, runFilters, RunRef } from './run.ts';
 
@@ -55,6 +55,7 @@ builder.node(OrganismRef, {
         type: RunRef,
         description: 'Measurements of this organism, newest first.',
         args: runFilters,
+        ...filtered,
         resolve: (organism, args, context) =>
           connection(context, context.store.runs.ofOrganism, organism, args),
       },
@@ -75,6 +76,7 @@ builder.queryFields((t) => ({
       type: OrganismRef,
       description: 'All organisms, by name unless told otherwise.',
       args: organismFilters,
+      ...filtered,
       resolve: (_, args, context) => connection(context, context.store.organisms.all, null, args),
     },
     OrganismConnection,

@@ -3,7 +3,7 @@ import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
 import { DiffVectorRef } from './diff-vector.ts';
 import { ModeEnum, ProjectionSignEnum, ProjectionVariantEnum } from './enums.ts';
-import { orderedBy } from './filter.ts';
+import { filtered, orderedBy } from './filter.ts';
 import { checkGrader, graderOfOrder, ProjectionFilter, ProjectionOrder } from './filters.ts';
 import { ProjectionTokenConnection, ProjectionTokenRef } from './projection-token.ts';
 
@@ -64,6 +64,7 @@ builder.queryField('projections', (t) =>
   t.connection(
     {
       type: ProjectionRef,
+      ...filtered,
       description:
         'The projections of every organism, in the order they were saved unless told otherwise. totalCount stops at 10,000.',
       args: {

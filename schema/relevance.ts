@@ -12,12 +12,12 @@ import { costs } from './cost.ts';
 import { ProjectionVariantEnum, RelevanceGroupingEnum } from './enums.ts';
 import { badUserInput } from './errors.ts';
 import { OrganismFilter } from './filters.ts';
-import { checkAsked } from './filter.ts';
+import { checkAsked, filterCost } from './filter.ts';
 import { graderName, GraderRef } from './grader.ts';
 import { OrganismRef } from './organism.ts';
 import { RunLayerRef } from './run-layer.ts';
 import { RunRef } from './run.ts';
-import { spend } from './spend.ts';
+import { search, spend } from './spend.ts';
 
 /** What an interval takes, and what it takes more for each number. */
 const intervalCost = 200;
@@ -232,7 +232,7 @@ const GroupRef = builder.objectRef<Group>('RelevanceGroup').implement({
 builder.queryField('relevanceTable', (t) =>
   t.field({
     type: [GroupRef],
-    ...costs({ weight: 100, assumedSize: 10 }),
+    ...costs({ weight: 100, assumedSize: 10, ofArguments: ({ where }) => filterCost(where) }),
     nullable: { list: true, items: false },
     description:
       'Relevance by kinds and bases of organisms, by kind, then by the name of the base: the published tables. An organism without a verdict is in none of them. Null when there is no such grader here.',
@@ -248,8 +248,10 @@ builder.queryField('relevanceTable', (t) =>
     },
     resolve(_, { where, groupBy, ...args }, context) {
       checkAsked({ where });
+      spend(context, filterCost(where));
       const spec = specOf(context, args);
       if (!spec) return null;
+      search(context, () => context.store.relevance.looksAt(where));
       const { rows, organisms } = context.store.relevance.all(spec, where, context.rowsLeft + 1);
       spend(context, rows);
       return grouped(organisms, { byKind: groupBy.includes('KIND'), byBase: groupBy.includes('BASE') });

@@ -1,7 +1,8 @@
 import { tokenMatches } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { connection } from './connection.ts';
-import { orderedBy } from './filter.ts';
+import { costs } from './cost.ts';
+import { filterCost, orderedBy } from './filter.ts';
 import {
   checkGrader,
   graderOfOrder,
@@ -11,12 +12,14 @@ import {
   soughtTop,
   TokenMatchEnum,
 } from './filters.ts';
+import { searchCost } from './limits.ts';
 import { ProjectionTokenConnection, ProjectionTokenRef } from './projection-token.ts';
 
 builder.queryField('tokenSearch', (t) =>
   t.connection(
     {
       type: ProjectionTokenRef,
+      ...costs({ weight: 1 + searchCost, ofArguments: ({ where }) => filterCost(where) }),
       description:
         'Where a text is among the strongest tokens, in projections of every organism: by text, the strongest first, unless told otherwise. totalCount stops at 10,000.',
       args: {

@@ -147,7 +147,7 @@ describe('the plan of a list', () => {
     try {
       return (sqlite.prepare(`explain query plan ${sql}`).all() as { detail: string }[])
         .map(({ detail }) => detail)
-        .filter((detail) => /^(SCAN (?!json_each)|USE TEMP B-TREE)/.test(detail));
+        .filter((detail) => /^(SCAN (?!json_each|\(subquery)|USE TEMP B-TREE)/.test(detail));
     } finally {
       sqlite.close();
     }
@@ -203,8 +203,8 @@ describe('the plan of a list', () => {
       'SEARCH grades USING INDEX grades_grader (grader_id=?)',
     ],
     [
-      '{ grades(where: { value: { gte: 0.3 } }) { edges { node { value } } } }',
-      'SEARCH organisms USING INTEGER PRIMARY KEY (rowid=?)',
+      '{ grades(where: { grader: { name: { eq: "x" } } }) { edges { node { value } } } }',
+      'SEARCH grades USING INDEX grades_grader (grader_id=?)',
     ],
     [
       '{ diffVectors(where: { run: { organism: { name: { eq: "a" } } } }) { edges { node { position } } } }',
@@ -217,7 +217,7 @@ describe('the plan of a list', () => {
   ])('of everything stored goes by an index: %s', async (query, step) => {
     const { store, file, ask } = noting();
     for (const organism of ['a', 'b', 'c']) seedRun(store, { organism });
-    const [sql = ''] = (await ask(query)).statements;
+    const sql = (await ask(query)).statements.find((each) => each.includes(' order by ')) ?? '';
     const sqlite = new BetterSqlite3(file, { readonly: true });
     const plan = sqlite.prepare(`explain query plan ${sql}`).all() as { detail: string }[];
     sqlite.close();

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import type { Connection } from '../connection.ts';
+import { storeSizes } from '../store-sizes.ts';
 import { finder, inserter } from '../table-sql.ts';
 import { exchanges } from '../tables/exchanges.ts';
 import { bindings, type Viewer, visible, withOrganism } from '../visible.ts';
@@ -37,7 +38,10 @@ export function gradeExchangeStore(sqlite: Connection, viewer: Viewer) {
          where grades.grader_id in (select id from graders where name = @grader) and not ${withOrganism(viewer, 'grades.organism_id', visible)}
            and asked.value in (select value from json_each(@exchanges))`,
       );
+  const sizes = storeSizes(sqlite);
   return {
+    /** Rows that `of` goes through, about. */
+    looksAt: (): number => (hidden ? sizes.rows('grades') : 0),
     /** In the order they were asked; null for one that was about something else, too, which the viewer does not see. */
     of({ grader, exchanges: keys }: GradeRow): (ExchangeRow | null)[] {
       if (keys.length === 0) return [];

@@ -54,6 +54,7 @@ export function graderStore(sqlite: Connection, viewer: Viewer) {
       where: `${lists}`,
       parameters: (_: null, __: Asked) => ({}),
       viewer,
+      through: 'grades',
       order: ['name', 'version', 'key'],
       fields: graderFields,
       sorts: graderSorts,

@@ -148,7 +148,6 @@ export function gradeStore(
     table: grades,
     viewer,
     joins: gradeJoins(viewer),
-    joined: 'always' as const,
     fields: gradeFields,
     sorts: gradeSorts,
     order: ['id' as const],
@@ -187,6 +186,7 @@ export function gradeStore(
     ofGrader: listing(sqlite, {
       ...across,
       name: 'grader.grades',
+      long: true,
       where: `grades.grader_id = @graderId and ${listed(viewer, 'organisms')}`,
       parameters: (grader: GraderRow, _: Asked) => ({ graderId: grader.id }),
     }),

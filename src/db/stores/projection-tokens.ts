@@ -45,10 +45,10 @@ export function projectionTokenStore(
       },
       viewer,
       joins: tokenJoins(viewer),
-      joined: 'always',
       fields: tokenFields,
       sorts: tokenSorts,
       mostCounted,
+      found: true,
     }),
     ofProjection: listing(sqlite, {
       name: 'projection.tokens',

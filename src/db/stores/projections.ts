@@ -183,7 +183,6 @@ export function projectionStore(
       },
       viewer,
       joins: projectionJoins(viewer),
-      joined: 'always',
       fields: projectionFields,
       sorts: projectionSorts,
       mostCounted,

@@ -1,6 +1,7 @@
 import type { Connection } from '../connection.ts';
-import { condition, type Where } from '../filter.ts';
+import { condition, rowsLookedAt, type Where } from '../filter.ts';
 import { organismFields, projectionJoins } from '../filters.ts';
+import { storeSizes } from '../store-sizes.ts';
 import type { ProjectionVariant } from '../tables/projections.ts';
 import { bindings, listed, type Viewer, visible } from '../visible.ts';
 import type { GraderRow } from './graders.ts';
@@ -63,13 +64,17 @@ export function relevanceStore(sqlite: Connection, viewer: Viewer) {
     return { rows: rows.length, organisms: byOrganism(rows, spec) };
   };
 
+  const sizes = storeSizes(sqlite);
   return {
     /** Of one organism; nothing where nothing was graded so. `rows`: how many were read, `most` at most. */
     ofOrganism: (organism: OrganismRow, spec: RelevanceSpec, most: number) =>
       read(ofOrganism, spec, most, { organism: organism.id }),
+    /** Rows that `all` goes through, about. */
+    looksAt: (where: Where | null | undefined): number =>
+      sizes.rows('grades') + rowsLookedAt(where, organismFields, sizes),
     /** Of all organisms that may be listed and match, by name. `rows`: how many were read, `most` at most. */
     all(spec: RelevanceSpec, where: Where | null | undefined, most: number) {
-      const { sql, parameters } = condition(where, organismFields, viewer);
+      const { sql, parameters } = condition(where, organismFields, { viewer, sizes });
       const listedThat = `grades.grader_id = @grader and ${listed(viewer, 'organisms')} and (${sql})`;
       return read(select(listedThat), spec, most, parameters);
     },
