@@ -13,7 +13,7 @@ const documents = new Documents(schema, 2 ** 26);
 async function read({ world, main }: Populated, list: List, variables: Record<string, unknown> = {}) {
   const { data, errors } = await execute(schema, documents, {
     prepared: documents.prepare(pageQuery(list, main)),
-    variables: { all: true, ...list.search?.[0], ...variables },
+    variables: { all: true, ...list.always, ...list.search?.[0], ...variables },
     context: graphContext(world.store, 'http://127.0.0.1:4680'),
   });
   if (errors) return { codes: errors.map(({ extensions }) => extensions['code']), data };
