@@ -157,7 +157,7 @@ builder.globalConnectionField('totalCount', (t) =>
   t.int({
     ...costs({ weight: countCost }),
     description:
-      'Rows in the whole list under the same filters. Counted only when asked for; in diffVectors, projections and tokenSearch, which are over everything stored, counting stops at 10,000.',
+      'Rows in the whole list under the same filters. Counted only when asked for; in diffVectors, projections, tokenSearch and lists of grades over everything stored, counting stops at 10,000.',
     resolve: (page, _, context) => {
       spend(context, countCost);
       return page.count();

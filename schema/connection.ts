@@ -1,6 +1,6 @@
 import type { ObjectRef } from '@pothos/core';
 import { canonicalJson, type JsonValue } from '../src/lib/canonical-json.ts';
-import type { Listing, SortKey } from '../src/db/index.ts';
+import { type Listing, sightOf, type SortKey } from '../src/db/index.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { type CursorScope, decodeCursor, encodeCursor } from './cursor.ts';
 import { badUserInput } from './errors.ts';
@@ -33,10 +33,14 @@ export function connection<Parent extends { key: string } | null, Filters, Row e
   { first, last, after, before, ...filters }: PageArguments & Filters,
 ) {
   checkAsked(filters);
-  // What ties cursors to this list. Made only when a cursor is given or asked for.
+  // What ties cursors to this list and who reads it. Made only when a cursor is given or asked for.
   let made: CursorScope | undefined;
   const scope = () =>
-    (made ??= { key: context.store.cursorKey, list: textOf([listing.name, parent?.key ?? null, filters]) });
+    (made ??= {
+      key: context.store.cursorKey,
+      viewer: sightOf(context.store.viewer),
+      list: textOf([listing.name, parent?.key ?? null, filters]),
+    });
   const values = listing.sortValues(filters as Filters);
   const decode = (cursor: string | null | undefined): SortKey | undefined =>
     cursor === null || cursor === undefined ? undefined : decodeCursor(scope(), cursor, values);

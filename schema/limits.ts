@@ -32,6 +32,9 @@ export const searchCost = 50;
 /** A text or a vector that is read for an answer costs a point for so many bytes. */
 export const bytesPerPoint = 4096;
 
+/** What one search of `neighbours` costs at most, in points, however many vectors are stored; a long one is a reader's. */
+export const maxSearchCost = 500;
+
 /** Where requests are counted: a client's bucket holds so many points, and as many run out of it in an hour. */
 export const pointsPerHour = 200_000;
 

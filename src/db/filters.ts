@@ -1,4 +1,5 @@
 import { type Asking, type FilterFields, matches, rowsLookedAt, type Where } from './filter.ts';
+import { neededJoins } from './joins.ts';
 import type { Sort } from './listing.ts';
 import type { StoreSizes } from './store-sizes.ts';
 import { textMatches, type TokenMatch } from './token-texts.ts';
@@ -20,6 +21,8 @@ export const diffVectorJoins = (viewer: Viewer) =>
   `join run_layers on run_layers.id = diff_vectors.layer_id join runs on runs.id = run_layers.run_id ${runJoins(viewer)}`;
 export const projectionJoins = (viewer: Viewer) =>
   `join diff_vectors on diff_vectors.id = projections.vector_id ${diffVectorJoins(viewer)}`;
+export const gradeJoins = (viewer: Viewer) =>
+  `join graders on graders.id = grades.grader_id join organisms on organisms.id = grades.organism_id ${organismJoins(viewer)}`;
 export const tokenJoins = (viewer: Viewer) =>
   `join projections on projections.id = projection_tokens.projection_id ${projectionJoins(viewer)}`;
 
@@ -105,6 +108,7 @@ export const organismFields = {
   baseModel: 'models.name',
   diffVectors: withDiffVectors('organisms.id', 'runs.organism_id'),
   topTokens: withTopTokens('organisms.id', 'r.organism_id'),
+  grades: withGrades('organisms'),
 } satisfies FilterFields;
 
 export const runFields = {
@@ -123,6 +127,7 @@ export const runFields = {
   organism: { fields: organismFields },
   diffVectors: withDiffVectors('runs.id', 'runs.id'),
   topTokens: withTopTokens('runs.id', 'l.run_id'),
+  grades: withGrades('runs'),
 } satisfies FilterFields;
 
 const relativeNorm = '(diff_vectors.norm / nullif(run_layers.base_norm, 0.0))';
@@ -142,6 +147,7 @@ export const diffVectorFields = {
   aboveNoise: 'diff_vectors.above_noise',
   run: { fields: runFields },
   topTokens: withTopTokens('diff_vectors.id', 'p.vector_id'),
+  grades: withGrades('diff_vectors'),
 } satisfies FilterFields;
 
 export const projectionFields = {
@@ -156,6 +162,7 @@ export const projectionFields = {
   createdAt: 'projections.created_at',
   diffVector: { fields: diffVectorFields },
   topTokens: withTopTokens('projections.id', 't.projection_id'),
+  grades: withGrades('projections'),
 } satisfies FilterFields;
 
 export const tokenFields = {
@@ -169,6 +176,68 @@ export const tokenFields = {
   },
   projection: { fields: projectionFields },
 } satisfies FilterFields;
+
+export const graderFields = {
+  key: 'graders.key',
+  name: 'graders.name',
+  version: 'graders.version',
+  promptDigest: 'graders.prompt_digest',
+  provider: 'graders.provider',
+  model: 'graders.model',
+  createdAt: 'graders.created_at',
+} satisfies FilterFields;
+
+export const gradeFields = {
+  scale: 'grades.scale',
+  label: 'grades.label',
+  value: 'grades.value',
+  invalid: 'grades.invalid',
+  createdAt: 'grades.created_at',
+  grader: { fields: graderFields },
+  organism: above('organisms', 'grades.organism_id', organismJoins, () => organismFields),
+  projection: above('projections', 'grades.projection_id', projectionJoins, () => projectionFields),
+} satisfies FilterFields;
+
+/** Of the row of another table that this one belongs to; what belongs to none does not match. */
+function above(table: string, column: string, joins: (viewer: Viewer) => string, fields: () => FilterFields) {
+  return {
+    condition(asked: Where, asking: Asking): string {
+      const sql = `${table}.id = ${column} and (${matches(asked, fields(), asking)})`;
+      return `exists (select 1 from ${table} ${neededJoins(joins(asking.viewer), sql)} where ${sql})`;
+    },
+    looksAt: (asked: Where, sizes: StoreSizes): number => rowsLookedAt(asked, fields(), sizes),
+  };
+}
+
+// From grades, each with its grader, up to what they are of, projections and steered texts, and to what that belongs to. By way of
+// what a grader said, which is far less than all that it could have been said of.
+const graded = 'from grades join graders on graders.id = grades.grader_id';
+const readings = `${graded} join projections p on p.id = grades.projection_id`;
+const writings = `${graded} join samples s on s.id = grades.sample_id join steering_experiments e on e.id = s.experiment_id`;
+const runOf = (vector: string) =>
+  `join diff_vectors v on v.id = ${vector} join run_layers l on l.id = v.layer_id`;
+const waysFromGrades = {
+  organisms: [`select grades.organism_id ${graded}`],
+  runs: [
+    `select l.run_id ${readings} ${runOf('p.vector_id')}`,
+    `select l.run_id ${writings} ${runOf('e.vector_id')}`,
+  ],
+  diff_vectors: [`select p.vector_id ${readings}`, `select e.vector_id ${writings}`],
+  projections: [`select p.id ${readings}`],
+} as const;
+
+/** That at least one grade of this matches. */
+function withGrades(table: keyof typeof waysFromGrades) {
+  return {
+    condition({ some }: Where, asking: Asking): string {
+      const such = matches(some as Where, gradeFields, asking);
+      const found = waysFromGrades[table].map((way) => `${way} where ${such}`);
+      return `${table}.id in (${found.join(' union all ')})`;
+    },
+    looksAt: ({ some }: Where, sizes: StoreSizes): number =>
+      sizes.rows('grades') + rowsLookedAt(some as Where, gradeFields, sizes),
+  };
+}
 
 const text = (sql: string): Sort => ({ sql, type: 'string', nullable: false });
 const integer = (sql: string): Sort => ({ sql, type: 'integer', nullable: false });
@@ -202,11 +271,18 @@ export const diffVectorSorts = {
   ORGANISM: text('organisms.name'),
 } satisfies Record<string, Sort>;
 
+/** By the grader whose id the list binds; of several grades the one that was saved last. */
+const gradeOfProjection = real(
+  `(select grades.value from grades where grades.projection_id = projections.id and grades.grader_id = @gradedBy
+    order by +grades.id desc limit 1)`, // by the index over projections, not through all of the grader’s in their order
+);
+
 export const projectionSorts = {
   SCALE: real('projections.scale'),
   SCORE: real('projections.score'),
   CREATED_AT: text('projections.created_at'),
   NORM: diffVectorSorts.NORM,
+  GRADE: gradeOfProjection,
   ORGANISM: diffVectorSorts.ORGANISM,
 } satisfies Record<string, Sort>;
 
@@ -217,5 +293,20 @@ export const tokenSorts = {
   LAYER: diffVectorSorts.LAYER,
   POSITION: diffVectorSorts.POSITION,
   NORM: diffVectorSorts.NORM,
+  GRADE: gradeOfProjection,
+  ORGANISM: diffVectorSorts.ORGANISM,
+} satisfies Record<string, Sort>;
+
+export const graderSorts = {
+  NAME: text('graders.name'),
+  VERSION: integer('graders.version'),
+  CREATED_AT: text('graders.created_at'),
+} satisfies Record<string, Sort>;
+
+export const gradeSorts = {
+  VALUE: real('grades.value'),
+  LABEL: { ...text('grades.label'), nullable: true },
+  GRADER: text('graders.name'),
+  CREATED_AT: text('grades.created_at'),
   ORGANISM: diffVectorSorts.ORGANISM,
 } satisfies Record<string, Sort>;

@@ -85,6 +85,10 @@ export interface ListingOptions<T extends SQLiteTable, Parent, Filters, Row> {
   mostCounted?: number;
   /** Whether a condition that is always asked finds the rows by an index, so that only those are gone through. */
   found?: boolean;
+  /** Whether a list of one thing may be as long as that of everything. */
+  long?: boolean;
+  /** Another table that `where` goes through for who does not see everything. */
+  through?: string;
 }
 
 interface Term extends Sort {
@@ -215,8 +219,10 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
     looksAt(parent, filters) {
       const { where, orderBy } = askedOf(filters);
       // Lists of one thing are short, and have an index. Those of everything may be gone through for what is rare.
-      const through = parent === null && !options.found && (where || orderBy?.length || !viewer.all);
-      return (through ? sizes.rows(tableName) : 0) + rowsLookedAt(where, fields, sizes);
+      const all = parent === null || options.long;
+      const through = all && !options.found && (where || orderBy?.length || !viewer.all);
+      const others = options.through !== undefined && !viewer.all ? sizes.rows(options.through) : 0;
+      return (through ? sizes.rows(tableName) : 0) + others + rowsLookedAt(where, fields, sizes);
     },
     page(parent, filters, { first, last, after, before }) {
       const terms = termsOf(filters);

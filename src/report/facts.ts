@@ -88,10 +88,7 @@ function read(store: Store): Facts {
   const all = store.graders.all
     .page(null, {}, everything)
     .rows.map((grader) => ({ grader, grades: store.grades.ofGrader.page(grader, {}, everything).rows }));
-  const shares = sharesOf(
-    store,
-    all.flatMap(({ grades }) => grades),
-  );
+  const shares = sharesOf(all.flatMap(({ grades }) => grades));
   const organisms = store.organisms.list().map((organism): OrganismFacts => {
     const run = store.runs.latestOfOrganism(organism);
     const layers = run ? layersOf(store, run) : [];
@@ -146,11 +143,11 @@ interface Share {
 }
 
 /** Grades of readings. Of several of one place by one source the last counts. */
-function sharesOf(store: Store, grades: readonly GradeRow[]): Share[] {
+function sharesOf(grades: readonly GradeRow[]): Share[] {
   const last = new Map<string, Share>();
   for (const grade of [...grades].sort((a, b) => a.id - b.id)) {
     if (grade.scale !== 'SHARE' || grade.projectionId === null) continue;
-    const projection = store.grades.subjectOf(grade)?.projection;
+    const projection = grade.subject.projection;
     if (!projection) continue;
     const { layer, position } = projection.diffVector;
     const source = sourceOf(grade, projection.method);

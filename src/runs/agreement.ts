@@ -34,7 +34,7 @@ export function agreementOfGraders(store: Store, organism?: OrganismRow): Grader
       })),
       'INTERVAL',
     ),
-    texts: agreementBetween(textsOf(store, texts), 'NOMINAL'),
+    texts: agreementBetween(textsOf(texts), 'NOMINAL'),
   };
 }
 
@@ -46,13 +46,13 @@ const tokensOf = ({ grader, subjectKey, tokenLabels }: GradeRow): Judgement[] =>
   );
 
 /** Grades of texts, and what the judges of their experiments said of the same. */
-function textsOf(store: Store, grades: readonly GradeRow[]): Judgement[] {
+function textsOf(grades: readonly GradeRow[]): Judgement[] {
   const judgements = grades.map(({ grader, subjectKey, label }): Judgement => ({
     ...{ rater: grader.key, subject: subjectKey, item: '' },
     label: Number(label === 'COHERENT'),
   }));
-  for (const key of new Set(grades.map(({ subjectKey }) => subjectKey))) {
-    const sample = store.samples.findByKey(key);
+  const samples = new Map(grades.map(({ subjectKey, subject }) => [subjectKey, subject.sample]));
+  for (const [key, sample] of samples) {
     if (!sample || sample.coherent === null) continue;
     const { judge, judgeVersion } = sample.experiment;
     if (judge === 'coherence') continue; // the grader’s own verdict

@@ -117,10 +117,12 @@ export const graderOf = (
 /** The stored grader of this content, if there is one: a dry run adds none. */
 export function findGrader(store: Store, grader: NewGrader): GraderRow | undefined {
   const content = canonicalJson({ ...grader });
-  return store.graders.all.page(null, { name: grader.name }, { first: 100_000 }).rows.find((row) => {
-    const { id: _, key: __, createdAt: ___, ...stored } = row;
-    return canonicalJson(stored) === content;
-  });
+  return store.graders.all
+    .page(null, { where: { name: { eq: grader.name } } }, { first: 100_000 })
+    .rows.find((row) => {
+      const { id: _, key: __, createdAt: ___, ...stored } = row;
+      return canonicalJson(stored) === content;
+    });
 }
 
 /** What asking came to, for whoever is told of a batch of grades. */

@@ -104,7 +104,7 @@ const honest = (request: Received): Said => {
 };
 const gradesOf = (grader: string) =>
   stored((store) => {
-    const rows = store.graders.all.page(null, { name: grader }, { first: 10 }).rows;
+    const rows = store.graders.all.page(null, { where: { name: { eq: grader } } }, { first: 10 }).rows;
     return rows.flatMap((row) => store.grades.ofGrader.page(row, {}, { first: 1000 }).rows);
   });
 

@@ -64,7 +64,7 @@ function randomList(
   used: (what: string) => void,
 ): Asked {
   const conditions: ((row: Row) => boolean)[] = [];
-  const variables: Record<string, unknown> = {};
+  const variables: Record<string, unknown> = { ...list.always };
   const terms: Term[] = [];
   for (const [name, argument] of Object.entries(list.arguments ?? {})) {
     if (next() < 0.7) continue;
@@ -351,7 +351,7 @@ describe.each(lists)('$name', (list) => {
       const search = list.search?.[0] ?? {};
       const asked: Asked = {
         list,
-        variables: { ...search, ...(list.orders && { orderBy: order && [order] }) },
+        variables: { ...list.always, ...search, ...(list.orders && { orderBy: order && [order] }) },
         terms: [
           ...(order ? [{ value: list.orders![order.field]!, descending: order.direction === 'DESC' }] : []),
           ...list.order,

@@ -126,7 +126,7 @@ test('its numbers are those of the store', () => {
       const run = store.runs.latestOfOrganism(store.organisms.get(name))!;
       const values = (variant: string) =>
         store.graders.all
-          .page(null, { name: 'offline-relevance' }, { first: 10 })
+          .page(null, { where: { name: { eq: 'offline-relevance' } } }, { first: 10 })
           .rows.flatMap((grader) => store.grades.ofGrader.page(grader, {}, { first: 1000 }).rows)
           .filter(
             ({ subjectKey }) =>
