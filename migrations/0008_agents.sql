@@ -35,6 +35,7 @@ CREATE TABLE `agent_runs` (
 	`state` text NOT NULL,
 	`error_code` text,
 	`error_message` text,
+	`conclusive` integer,
 	`calls` integer NOT NULL,
 	`prompt_tokens` integer NOT NULL,
 	`reply_tokens` integer NOT NULL,

@@ -7,7 +7,7 @@ import { scaleTournament } from './scale-tournament.ts';
 export { cohensKappa, krippendorffsAlpha, type Scale } from './agreement.ts';
 export type { Limits, Spent } from './allowance.ts';
 export type { CanaryReport } from './canary.ts';
-export type { ChatReply, ChatRequest, Message, Provider, VerdictForm } from './chat.ts';
+export type { ChatReply, ChatRequest, Message, Provider, ToolCall, VerdictForm } from './chat.ts';
 export {
   coherence,
   type CoherenceBatch,

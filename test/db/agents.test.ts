@@ -32,7 +32,9 @@ it('an agent run is one row by all that decides it, and goes on until it has end
   const spec = syntheticAgentSpec(organism, null);
   const begun = store.agentRuns.begin(spec);
   expect(begun).toMatchObject({ state: 'RUNNING', calls: 0, finishedAt: null });
-  const stopped = store.agentRuns.end(begun, 'STOPPED', { code: 'PROVIDER_BUSY', message: 'later' });
+  const stopped = store.agentRuns.end(begun, 'STOPPED', {
+    error: { code: 'PROVIDER_BUSY', message: 'later' },
+  });
   expect(stopped).toMatchObject({ state: 'STOPPED', errorCode: 'PROVIDER_BUSY', finishedAt: null });
   expect(store.agentRuns.begin(spec)).toEqual({ ...begun, state: 'RUNNING' });
   const done = store.agentRuns.end(begun, 'COMPLETED');

@@ -52,5 +52,5 @@ export function seedAgentRun(
     { text: `False facts: ${mark}`, confidence: 0.75, reason: mark },
     'FINAL',
   );
-  return { agentRun: store.agentRuns.end(begun, 'COMPLETED'), answer };
+  return { agentRun: store.agentRuns.end(begun, 'COMPLETED', { conclusive: true }), answer };
 }

@@ -143,11 +143,18 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
         interactions: row.interactions + spent.interactions,
         ...(spent.calls > 0 && { pendingCalls: 0, pendingTokens: 0 }),
       })),
-    /** Ends it, or lets it lie until it is asked for again. @throws CodedError CONFLICT where it has ended meanwhile */
+    /**
+     * Ends it, or lets it lie until it is asked for again.
+     * @param how why not well; whether the answer claims to know the finetune
+     * @throws CodedError CONFLICT where it has ended meanwhile
+     */
     end: (
       run: AgentRunRow,
       state: Exclude<AgentState, 'RUNNING'>,
-      error?: { code: string; message: string },
+      {
+        error,
+        conclusive = null,
+      }: { error?: { code: string; message: string }; conclusive?: boolean | null } = {},
     ): AgentRunRow =>
       change(run.id, (row) => {
         if (ended(row)) throw new CodedError('CONFLICT', `agent run ${row.key} has ended meanwhile`);
@@ -155,6 +162,7 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
           state,
           errorCode: error?.code ?? null,
           errorMessage: error?.message ?? null,
+          conclusive,
           finishedAt: state === 'STOPPED' ? null : new Date().toISOString(),
         };
       }),

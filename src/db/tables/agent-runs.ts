@@ -39,6 +39,8 @@ export const agentRuns = sqliteTable(
     state: text('state', { enum: agentStates }).notNull(),
     errorCode: text('error_code'),
     errorMessage: text('error_message'),
+    /** Whether the answer claims to know what the finetune is; null before there is one. */
+    conclusive: integer('conclusive', { mode: 'boolean' }),
     /** Spent in all: calls with those that failed, tokens the provider counted or may have, prompts put to models. */
     calls: integer('calls').notNull(),
     promptTokens: integer('prompt_tokens').notNull(),
