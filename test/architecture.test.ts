@@ -14,6 +14,7 @@ const levels = [
   'runs',
   'jobs',
   'schema',
+  'agent',
   'index',
   'server',
   'cli',
