@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openStore } from '../../src/db/index.ts';
 import { packageRoot } from '../../src/lib/package-root.ts';
+import { type Moment, runStoredAgent } from '../harness/stored-agent.ts';
 import { answering, calling, handed } from '../harness/agent.ts';
 import { chatServer, type Reaction, type Received } from '../harness/chat-server.ts';
 import { seedResults, seedVector } from '../harness/synthetic-results.ts';
@@ -55,51 +56,43 @@ async function stage(script: Parameters<typeof chatServer>[0]) {
     copyFileSync(first, file);
     return file;
   };
-  const start = (file: string, kill = '') => {
-    const child = spawn(process.execPath, [program, file, server.url, kill], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+  /** A process of its own, which does not come to an end by itself. */
+  const killed = async (file: string, moment: Moment = '', onStart?: (child: ChildProcess) => void) => {
+    const child = spawn(process.execPath, [program, file, server.url, moment], { stdio: 'inherit' });
     onTestFinished(() => void child.kill('SIGKILL'));
-    return child;
+    onStart?.(child);
+    expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
   };
-  const ended = async (child: ReturnType<typeof start>) =>
-    (await once(child, 'exit')) as [number | null, string | null];
-  return { server, storeOf, start, ended };
+  const finish = (file: string) => runStoredAgent(file, server.url);
+  return { server, storeOf, killed, finish };
 }
 
 test('killed after a reply was stored, and after a message was, a run goes on without asking again', async () => {
-  const { server, storeOf, start, ended } = await stage(script);
-  const undisturbed = storeOf('undisturbed');
-  expect(await ended(start(undisturbed))).toEqual([0, null]);
+  const { server, storeOf, killed, finish } = await stage(script);
+  const [undisturbed, disturbed] = [storeOf('undisturbed'), storeOf('disturbed')];
+  await finish(undisturbed);
   expect(server.requests).toHaveLength(5);
-
-  const disturbed = storeOf('disturbed');
-  for (const kill of ['put 1', 'message 5', 'put 0']) {
-    expect(await ended(start(disturbed, kill))).toEqual([null, 'SIGKILL']);
-  }
-  expect(await ended(start(disturbed))).toEqual([0, null]);
+  await killed(disturbed, 'put 1');
+  await killed(disturbed, 'message 5');
+  await finish(disturbed);
   expect(server.requests).toHaveLength(10);
   expect(kept(disturbed, { left: true })).toEqual(kept(undisturbed, { left: true }));
 });
 
 test('killed while a call is under way, a run asks for that reply alone again, and counts both', async () => {
-  let child: ReturnType<Awaited<ReturnType<typeof stage>>['start']> | undefined;
-  const { server, storeOf, start, ended } = await stage((request) => {
+  let child: ChildProcess | undefined;
+  const { server, storeOf, killed, finish } = await stage((request) => {
     if (request.number !== 2) return script(request);
     child?.kill('SIGKILL');
     return { stall: 'AT_ONCE' };
   });
-  const disturbed = storeOf('disturbed');
-  child = start(disturbed);
-  expect(await ended(child)).toEqual([null, 'SIGKILL']);
+  const [undisturbed, disturbed] = [storeOf('undisturbed'), storeOf('disturbed')];
+  await killed(disturbed, '', (started) => (child = started));
   expect(server.requests).toHaveLength(3);
-  child = undefined;
-  expect(await ended(start(disturbed))).toEqual([0, null]);
-  const turns = server.requests.map(({ body }) => body.messages.length);
-  expect(turns).toEqual([2, 4, 6, 6, 8, 10]);
+  await finish(disturbed);
+  expect(server.requests.map(({ body }) => body.messages.length)).toEqual([2, 4, 6, 6, 8, 10]);
 
-  const undisturbed = storeOf('undisturbed');
-  expect(await ended(start(undisturbed))).toEqual([0, null]);
+  await finish(undisturbed);
   expect(kept(disturbed, { left: false })).toEqual(kept(undisturbed, { left: false }));
   const store = openStore(disturbed, { readonly: true });
   const [agentRun] = store.agentRuns.all.page(null, {}, { first: 1 }).rows;
