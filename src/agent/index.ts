@@ -9,3 +9,5 @@ export {
   defaultBudget,
   runAgent,
 } from './run-agent.ts';
+export { gradeByRubric, gradeOffline } from './grade-answer.ts';
+export { type OfflineOptions, readOffline } from './offline-agent.ts';

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../lib/package-root.ts';
+import { agentCommand } from './commands/agent.ts';
 import { auditCommand } from './commands/audit.ts';
 import { causalCommand } from './commands/causal.ts';
 import { compareCommand } from './commands/compare.ts';
@@ -31,6 +32,7 @@ const commands = [
   patchscopeCommand,
   gradeCommand,
   steerCommand,
+  agentCommand,
   generateCommand,
   causalCommand,
   compareCommand,
