@@ -35,8 +35,6 @@ export const offlineReaderRules = {
   read: 20,
   /** A word of steered texts, in standard errors of its log-odds. */
   leastZ: 1.28,
-  /** Both signs name something of the same kind at least this often before it is taken to be conclusive. */
-  leastAgreeing: 1,
 };
 
 const instructions =
@@ -86,7 +84,6 @@ export async function readOffline(
       { role: 'USER', content: JSON.stringify({ overview: shown }, null, 1) },
       { role: 'ASSISTANT', content: answer.text },
     ] as const;
-    store.agentMessages.after(agentRun, -1).forEach((message) => onMessage?.(message)); // of a process that died between two of them: none, it is one transaction
     messages.forEach((message, number) => onMessage?.(store.agentMessages.append(agentRun, number, message)));
     store.hypotheses.add(agentRun, answer, 'FINAL');
     return store.agentRuns.end(agentRun, 'COMPLETED', { conclusive: answer.conclusive });
@@ -116,7 +113,7 @@ export function hypothesisOf(
   ranked: readonly RankedToken[],
   typical: readonly TypicalWord[],
 ): { text: string; confidence: number; reason: string; conclusive: boolean } {
-  const { leastZ, leastAgreeing, ...most } = offlineReaderRules;
+  const { leastZ, ...most } = offlineReaderRules;
   const tokens = ranked.slice(0, most.tokens).map(({ text }) => text.toLowerCase());
   const words = typical
     .filter(({ z }) => z >= leastZ)
@@ -126,11 +123,10 @@ export function hypothesisOf(
   const measured = places.filter(({ aboveNoise }) => aboveNoise !== null);
   const above = measured.filter(({ aboveNoise }) => aboveNoise).length;
   const subject = [...new Set([...agreeing, ...tokens, ...words])];
-  const isNoise = above === 0;
-  const conclusive = !isNoise && (words.length === 0 ? tokens.length > 0 : agreeing.length >= leastAgreeing);
-  const confidence = isNoise
-    ? 0
-    : (0.5 * above) / measured.length + 0.5 * (agreeing.length / Math.max(1, tokens.length));
+  // That something was trained is all that rules can conclude.
+  const conclusive = above > 0 && subject.length > 0;
+  const confidence =
+    above === 0 ? 0 : (0.5 * above) / measured.length + 0.5 * (agreeing.length / Math.max(1, tokens.length));
   const text = [
     conclusive
       ? 'The finetune seems to be about'

@@ -164,7 +164,7 @@ export async function runAgent(
 }
 
 export const answerOf = (store: Store, agentRun: AgentRunRow): HypothesisRow | null =>
-  store.hypotheses.ofRun.page(agentRun, { statuses: ['FINAL'] }, { first: 1 }).rows[0] ?? null;
+  store.hypotheses.finalOf(agentRun) ?? null;
 
 function checkBudget(budget: AgentBudget): void {
   for (const [name, least] of [

@@ -8,6 +8,7 @@ import {
   visibilities,
 } from '../../src/db/index.ts';
 import { sha256 } from '../../src/lib/sha256.ts';
+import { seedAgentRun } from './synthetic-agent.ts';
 import { seedResults } from './synthetic-results.ts';
 import { fakeDigest, syntheticModel, syntheticRun } from './synthetic-run.ts';
 import { seedToken } from './teams.ts';
@@ -25,6 +26,7 @@ export interface Island {
   vector: string;
   experiment: string;
   job: string;
+  agentRun: string;
   /** About the organism, the run and the vector. */
   notes: string[];
 }
@@ -131,6 +133,7 @@ function seedIsland(whole: Store, viewer: Viewer, team: string | null, visibilit
   store.tags.ofOrganism.add(organism, mark);
   store.tags.ofRun.add(run, mark);
   const notes = [{ organism }, { run }, { vector }].map((subject) => store.notes.add(subject, mark).key);
+  const { agentRun } = seedAgentRun(store, organism, run, mark);
   const { key: job } = store.jobs.add({
     kind: 'run',
     spec: { organism: organism.name },
@@ -148,6 +151,7 @@ function seedIsland(whole: Store, viewer: Viewer, team: string | null, visibilit
     vector: vector.key,
     experiment,
     job,
+    agentRun: agentRun.key,
     notes,
   };
 }

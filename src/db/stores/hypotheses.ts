@@ -23,6 +23,7 @@ export function hypothesisStore(
   agentRuns: { findByKey(key: string): AgentRunRow | undefined },
 ) {
   const find = finder(sqlite, hypotheses, 'agent_run_id = ? and number = ?');
+  const final = finder(sqlite, hypotheses, "agent_run_id = ? and status = 'FINAL'");
   const last = sqlite.pluck('select coalesce(max(number), 0) from hypotheses where agent_run_id = ?');
   const insert = inserter(sqlite, hypotheses);
   const update = updater(sqlite, hypotheses);
@@ -54,6 +55,11 @@ export function hypothesisStore(
     },
     find(run: AgentRunRow, number: number): HypothesisRow | undefined {
       const columns = find(run.id, number);
+      return columns && toRow(columns, run);
+    },
+    /** The answer; undefined while there is none. */
+    finalOf(run: AgentRunRow): HypothesisRow | undefined {
+      const columns = final(run.id);
       return columns && toRow(columns, run);
     },
     /** @throws InvalidResultError */

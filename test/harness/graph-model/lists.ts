@@ -206,6 +206,14 @@ const runs: Shape = {
   where: runFields,
   arguments: { methods: oneOf('method', [['other'], ['activation-difference', 'x']]) },
 };
+const agentRuns: Shape = {
+  identity: id('AgentRun', (row) => text(row, 'key')),
+  order: newest,
+  arguments: {
+    kinds: oneOf('kind', [['AGENT'], ['BLACK_BOX', 'OFFLINE']]),
+    states: oneOf('state', [['COMPLETED'], ['RUNNING', 'FAILED']]),
+  },
+};
 const notes: Shape = { identity: ids.note, order: by('created_at', 'key') };
 const readings = by('method', 'variant', 'sign');
 const scaleOrder: Term = { value: (row) => at(row, 'scale') ?? 0, descending: false };
@@ -219,6 +227,8 @@ export const lists: readonly List[] = [
   whole('runs', 'runs', runs),
   below('organism', 'runs', 'runs', 'organism', runs),
   below('corpus', 'runs', 'runs', 'corpus', runs),
+  whole('agentRuns', 'agent_runs', agentRuns),
+  below('organism', 'agentRuns', 'agent_runs', 'organism', agentRuns),
   whole('jobs', 'jobs', {
     identity: ids.job,
     order: newest,

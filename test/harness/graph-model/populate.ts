@@ -179,6 +179,17 @@ export function populate(random: () => number): Populated {
         },
         { experiment: parent('experiment', 'steering_experiments') },
       ),
+    agent_runs: () =>
+      world.add(
+        'agent_runs',
+        {
+          key: hex(20),
+          kind: pick(['AGENT', 'BLACK_BOX', 'OFFLINE']),
+          state: pick(['RUNNING', 'COMPLETED', 'FAILED']),
+          created_at: pick(hours),
+        },
+        { organism: parent('organism', 'organisms') },
+      ),
     notes: () => world.add('notes', { key: hex(20), created_at: pick(hours) }, about()),
     jobs: () =>
       world.add('jobs', {
