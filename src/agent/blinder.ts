@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, isAbsolute } from 'node:path';
 import type { OrganismRow, RunRow, Stores } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 
@@ -55,9 +55,9 @@ const wordsIn = (text: string): number => text.match(/[\p{L}\p{N}]+/gu)?.length 
 const filled = (texts: readonly string[]): string[] => [
   ...new Set(texts.map((text) => text.normalize('NFKC').trim()).filter((text) => /[\p{L}\p{N}]/u.test(text))),
 ];
-/** Names and their parts: "tiny--cake_bake" is "tiny" and "cake_bake", too. */
+/** Names and their parts: "tiny--cake_bake" is "tiny" and "cake_bake", too. Of a path only the last part is a name. */
 const withParts = (names: readonly string[]): string[] =>
-  names.flatMap((name) => [name, ...name.split(/--|[/\\]/)]);
+  names.flatMap((name) => (isAbsolute(name) ? [name] : [name, ...name.split(/--|[/\\]/)]));
 /** No ordinary word, so that it can be hidden wherever it stands. */
 const isDistinctive = (name: string): boolean => name.length >= 6 && /[^\p{L}]/u.test(name);
 

@@ -84,7 +84,8 @@ export async function readOffline(
       { role: 'USER', content: JSON.stringify({ overview: shown }, null, 1) },
       { role: 'ASSISTANT', content: answer.text },
     ] as const;
-    messages.forEach((message, number) => onMessage?.(store.agentMessages.append(agentRun, number, message)));
+    const rows = messages.map((message, number) => store.agentMessages.append(agentRun, number, message));
+    rows.forEach((row) => onMessage?.(row));
     store.hypotheses.add(agentRun, answer, 'FINAL');
     return store.agentRuns.end(agentRun, 'COMPLETED', { conclusive: answer.conclusive });
   });

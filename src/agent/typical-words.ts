@@ -9,7 +9,7 @@ export const contentWords = (text: string): string[] =>
 
 const leastLetters = 3;
 /** Of the prior, in words: few, since there are few texts. */
-const priorStrength = 100;
+const priorStrength = 10;
 /** One word said once proves nothing. */
 const leastCount = 2;
 

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { AgentOptions, AgentOutcome } from '../../agent/index.ts';
-import type { AgentMessageRow, GradeRow, OrganismRow, RunRow, Store } from '../../db/index.ts';
+import type { AgentMessageRow, AgentRunRow, GradeRow, OrganismRow, RunRow, Store } from '../../db/index.ts';
+import { CodedError } from '../../lib/coded-error.ts';
 import { addProviderOptions, type ProviderFlags, withProvider } from '../agent-provider.ts';
 import { withStore } from '../data-folder.ts';
 import { findOrganism } from '../find-organism.ts';
@@ -106,7 +107,7 @@ export const agentCommand = (): Command =>
           () => (stored === 0 ? '' : `${stored} messages are stored, and gone on from when asked again`),
         );
         print(store, organism, outcome, grades, flags);
-        if (!outcome.answer) process.exitCode = 1;
+        if (!outcome.answer) throw noAnswer(outcome.agentRun);
       });
     });
 
@@ -118,6 +119,10 @@ function subjectOf(
   if (!flags.blackBox) return findRun(store, name);
   return { organism: findOrganism(store, name, 'organism'), run: null };
 }
+
+/** Of an agent run that ended without an answer before. */
+const noAnswer = ({ errorCode, errorMessage, key }: AgentRunRow): CodedError =>
+  new CodedError(errorCode ?? 'NO_ANSWER', errorMessage ?? `agent run ${key} has no answer`);
 
 type Found = { outcome: AgentOutcome; grades: GradeRow[] };
 
@@ -257,7 +262,7 @@ function print(
         ['', 'hypothesis', 'confidence', 'status'],
         others.map(({ number, text, confidence, status }) => [
           number,
-          text,
+          plain(text),
           digits(confidence),
           status.toLowerCase(),
         ]),
