@@ -23,6 +23,8 @@ export interface GraphContext {
   costLimit: number;
   /** Rows that lists may still read in this request, with texts and vectors counted as rows; counts down from costLimit. */
   rowsLeft: number;
+  /** Rows that lists may still go through without showing them; null: as many as it takes. Where they are used up, the query is `tooLong`. */
+  search: { rowsLeft: number; tooLong: boolean } | null;
   /** When the request must be done, on the clock of `performance.now()`. */
   deadline: number;
   /** What `serviceConfig` says of the server. */
@@ -74,6 +76,7 @@ export const graphContext = (
   origin,
   costLimit,
   rowsLeft: costLimit,
+  search: null,
   deadline: performance.now() + timeoutMs,
   service,
   base64BytesLeft: maxBase64BytesPerAnswer,
@@ -154,7 +157,7 @@ builder.globalConnectionField('totalCount', (t) =>
   t.int({
     ...costs({ weight: countCost }),
     description:
-      'Rows in the whole list under the same filters. Counted only when asked for; in diffVectors, projections and tokenSearch, which are over everything stored, counting stops at 10,000.',
+      'Rows in the whole list under the same filters. Counted only when asked for; in diffVectors, projections, tokenSearch and lists of grades over everything stored, counting stops at 10,000.',
     resolve: (page, _, context) => {
       spend(context, countCost);
       return page.count();

@@ -8,6 +8,7 @@ import type {
   CausalControl,
   CausalDirection,
   CausalSubset,
+  GradeScale,
   JobState,
   Mode,
   OrganismForm,
@@ -175,6 +176,23 @@ export const SimilarityOtherEnum = described<SimilarityOther>(
     TRAINING: 'Texts that the organism was trained on.',
     PROBE: 'Texts of the corpus that was measured on.',
   },
+);
+
+export const GradeScaleEnum = described<GradeScale>('GradeScale', 'What a verdict is measured on.', {
+  LABEL: 'A word of the grader’s.',
+  SHARE: 'A share, 0 to 1, such as that of relevant tokens.',
+  SCORE: 'A score, 1 (worst) to 5 (best).',
+});
+
+export const GraderKindEnum = described<'OFFLINE' | 'LANGUAGE_MODEL'>('GraderKind', 'How a grader judges.', {
+  OFFLINE: 'By a rule, which says the same of the same always, and asks nobody.',
+  LANGUAGE_MODEL: 'It asks a language model and reads a verdict out of the reply.',
+});
+
+export const RelevanceGroupingEnum = described<'KIND' | 'BASE'>(
+  'RelevanceGrouping',
+  'What organisms of a group have in common.',
+  { KIND: 'What sort of finetune they are.', BASE: 'Their base model.' },
 );
 
 export const JobStateEnum = described<JobState>('JobState', 'Where a job stands.', {

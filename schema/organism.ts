@@ -4,7 +4,7 @@ import { BaseModelRef } from './base-model.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
 import { OrganismFormEnum } from './enums.ts';
-import { orderedBy } from './filter.ts';
+import { filtered, orderedBy } from './filter.ts';
 import { OrganismFilter, OrganismOrder } from './filters.ts';
 import { RunConnection, runFilters, RunRef } from './run.ts';
 
@@ -56,6 +56,7 @@ builder.node(OrganismRef, {
         type: RunRef,
         description: 'Measurements of this organism, newest first.',
         args: runFilters,
+        ...filtered,
         resolve: (organism, args, context) =>
           connection(context, context.store.runs.ofOrganism, organism, args),
       },
@@ -86,6 +87,7 @@ builder.queryFields((t) => ({
       type: OrganismRef,
       description: 'All organisms, by name unless told otherwise.',
       args: organismFilters,
+      ...filtered,
       resolve: (_, args, context) => connection(context, context.store.organisms.all, null, args),
     },
     OrganismConnection,

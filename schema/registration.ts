@@ -29,7 +29,7 @@ const newName = { required: true, description: 'Unique name, 1 to 200 characters
 starter({
   name: 'modelCreate',
   kind: 'model',
-  scope: 'write',
+  scope: ['write', 'import'],
   description: `Registers a base checkpoint. ${how}`,
   input: builder.inputType('ModelCreateInput', {
     description: 'Which checkpoint.',
@@ -45,7 +45,7 @@ starter({
 starter({
   name: 'organismCreate',
   kind: 'organism',
-  scope: 'write',
+  scope: ['write', 'import'],
   description: `Registers a finetune of a registered base model. ${how}`,
   input: builder.inputType('OrganismCreateInput', {
     description: 'Which finetune, and what it was trained to be.',
@@ -78,7 +78,7 @@ starter({
 starter({
   name: 'corpusCreate',
   kind: 'corpus',
-  scope: 'write',
+  scope: ['write', 'import'],
   description: `Registers probe texts. ${how}`,
   input: builder.inputType('CorpusCreateInput', {
     description: 'Which texts.',

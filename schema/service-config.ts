@@ -112,6 +112,11 @@ const CostLimitsRef = builder.objectRef<GraphContext>('CostLimits').implement({
       description: 'Bytes of a text or a vector that cost a point when they are read for an answer.',
       resolve: () => limits.bytesPerPoint,
     }),
+    search: t.int({
+      description:
+        'Points of a token search, and of each different `topTokens` and `some` in a filter, beside the rows.',
+      resolve: () => limits.searchCost,
+    }),
     pointsPerHour: t.int({
       nullable: true,
       description:

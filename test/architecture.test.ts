@@ -12,7 +12,7 @@ const levels = [
   'native db',
   'methods graders steering',
   'runs',
-  'jobs',
+  'jobs report',
   'schema',
   'agent',
   'index',

@@ -6,6 +6,10 @@ export type { Where } from './filter.ts';
 export {
   diffVectorFields,
   diffVectorSorts,
+  gradeFields,
+  graderFields,
+  graderSorts,
+  gradeSorts,
   organismFields,
   organismSorts,
   projectionFields,
@@ -27,7 +31,7 @@ export {
 export type { LayerRecord, ProjectionRecord, RunRecord, VectorRecord } from './run-record.ts';
 export { tokenMatches, type TokenMatch } from './token-texts.ts';
 export { openStore, type Store, type Stores } from './store.ts';
-export { anonymous, bearer, type Owned, owner, owns, type Viewer } from './visible.ts';
+export { anonymous, bearer, type Owned, owner, owns, sightOf, type Viewer } from './visible.ts';
 export type { NewToken, Presented, TokenRow } from './stores/access-tokens.ts';
 export type { AgentMessageRow, NewAgentMessage } from './stores/agent-messages.ts';
 export { type AgentRunRow, agentRunKey, type AgentRunSpec, type AgentSpent } from './stores/agent-runs.ts';
@@ -42,6 +46,7 @@ export { mapStatistics, type DiffVectorRow, type HeatMap, type MapStatistic } fr
 export type { DivergenceRow, NewDivergence } from './stores/divergences.ts';
 export type { ExchangeRow } from './stores/exchanges.ts';
 export type { GraderRow, NewGrader } from './stores/graders.ts';
+export type { AskedGraded } from './stores/projections.ts';
 export type { GradeRow, GradeSpec, GradeSubject, NewGrade } from './stores/grades.ts';
 export type { HypothesisRow } from './stores/hypotheses.ts';
 export { IdempotencyConflictError } from './stores/idempotency-keys.ts';
@@ -62,6 +67,7 @@ export type { NewOrganism, OrganismRow } from './stores/organisms.ts';
 export type { NewPrincipalComponents, PrincipalComponentsRow } from './stores/principal-components.ts';
 export type { ProjectionTokenRow } from './stores/projection-tokens.ts';
 export type { NewProjection, ProjectionRow, ProjectionSpec } from './stores/projections.ts';
+export type { OrganismRelevance, PlaceRelevance, RelevanceSpec } from './stores/relevance.ts';
 export type { RunLayerRow } from './stores/run-layers.ts';
 export type { RunPlace } from './stores/run-vectors.ts';
 export type { RunRow } from './stores/runs.ts';

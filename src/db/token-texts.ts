@@ -33,14 +33,51 @@ export function tokenWriter(sqlite: Connection): () => WriteToken {
   };
 }
 
-/** SQL for "the token's text, a column of projection_tokens, is or has this". Case and spaces count. */
-export function textMatches(column: string, text: string, match: TokenMatch, bind: Bind): string {
+/**
+ * SQL for "the token's text, a column of projection_tokens, is or has this". Case and spaces count. A text that is common is looked
+ * for in the tokens as they come; a rare one by the texts that have it.
+ */
+export function textMatches(
+  column: string,
+  text: string,
+  match: TokenMatch,
+  { bind, common }: { bind: Bind; common: boolean },
+): string {
+  if (match !== 'CONTAINS') return isOrStarts(column, text, match, bind);
+  return common
+    ? `instr(${column}, ${bind(text)}) > 0`
+    : `${column} in (select text from token_texts where ${has('text', text, bind)})`;
+}
+
+function isOrStarts(column: string, text: string, match: 'EXACT' | 'STARTS_WITH', bind: Bind): string {
   const given = bind(text);
-  if (match === 'EXACT') return `${column} = ${given}`;
-  if (match === 'STARTS_WITH') return `${column} >= ${given} and ${column} < ${given} || char(0x10ffff)`;
+  return match === 'EXACT'
+    ? `${column} = ${given}`
+    : `${column} >= ${given} and ${column} < ${given} || char(0x10ffff)`;
+}
+
+/** SQL for "this text of token_texts has that in it". */
+function has(column: string, text: string, bind: Bind): string {
   const candidates =
     [...text].length < trigram
       ? ''
-      : `id in (select rowid from token_texts_trigrams where token_texts_trigrams match ${bind(`"${text.replaceAll('"', '""')}"`)}) and`;
-  return `${column} in (select text from token_texts where ${candidates} instr(text, ${given}) > 0)`;
+      : `id in (select rowid from token_texts_trigrams where token_texts_trigrams match ${bind(`"${text.replaceAll('"', '""')}"`)}) and `;
+  return `${candidates}instr(${column}, ${bind(text)}) > 0`;
+}
+
+/** Texts that match, from which on a text is common. */
+const commonTexts = 1_000;
+
+/** Whether many texts of tokens match. One text alone is never common: its index finds the best of its tokens first. */
+export function isCommon(sqlite: Connection, text: string, match: TokenMatch): boolean {
+  if (match === 'EXACT') return false;
+  const parameters: Record<string, string | number> = {};
+  const bind: Bind = (value) => {
+    const name = `p${Object.keys(parameters).length}`;
+    parameters[name] = value;
+    return `@${name}`;
+  };
+  const matching = match === 'CONTAINS' ? has('text', text, bind) : isOrStarts('text', text, match, bind);
+  const sql = `select count(*) from (select 1 from token_texts where ${matching} limit ${commonTexts})`;
+  return (sqlite.pluck(sql).get(parameters) as number) === commonTexts;
 }

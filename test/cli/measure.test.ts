@@ -421,3 +421,16 @@ test('serve answers until it is stopped', async () => {
   child.kill('SIGTERM');
   expect(await outcome).toMatchObject({ code: 0, stderr: '' });
 });
+
+test('serve with roots says that it makes a store where there is none', async () => {
+  const [data, roots] = [join(temporaryFolder(), 'new'), `models=${temporaryFolder()}`];
+  const child = start(['serve', '--port', '0', '--roots', roots, '--data', data]);
+  const outcome = outcomeOf(child);
+  child.stdout!.once('data', () => child.kill('SIGTERM'));
+  const { stdout, stderr } = await outcome;
+  expect(stdout).toContain('serving http');
+  expect(stderr).toContain(
+    `there is no store in ${data} yet: a new one is made for what is registered below the roots\n`,
+  );
+  expect(rowsIn(data)).toEqual({});
+});

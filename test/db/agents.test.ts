@@ -130,6 +130,6 @@ it('hypotheses are revised, withdrawn and graded', () => {
   const [grade] = store.grades.save([given]);
   expect(grade).toMatchObject({ value: 4, subjectKey: hypothesis.key, organismId: organism.id });
   expect(store.grades.findByKey(grade!.key)).toEqual(grade);
-  expect(store.grades.subjectOf(grade!)).toEqual({ hypothesis });
+  expect(grade!.subject).toEqual({ hypothesis });
   expect(store.grades.ofHypothesis.page(hypothesis, {}, all).rows).toEqual([grade]);
 });

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { ask } from '../harness/ask.ts';
 import { seedAgentRun, syntheticAgentSpec } from '../harness/synthetic-agent.ts';
+import { syntheticGrade, syntheticGrader } from '../harness/synthetic-grades.ts';
 import { seedOrganism, seedRun } from '../harness/synthetic-run.ts';
 import { serve } from '../harness/serve.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
@@ -61,6 +62,30 @@ it('an agent run leads to its organism, its run, its transcript, its board and i
       },
     ],
   });
+});
+
+it('a grade of an answer leads to it, and the answer to its grades', async () => {
+  const { store, answer } = prepared();
+  const grader = store.graders.add(syntheticGrader({ name: 'hypothesis' }));
+  store.grades.save([
+    {
+      ...syntheticGrade(undefined as never, grader),
+      subject: { hypothesis: answer },
+      scale: 'SCORE',
+      value: 4,
+      tokenLabels: null,
+    },
+  ]);
+  const id = Buffer.from(`Hypothesis:${answer.key}`).toString('base64');
+  const { node, grades } = await ask(
+    store,
+    `{ node(id: "${id}") { ... on Hypothesis { grades(first: 5, grader: "hypothesis") { totalCount edges { node { value scale } } } } }
+       grades(first: 5) { edges { node { value subject { ... on Hypothesis { key } } organism { name } } } } }`,
+  );
+  expect(node.grades).toEqual({ totalCount: 1, edges: [{ node: { value: 4, scale: 'SCORE' } }] });
+  expect(grades.edges).toEqual([
+    { node: { value: 4, subject: { key: answer.key }, organism: { name: 'tiny-cake' } } },
+  ]);
 });
 
 it('transcripts and boards are read by pages in either direction', async () => {

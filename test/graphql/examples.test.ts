@@ -9,6 +9,7 @@ import type { Answer } from '../harness/ask.ts';
 import { noRoots } from '../harness/jobs.ts';
 import { serve } from '../harness/serve.ts';
 import { seedAgentRun } from '../harness/synthetic-agent.ts';
+import { seedGrades } from '../harness/synthetic-grades.ts';
 import { seedResults, syntheticReadings } from '../harness/synthetic-results.ts';
 import { seedOrganism, seedRun } from '../harness/synthetic-run.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
@@ -37,6 +38,7 @@ function seeded() {
   seedOrganism(store, 'idle');
   const vector = store.diffVectors.findByKey(`${run.key}.L1.P0`)!;
   const experiment = seedResults(store, vector);
+  seedGrades(store, experiment);
   const tokens = [{ tokenId: 7, text: ' cake', probability: 0.5 }];
   store.projections.save(syntheticReadings(vector, { tokens, parameters: { top: 1 } }));
   const note = store.notes.add({ vector }, 'About ovens.');

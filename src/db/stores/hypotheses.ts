@@ -1,4 +1,5 @@
 import { NotFoundError } from '../errors.ts';
+import { onceEach } from '../../lib/once-each.ts';
 import { checks } from '../checks.ts';
 import type { Connection } from '../connection.ts';
 import { splitHypothesisKey } from '../keys.ts';
@@ -20,9 +21,10 @@ const toRow = (columns: Columns, agentRun: AgentRunRow): HypothesisRow => ({
 
 export function hypothesisStore(
   sqlite: Connection,
-  agentRuns: { findByKey(key: string): AgentRunRow | undefined },
+  agentRuns: { findByKey(key: string): AgentRunRow | undefined; getById(id: number): AgentRunRow },
 ) {
   const find = finder(sqlite, hypotheses, 'agent_run_id = ? and number = ?');
+  const findById = finder(sqlite, hypotheses, 'id = ?');
   const final = finder(sqlite, hypotheses, "agent_run_id = ? and status = 'FINAL'");
   const last = sqlite.pluck('select coalesce(max(number), 0) from hypotheses where agent_run_id = ?');
   const insert = inserter(sqlite, hypotheses);
@@ -47,6 +49,13 @@ export function hypothesisStore(
   );
 
   return {
+    /** Hypotheses by their integer keys, each read once. */
+    loader: () =>
+      onceEach((id: number): HypothesisRow => {
+        const columns = findById(id);
+        if (!columns) throw new NotFoundError('hypothesis', id);
+        return toRow(columns, agentRuns.getById(columns.agentRunId));
+      }),
     findByKey(key: string): HypothesisRow | undefined {
       const parts = splitHypothesisKey(key);
       const run = parts && agentRuns.findByKey(parts.agentRun);

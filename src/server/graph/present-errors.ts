@@ -27,7 +27,8 @@ export function presentErrors(errors: readonly GraphQLError[], how: Presentation
 }
 
 function present(error: GraphQLError, { requestId, suggestions, hasData }: Presentation): GraphQLError {
-  const { nodes = null, source = null, positions = null, path = null, extensions } = error;
+  const { nodes = null, source = null, positions = null, path = null } = error;
+  const { originalError: _, ...extensions } = error.extensions; // yoga's, of a body that is no JSON
   const code = codeOf(extensions);
   return new GraphQLError(messageOf(error, suggestions), {
     nodes,

@@ -1,0 +1,36 @@
+import type { Connection } from './connection.ts';
+import { isCommon, type TokenMatch } from './token-texts.ts';
+
+/** How much there is to go through, in rows: cheap to ask and about right, to tell short work from long. */
+export interface StoreSizes {
+  /** Rows of this table, where its ids count them. */
+  rows(table: string): number;
+  diffVectors(): number;
+  tokens(): number;
+  /** Tokens with this text, counted up to a bound. */
+  tokensWithText(text: string): number;
+  /** Whether so many texts of tokens match that nearly every projection has one. */
+  isCommon(text: string, match: TokenMatch): boolean;
+}
+
+/** Tokens that a projection usually has. */
+const tokensPerProjection = 20;
+
+const mostCounted = 20_000;
+
+export function storeSizes(sqlite: Connection): StoreSizes {
+  const rows = (table: string): number => {
+    if (table === 'projection_tokens') return tokensPerProjection * rows('projections');
+    return (sqlite.pluck(`select max(id) from "${table}"`).get() as number | null) ?? 0;
+  };
+  return {
+    rows,
+    diffVectors: () => rows('diff_vectors'),
+    tokens: () => rows('projection_tokens'),
+    tokensWithText: (text) =>
+      sqlite
+        .pluck(`select count(*) from (select 1 from projection_tokens where text = ? limit ${mostCounted})`)
+        .get(text) as number,
+    isCommon: (text, match) => isCommon(sqlite, text, match),
+  };
+}
