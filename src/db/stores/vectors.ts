@@ -70,6 +70,7 @@ export function vectorStore(
      where ${visible(viewer, 'organisms')}`,
   );
   const body = sqlite.pluck('select data from vector_data where id = ?');
+  // everybody’s: the ids are those of rows that the viewer was given.
   const bodies = sqlite.raw(
     'select asked.key, data from json_each(?) as asked left join vector_data on vector_data.id = asked.value',
   );
