@@ -201,17 +201,6 @@ export function populate(random: () => number): Populated {
         },
         { experiment: parent('experiment', 'steering_experiments') },
       ),
-    agent_runs: () =>
-      world.add(
-        'agent_runs',
-        {
-          key: hex(20),
-          kind: pick(['AGENT', 'BLACK_BOX', 'OFFLINE']),
-          state: pick(['RUNNING', 'COMPLETED', 'FAILED']),
-          created_at: pick(hours),
-        },
-        { organism: parent('organism', 'organisms') },
-      ),
     graders: () => {
       const name = pick(['offline-relevance', 'coherence']);
       const asked = random() < 0.5;
@@ -257,6 +246,17 @@ export function populate(random: () => number): Populated {
         state: pick(['QUEUED', 'COMPLETED', 'ERROR']),
         created_at: pick(hours),
       }),
+    agent_runs: () =>
+      world.add(
+        'agent_runs',
+        {
+          key: hex(20),
+          kind: pick(['AGENT', 'BLACK_BOX', 'OFFLINE']),
+          state: pick(['RUNNING', 'COMPLETED', 'FAILED']),
+          created_at: pick(hours),
+        },
+        { organism: parent('organism', 'organisms') },
+      ),
   };
   const spawn = (table: Table): Row => spawners[table]();
 
