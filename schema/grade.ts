@@ -1,4 +1,4 @@
-import type { ExchangeRow, GradeRow, ProjectionRow, SampleRow } from '../src/db/index.ts';
+import type { ExchangeRow, GradeRow, HypothesisRow, ProjectionRow, SampleRow } from '../src/db/index.ts';
 import type { JsonValue } from '../src/lib/canonical-json.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
@@ -8,6 +8,7 @@ import { ExchangeRef } from './exchange.ts';
 import { filtered, orderedBy } from './filter.ts';
 import { GradeFilter, GradeOrder } from './filters.ts';
 import { GraderRef } from './grader.ts';
+import { HypothesisRef } from './hypothesis.ts';
 import { OrganismRef } from './organism.ts';
 import { ProjectionRef } from './projection.ts';
 import { SampleRef } from './sample.ts';
@@ -17,9 +18,13 @@ export const GradeRef = builder.objectRef<GradeRow>('Grade');
 export const GradeConnection = connectionType('Grade', GradeRef);
 
 const GradeSubjectRef = builder.unionType('GradeSubject', {
-  description: 'What is graded: a reading of a vector, or a text of a steering experiment.',
-  types: [ProjectionRef, SampleRef],
-  resolveType: (subject) => ('experiment' in subject ? 'Sample' : 'Projection'),
+  description:
+    'What is graded: a reading of a vector, a text of a steering experiment, or what an agent believes.',
+  types: [ProjectionRef, SampleRef, HypothesisRef],
+  resolveType(subject) {
+    if ('agentRun' in subject) return 'Hypothesis';
+    return 'experiment' in subject ? 'Sample' : 'Projection';
+  },
 });
 
 const GradeMetricRef = builder.objectRef<{ name: string; value: number | null }>('GradeMetric').implement({
@@ -110,7 +115,7 @@ builder.node(GradeRef, {
     subject: t.field({
       type: GradeSubjectRef,
       description: 'What it is about.',
-      resolve: ({ subject }) => subject.projection ?? subject.sample,
+      resolve: ({ subject }) => subject.projection ?? subject.sample ?? subject.hypothesis,
     }),
     organism: t.field({
       type: OrganismRef,
@@ -147,6 +152,19 @@ builder.objectField(GraderRef, 'grades', (t) =>
 );
 
 const said = 'What graders said of it, by grader.';
+
+builder.objectField(HypothesisRef, 'grades', (t) =>
+  t.connection(
+    {
+      type: GradeRef,
+      description: said,
+      args: ofName,
+      resolve: (hypothesis: HypothesisRow, args, context) =>
+        connection(context, context.store.grades.ofHypothesis, hypothesis, args),
+    },
+    GradeConnection,
+  ),
+);
 
 builder.objectField(ProjectionRef, 'grades', (t) =>
   t.connection(

@@ -1,4 +1,5 @@
 import type { OrganismRow } from '../src/db/index.ts';
+import { AgentRunConnection, agentRunFilters, AgentRunRef } from './agent-run.ts';
 import { BaseModelRef } from './base-model.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
@@ -60,6 +61,16 @@ builder.node(OrganismRef, {
           connection(context, context.store.runs.ofOrganism, organism, args),
       },
       RunConnection,
+    ),
+    agentRuns: t.connection(
+      {
+        type: AgentRunRef,
+        description: 'Attempts of agents to find out what it was finetuned on, newest first.',
+        args: agentRunFilters,
+        resolve: (organism, args, context) =>
+          connection(context, context.store.agentRuns.ofOrganism, organism, args),
+      },
+      AgentRunConnection,
     ),
     latestRun: t.field({
       type: RunRef,

@@ -153,7 +153,7 @@ function longest(field: string, text: string | null | undefined, least: number, 
 mutation({
   name: 'organismDelete',
   description:
-    'Takes an organism out of the store, with its tags, notes and jobs; its files stay. One that has runs stays.',
+    'Takes an organism out of the store, with its tags, notes and jobs; its files stay. One that has runs, or that agents tried to find out, stays.',
   scope: 'write',
   input: builder.inputType('OrganismDeleteInput', {
     description: 'Which organism.',
@@ -166,7 +166,7 @@ mutation({
   },
   perform({ store }, { name }) {
     const organism = organismOf(store, name);
-    if (store.runs.latestOfOrganism(organism))
+    if (store.runs.latestOfOrganism(organism) !== undefined || store.agentRuns.anyOf(organism))
       throw new UserProblem('CONFLICT', `Organism "${name}" has runs, which would lose what they are of.`, [
         'name',
       ]);

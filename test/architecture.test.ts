@@ -14,6 +14,7 @@ const levels = [
   'runs',
   'jobs report',
   'schema',
+  'agent',
   'index',
   'server',
   'cli',

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../lib/package-root.ts';
+import { agentCommand } from './commands/agent.ts';
 import { agreementCommand } from './commands/agreement.ts';
 import { auditCommand } from './commands/audit.ts';
 import { causalCommand } from './commands/causal.ts';
@@ -35,6 +36,7 @@ const commands = [
   agreementCommand,
   reportCommand,
   steerCommand,
+  agentCommand,
   generateCommand,
   causalCommand,
   compareCommand,

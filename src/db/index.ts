@@ -33,6 +33,8 @@ export { tokenMatches, type TokenMatch } from './token-texts.ts';
 export { openStore, type Store, type Stores } from './store.ts';
 export { anonymous, bearer, type Owned, owner, owns, sightOf, type Viewer } from './visible.ts';
 export type { NewToken, Presented, TokenRow } from './stores/access-tokens.ts';
+export type { AgentMessageRow, NewAgentMessage } from './stores/agent-messages.ts';
+export { type AgentRunRow, agentRunKey, type AgentRunSpec, type AgentSpent } from './stores/agent-runs.ts';
 export type { AuditEvent, AuditRow } from './stores/audit.ts';
 export { type SharedKind, sharedKinds, type Sharing } from './stores/sharing.ts';
 export type { TeamRow } from './stores/teams.ts';
@@ -46,6 +48,7 @@ export type { ExchangeRow } from './stores/exchanges.ts';
 export type { GraderRow, NewGrader } from './stores/graders.ts';
 export type { AskedGraded } from './stores/projections.ts';
 export type { GradeRow, GradeSpec, GradeSubject, NewGrade } from './stores/grades.ts';
+export type { HypothesisRow } from './stores/hypotheses.ts';
 export { IdempotencyConflictError } from './stores/idempotency-keys.ts';
 export {
   type Claim,
@@ -77,6 +80,16 @@ export type {
   SteeringSpec,
 } from './stores/steering-experiments.ts';
 export type { DiffHead, VectorHead, VectorRow } from './stores/vectors.ts';
+export { type AgentCall, type AgentRole, agentRoles } from './tables/agent-messages.ts';
+export {
+  type AgentKind,
+  agentKinds,
+  type AgentPair,
+  agentPairs,
+  type AgentState,
+  agentStates,
+} from './tables/agent-runs.ts';
+export { type HypothesisStatus, hypothesisStatuses } from './tables/hypotheses.ts';
 export {
   causalControls,
   causalDirections,

@@ -6,6 +6,8 @@ import { administration } from './administration.ts';
 import { openDatabase, type OpenOptions } from './client.ts';
 import { Connection } from './connection.ts';
 import { accessTokenStore } from './stores/access-tokens.ts';
+import { agentMessageStore } from './stores/agent-messages.ts';
+import { agentRunStore } from './stores/agent-runs.ts';
 import { auditLog, auditStore } from './stores/audit.ts';
 import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
@@ -14,6 +16,7 @@ import { divergenceStore } from './stores/divergences.ts';
 import { exchangeStore, gradeExchangeStore } from './stores/exchanges.ts';
 import { graderStore } from './stores/graders.ts';
 import { gradeStore } from './stores/grades.ts';
+import { hypothesisStore } from './stores/hypotheses.ts';
 import { idempotencyKeyStore } from './stores/idempotency-keys.ts';
 import { jobStore, type JobRow } from './stores/jobs.ts';
 import { modelStore } from './stores/models.ts';
@@ -102,6 +105,8 @@ function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) 
   const projections = projectionStore(sqlite, viewer, diffVectors, graders);
   const steering = steeringExperimentStore(sqlite, diffVectors);
   const samples = sampleStore(sqlite, steering);
+  const agentRuns = agentRunStore(sqlite, viewer);
+  const hypotheses = hypothesisStore(sqlite, agentRuns);
   return {
     /** Whose stores these are. */
     viewer,
@@ -122,7 +127,10 @@ function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) 
     steering,
     samples,
     graders,
-    grades: gradeStore(sqlite, viewer, graders, projections, samples),
+    grades: gradeStore(sqlite, viewer, graders, projections, samples, hypotheses),
+    agentRuns,
+    agentMessages: agentMessageStore(sqlite, agentRuns),
+    hypotheses,
     gradeExchanges: gradeExchangeStore(sqlite, viewer),
     relevance: relevanceStore(sqlite, viewer),
     similarities: similarityStore(sqlite, steering),

@@ -8,7 +8,7 @@ export { cohensKappa, krippendorffsAlpha, type Scale } from './agreement.ts';
 export { agreementBetween, type Agreement, type Coefficient, type Judgement } from './agreement-between.ts';
 export type { Limits, Spent } from './allowance.ts';
 export type { CanaryReport } from './canary.ts';
-export type { ChatReply, ChatRequest, Message, Provider, VerdictForm } from './chat.ts';
+export type { ChatReply, ChatRequest, Message, Provider, ToolCall, VerdictForm } from './chat.ts';
 export {
   coherence,
   type CoherenceBatch,

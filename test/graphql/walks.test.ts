@@ -29,9 +29,12 @@ interface PageOf {
 }
 type Key = Value[];
 
+// No table, and some whose rows cannot be taken away under a reader: test/graphql/agents.test.ts walks those.
+const elsewhere = ['AdapterCheck.modules', 'AgentRun.messages', 'AgentRun.hypotheses', 'Hypothesis.grades'];
+
 it('knows every list of the schema', () => {
   // The modules of an adapter are an array in a row, which nobody changes: test/graphql/certificate.test.ts reads them.
-  expect([...lists.map(({ name }) => name), 'AdapterCheck.modules'].sort()).toEqual(listsOfSchema().sort());
+  expect([...lists.map(({ name }) => name), ...elsewhere].sort()).toEqual(listsOfSchema().sort());
 });
 
 /** Nulls last in both directions, what is equal by the next term. */

@@ -8,6 +8,7 @@ import {
   visibilities,
 } from '../../src/db/index.ts';
 import { sha256 } from '../../src/lib/sha256.ts';
+import { seedAgentRun } from './synthetic-agent.ts';
 import { seedGrades } from './synthetic-grades.ts';
 import { seedResults } from './synthetic-results.ts';
 import { fakeDigest, syntheticModel, syntheticRun } from './synthetic-run.ts';
@@ -26,6 +27,7 @@ export interface Island {
   vector: string;
   experiment: string;
   job: string;
+  agentRun: string;
   /** Name and key of a judge of its own. */
   grader: string;
   graderKey: string;
@@ -136,6 +138,7 @@ function seedIsland(whole: Store, viewer: Viewer, team: string | null, visibilit
   store.tags.ofOrganism.add(organism, mark);
   store.tags.ofRun.add(run, mark);
   const notes = [{ organism }, { run }, { vector }].map((subject) => store.notes.add(subject, mark).key);
+  const { agentRun } = seedAgentRun(store, organism, run, mark);
   const { key: job } = store.jobs.add({
     kind: 'run',
     spec: { organism: organism.name },
@@ -155,6 +158,7 @@ function seedIsland(whole: Store, viewer: Viewer, team: string | null, visibilit
     grader: judge.name,
     graderKey: judge.key,
     job,
+    agentRun: agentRun.key,
     notes,
   };
 }

@@ -34,6 +34,7 @@ const nothing: Island = {
   vector: `${'0'.repeat(20)}.L1.P0`,
   experiment: `${'0'.repeat(20)}.L1.P0.steering.fluency.${'0'.repeat(12)}`,
   job: '0'.repeat(20),
+  agentRun: '0'.repeat(20),
   grader: 'judge-zqnothingzq',
   graderKey: `judge-zqnothingzq.${'0'.repeat(12)}`,
   notes: [0, 1, 2].map((i) => `00000000-0000-4000-8000-00000000000${i}`),
@@ -63,6 +64,8 @@ const roots: Record<string, { by: 'key' | 'list' | 'job' | 'none'; ask: (island:
   corpus: { by: 'key', ask: ({ corpus }) => [`corpus(name: "${corpus}") { id runs { totalCount } }`] },
   run: { by: 'key', ask: ({ run }) => [`run(key: "${run}") { id organism { name } }`] },
   diffVector: { by: 'key', ask: ({ vector }) => [`diffVector(key: "${vector}") { id norm }`] },
+  agentRun: { by: 'key', ask: ({ agentRun }) => [`agentRun(key: "${agentRun}") { id organism { name } }`] },
+  agentRuns: { by: 'none', ask: () => [] },
   job: { by: 'job', ask: ({ job }) => [`job(key: "${job}") { id spec }`] },
   steeringExperiment: {
     by: 'key',
@@ -252,6 +255,7 @@ function normal(text: string, island: Island): string {
     island.vector,
     island.run,
     island.job,
+    island.agentRun,
     island.graderKey,
     island.organism,
     island.model,
@@ -308,9 +312,10 @@ const islandOf = (id: string): Island => {
     .toString()
     .replace(/^[^:]*:/, '');
   const found = islands.find(
-    ({ visibility, organism, model, corpus, run, job, notes, graderKey }) =>
+    ({ visibility, organism, model, corpus, run, job, agentRun, notes, graderKey }) =>
       [organism, model, corpus, job, graderKey, ...notes].includes(key) ||
       key.startsWith(run) ||
+      key.startsWith(agentRun) ||
       // All have this one; whoever sees anything of it sees it.
       (key.startsWith('offline-relevance.') && visibility === 'PUBLIC'),
   );
@@ -324,7 +329,10 @@ describe('who sees what', () => {
     expect(Object.keys(changes).sort()).toEqual(
       Object.keys(schema.getMutationType()?.getFields() ?? {}).sort(),
     );
-    expect(Object.keys(schema.getSubscriptionType()?.getFields() ?? {})).toEqual(['jobProgress']);
+    expect(Object.keys(schema.getSubscriptionType()?.getFields() ?? {})).toEqual([
+      'agentRunProgress',
+      'jobProgress',
+    ]);
   });
 
   it('shows every node, by all its fields, to whom it is shared with, and to nobody else that it exists', async () => {
@@ -398,7 +406,7 @@ describe('who sees what', () => {
         person,
         `{ organisms(first: 200) { totalCount edges { node { name } } } baseModels(first: 200) { totalCount edges { node { name } } }
            corpora(first: 200) { totalCount edges { node { name } } } runs(first: 200) { totalCount edges { node { key } } }
-           diffVectors(first: 200) { totalCount } graders(first: 200) { totalCount edges { node { key } } }
+           agentRuns(first: 200) { totalCount edges { node { key } } } diffVectors(first: 200) { totalCount } graders(first: 200) { totalCount edges { node { key } } }
            grades(first: 200) { totalCount edges { node { key } } } jobs(first: 200) { totalCount edges { node { key } } } }`,
       );
       type List = { totalCount: number; edges: { node: { name?: string; key?: string } }[] };
@@ -409,6 +417,7 @@ describe('who sees what', () => {
       expect(names('baseModels'), person.name).toEqual(expected(({ model }) => model));
       expect(names('corpora'), person.name).toEqual(expected(({ corpus }) => corpus));
       expect(names('runs'), person.name).toEqual(expected(({ run }) => run));
+      expect(names('agentRuns'), person.name).toEqual(expected(({ agentRun }) => agentRun));
       const shared = await ask(person, '{ grader(name: "offline-relevance") { key grades { totalCount } } }');
       const { grader: offline } = (
         JSON.parse(shared) as { data: Record<string, { key: string; grades: List }> }
@@ -424,7 +433,7 @@ describe('who sees what', () => {
           islands.filter((island) => seesJob(person, island)),
         ),
       );
-      for (const field of ['organisms', 'baseModels', 'corpora', 'runs'])
+      for (const field of ['organisms', 'baseModels', 'corpora', 'runs', 'agentRuns'])
         expect(data[field]?.totalCount).toBe(listed.length);
       expect(data['diffVectors']?.totalCount).toBe(3 * listed.length);
     }
@@ -527,6 +536,24 @@ describe('who sees what', () => {
       const text = await listen(person, island.job);
       if (seesJob(person, island)) expect(text).toContain('QUEUED');
       else expect(text).toBe(await listen(person, nothing.job));
+    }
+  }, 120_000);
+
+  it('tells messages of an agent run to who sees it', async () => {
+    const listen = async (person: Person, key: string): Promise<string> => {
+      const response = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream', ...person.headers },
+        body: JSON.stringify({
+          query: `subscription { agentRunProgress(id: "${idOf('AgentRun', key)}") { number content } }`,
+        }),
+      });
+      return response.text(); // it has ended, and so does the stream
+    };
+    for (const [person, island] of everyPair()) {
+      const text = await listen(person, island.agentRun);
+      if (sees(person, island)) expect(text).toContain(`Find it out: ${island.mark}`);
+      else expect(text).toBe(await listen(person, nothing.agentRun));
     }
   }, 120_000);
 });

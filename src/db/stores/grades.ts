@@ -11,6 +11,7 @@ import { finder, inserter } from '../table-sql.ts';
 import { grades, gradeScales, type GradeScale } from '../tables/grades.ts';
 import { listed, type Viewer } from '../visible.ts';
 import type { GraderRow } from './graders.ts';
+import type { HypothesisRow } from './hypotheses.ts';
 import type { ProjectionRow } from './projections.ts';
 import type { SampleRow } from './samples.ts';
 
@@ -18,7 +19,17 @@ type Columns = typeof grades.$inferSelect;
 
 /** What is graded. */
 export type GradeSubject =
-  { projection: ProjectionRow; sample?: undefined } | { sample: SampleRow; projection?: undefined };
+  | { projection: ProjectionRow; sample?: undefined; hypothesis?: undefined }
+  | { sample: SampleRow; projection?: undefined; hypothesis?: undefined }
+  | { hypothesis: HypothesisRow; projection?: undefined; sample?: undefined };
+
+const thingOf = ({ projection, sample, hypothesis }: GradeSubject): { id: number; key: string } =>
+  projection ?? sample ?? hypothesis;
+
+const organismIdOf = ({ projection, sample, hypothesis }: GradeSubject): number =>
+  hypothesis
+    ? hypothesis.agentRun.organismId
+    : (projection ?? sample.experiment).diffVector.layer.run.organismId;
 
 /** `subject` is seen where the grade is. */
 export type GradeRow = Columns & { key: string; grader: GraderRow; subject: GradeSubject };
@@ -63,13 +74,17 @@ export function gradeStore(
   graders: { getById(id: number): GraderRow },
   projections: { findByKey(key: string): ProjectionRow | undefined; loader(): (id: number) => ProjectionRow },
   samples: { findByKey(key: string): SampleRow | undefined; loader(): (id: number) => SampleRow },
+  hypotheses: { findByKey(key: string): HypothesisRow | undefined; loader(): (id: number) => HypothesisRow },
 ) {
   const ofProjection = finder(sqlite, grades, 'projection_id = ? and parameters_key = ?');
   const ofSample = finder(sqlite, grades, 'sample_id = ? and parameters_key = ?');
+  const ofHypothesis = finder(sqlite, grades, 'hypothesis_id = ? and parameters_key = ?');
   const insert = inserter(sqlite, grades);
 
-  const columnsOf = ({ projection, sample }: GradeSubject, key: string): Columns | undefined =>
-    projection ? ofProjection(projection.id, key) : ofSample(sample.id, key);
+  const columnsOf = ({ projection, sample, hypothesis }: GradeSubject, key: string): Columns | undefined => {
+    if (projection) return ofProjection(projection.id, key);
+    return sample ? ofSample(sample.id, key) : ofHypothesis(hypothesis.id, key);
+  };
   function find(spec: GradeSpec): GradeRow | undefined {
     const columns = columnsOf(spec.subject, keyOfParameters(spec));
     return columns && toRow(columns, spec.grader, spec.subject);
@@ -78,18 +93,20 @@ export function gradeStore(
     const projection = projections.findByKey(key);
     if (projection) return { projection };
     const sample = samples.findByKey(key);
-    return sample && { sample };
+    if (sample) return { sample };
+    const hypothesis = hypotheses.findByKey(key);
+    return hypothesis && { hypothesis };
   }
 
   const save = sqlite.transaction((records: readonly NewGrade[]): GradeRow[] => {
     const made = { engineVersion: packageVersion(), createdAt: new Date().toISOString() };
     return records.map((record) => {
-      const { projection, sample } = record.subject;
-      const subject = projection ?? sample;
+      const { projection, sample, hypothesis } = record.subject;
+      const subject = thingOf(record.subject);
       check(record);
       const there = subjectOf(subject.key);
-      if ((there?.projection ?? there?.sample)?.id !== subject.id)
-        throw new NotFoundError('projection or sample', subject.key);
+      if (!there || thingOf(there).id !== subject.id)
+        throw new NotFoundError('projection, sample or hypothesis', subject.key);
       if (graders.getById(record.grader.id).key !== record.grader.key)
         throw new NotFoundError('grader', record.grader.key);
       const known = find(record);
@@ -98,9 +115,10 @@ export function gradeStore(
         ...record,
         ...made,
         graderId: record.grader.id,
-        organismId: (projection ?? sample.experiment).diffVector.layer.run.organismId,
+        organismId: organismIdOf(record.subject),
         projectionId: projection?.id ?? null,
         sampleId: sample?.id ?? null,
+        hypothesisId: hypothesis?.id ?? null,
         subjectKey: subject.key,
         parametersKey: keyOfParameters(record),
       });
@@ -110,16 +128,15 @@ export function gradeStore(
 
   const loader = () => {
     const grader = onceEach((id: number) => graders.getById(id));
-    const [projection, sample] = [projections.loader(), samples.loader()];
-    return (columns: Columns, known?: GradeSubject): GradeRow => {
-      const { projectionId, sampleId } = columns;
-      const subject =
-        known ??
-        (projectionId === null
-          ? { sample: sample(sampleId as number) }
-          : { projection: projection(projectionId) });
-      return toRow(columns, grader(columns.graderId), subject);
+    const [projection, sample, hypothesis] = [projections.loader(), samples.loader(), hypotheses.loader()];
+    const subjectOf = ({ projectionId, sampleId, hypothesisId }: Columns): GradeSubject => {
+      if (projectionId !== null) return { projection: projection(projectionId) };
+      return sampleId === null
+        ? { hypothesis: hypothesis(hypothesisId as number) }
+        : { sample: sample(sampleId) };
     };
+    return (columns: Columns, known?: GradeSubject): GradeRow =>
+      toRow(columns, grader(columns.graderId), known ?? subjectOf(columns));
   };
   const rowsOf = (all: Columns[]): GradeRow[] => {
     const load = loader();
@@ -175,6 +192,9 @@ export function gradeStore(
       projection,
     })),
     ofSample: about<SampleRow>('sample.grades', 'sample_id', (sample) => ({ sample })),
+    ofHypothesis: about<HypothesisRow>('hypothesis.grades', 'hypothesis_id', (hypothesis) => ({
+      hypothesis,
+    })),
     /** Those of every organism, in the order they were saved. */
     all: listing(sqlite, {
       ...across,
@@ -197,7 +217,7 @@ const ranges = { LABEL: undefined, SHARE: [0, 1], SCORE: [1, 5] } as const;
 
 function check(record: NewGrade): void {
   const { subject, grader, scale, label, value, invalid, rationale, metrics, parameters } = record;
-  const of = (subject.projection ?? subject.sample).key;
+  const of = thingOf(subject).key;
   const { oneOf, refuse, number, json, filled } = checks(`grade of ${of} by ${grader.name}`);
   oneOf('scale', scale, gradeScales);
   json('parameters', parameters);

@@ -226,6 +226,14 @@ const runs: Shape = {
   where: runFields,
   arguments: { methods: oneOf('method', [['other'], ['activation-difference', 'x']]) },
 };
+const agentRuns: Shape = {
+  identity: id('AgentRun', (row) => text(row, 'key')),
+  order: newest,
+  arguments: {
+    kinds: oneOf('kind', [['AGENT'], ['BLACK_BOX', 'OFFLINE']]),
+    states: oneOf('state', [['COMPLETED'], ['RUNNING', 'FAILED']]),
+  },
+};
 const grades: Shape = { identity: ids.grade, order: saved, orders: gradeOrders, where: gradeFields };
 const gradesOfOne: Shape = {
   identity: ids.grade,
@@ -250,6 +258,8 @@ export const lists: readonly List[] = [
   whole('runs', 'runs', runs),
   below('organism', 'runs', 'runs', 'organism', runs),
   below('corpus', 'runs', 'runs', 'corpus', runs),
+  whole('agentRuns', 'agent_runs', agentRuns),
+  below('organism', 'agentRuns', 'agent_runs', 'organism', agentRuns),
   whole('jobs', 'jobs', {
     identity: ids.job,
     order: newest,

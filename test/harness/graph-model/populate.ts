@@ -246,6 +246,17 @@ export function populate(random: () => number): Populated {
         state: pick(['QUEUED', 'COMPLETED', 'ERROR']),
         created_at: pick(hours),
       }),
+    agent_runs: () =>
+      world.add(
+        'agent_runs',
+        {
+          key: hex(20),
+          kind: pick(['AGENT', 'BLACK_BOX', 'OFFLINE']),
+          state: pick(['RUNNING', 'COMPLETED', 'FAILED']),
+          created_at: pick(hours),
+        },
+        { organism: parent('organism', 'organisms') },
+      ),
   };
   const spawn = (table: Table): Row => spawners[table]();
 

@@ -176,6 +176,23 @@ const tables = {
     },
     up: { experiment: 'experiment_id' },
   },
+  agent_runs: {
+    columns: {
+      pair: 'ORGANISM',
+      version: 1,
+      parameters: '{}',
+      calls: 1,
+      prompt_tokens: 1,
+      reply_tokens: 1,
+      interactions: 0,
+      lost_calls: 0,
+      lost_tokens: 0,
+      pending_calls: 0,
+      pending_tokens: 0,
+      engine_version: '0.1.0',
+    },
+    up: { organism: 'organism_id' },
+  },
   graders: { columns: { version: 1, parameters: '{}', created_at: 'c' }, up: {} },
   grades: {
     columns: {
