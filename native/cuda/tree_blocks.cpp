@@ -84,40 +84,48 @@ int64_t CudaTreeBlocks::default_budget() const {
   return std::min(free_bytes() / 10 * 8, kMost);
 }
 
-void CudaTreeBlocks::reserve_slots(int64_t chunk) {
-  for (const Model* model : models_) {
-    const ModelSpec& spec = model->spec();
+/// All that the tree needs, before anything is computed.
+void CudaTreeBlocks::reserve(int64_t chunk) {
+  const int64_t nodes = tree_->nodes();
+  for (size_t m = 0; m < models_.size(); ++m) {
+    const ModelSpec& spec = models_[m]->spec();
     const int64_t heads = spec.heads * spec.head_dim, wide = std::max(spec.d_mlp, spec.d_expert);
-    const auto reserve = [&](Slot slot, int64_t values) { slots_.values[static_cast<size_t>(slot)].reserve(values * kFloat); };
-    reserve(Slot::normed, chunk * spec.d_model);
-    reserve(Slot::projected, chunk * spec.d_model);
-    reserve(Slot::q, chunk * heads);
-    reserve(Slot::attended, chunk * heads);
-    reserve(Slot::up, chunk * wide);
-    if (spec.gated_mlp || spec.experts > 0) reserve(Slot::gate, chunk * wide);
+    const auto slot = [&](Slot slot, int64_t values) { slots_.values[static_cast<size_t>(slot)].reserve(values * kFloat); };
+    residuals_[m].reserve(nodes * spec.d_model * kFloat);
+    keys_.reserve(nodes * spec.kv_heads * spec.head_dim * kFloat);
+    values_.reserve(nodes * spec.kv_heads * spec.head_dim * kFloat);
+    slot(Slot::normed, chunk * spec.d_model);
+    slot(Slot::projected, chunk * spec.d_model);
+    slot(Slot::q, chunk * heads);
+    slot(Slot::attended, chunk * heads);
+    slot(Slot::up, chunk * wide);
+    if (spec.gated_mlp || spec.experts > 0) slot(Slot::gate, chunk * wide);
     slots_.rounded.reserve(chunk * std::max({spec.d_model, heads, wide}) * 2);
+    for (int64_t layer = 0; layer < spec.layers; ++layer) blocks_.reserve(BlockLayout(*models_[m], layer).bytes());
     if (spec.experts == 0) continue;
-    reserve(Slot::router, chunk * spec.experts);
-    reserve(Slot::expert_in, tree_->nodes() * spec.d_model);
-    reserve(Slot::expert_out, tree_->nodes() * spec.d_model);
+    slot(Slot::router, chunk * spec.experts);
+    slot(Slot::expert_in, nodes * spec.d_model);
+    slot(Slot::expert_out, nodes * spec.d_model);
   }
+}
+
+/// Gives back what grows with a tree, so that a smaller one finds room.
+void CudaTreeBlocks::release() {
+  for (DeviceBytes& residual : residuals_) residual.release();
+  for (DeviceBytes& values : slots_.values) values.release();
+  for (DeviceBytes* bytes : {&keys_, &values_, &slots_.rounded, &slots_.inner, &sums_, &samples_}) bytes->release();
 }
 
 void CudaTreeBlocks::begin(const PrefixTree& tree) {
   tree_ = &tree;
   const int64_t nodes = tree.nodes(), chunk = std::min(chunk_rows_, nodes);
-  int64_t kv = 0, block = 0;
-  for (size_t m = 0; m < models_.size(); ++m) {
-    const ModelSpec& spec = models_[m]->spec();
-    host_[m].resize(static_cast<size_t>(nodes * spec.d_model));
-    residuals_[m].reserve(nodes * spec.d_model * kFloat);
-    kv = std::max(kv, nodes * spec.kv_heads * spec.head_dim * kFloat);
-    for (int64_t layer = 0; layer < spec.layers; ++layer) block = std::max(block, BlockLayout(*models_[m], layer).bytes());
+  try {
+    reserve(chunk);
+  } catch (const Error&) {
+    release();
+    throw;
   }
-  keys_.reserve(kv);
-  values_.reserve(kv);
-  reserve_slots(chunk);
-  blocks_.reserve(block);
+  for (size_t m = 0; m < models_.size(); ++m) host_[m].resize(static_cast<size_t>(nodes * models_[m]->spec().d_model));
   const int64_t positions = nodes == 0 ? 0 : 1 + *std::max_element(tree.position.begin(), tree.position.end());
   for (size_t m = 0; m < models_.size(); ++m) {
     angles_[m].prepare(*machine_, models_[m]->spec(), positions, tree.length);

@@ -33,7 +33,8 @@ class CudaTreeBlocks final : public TreeBlocks {
  private:
   class Steps;
   int64_t row_bytes() const;
-  void reserve_slots(int64_t chunk);
+  void reserve(int64_t chunk);
+  void release();
 
   std::shared_ptr<Machine> machine_;
   std::vector<const Model*> models_;

@@ -16,6 +16,7 @@ constexpr int64_t kMostSwaps = 32, kLeastSwaps = 8, kSwapBytes = int64_t{256} <<
 /// What the first measurement of a process takes once: pages of libraries, generated code, stacks, and JavaScript's heap, which
 /// grows while it waits.
 constexpr int64_t kProcessBytes = int64_t{6} << 20;
+constexpr int kHalvings = 3;  // of a wave for which memory turns out to be too short
 constexpr int64_t kDefaultNodes = 4096;  // that many fit by default, however large the model
 
 void require_pair(const ModelSpec& base, const ModelSpec& finetuned) {
@@ -98,6 +99,12 @@ int64_t plan_bytes(const TokenBatch& batch) {
   return static_cast<int64_t>(batch.ids.size()) * kToken + batch.sequences() * kSequence;
 }
 
+int64_t widest_tree(const std::vector<PrefixTree>& trees) {
+  int64_t nodes = 0;
+  for (const PrefixTree& tree : trees) nodes = std::max(nodes, tree.nodes());
+  return nodes;
+}
+
 int64_t nodes_per_wave(const Forward& forward, int64_t statistics_bytes, int64_t swaps, int64_t budget, int64_t longest) {
   const int64_t pair_bytes = 2 * static_cast<int64_t>(sizeof(Moments::Pair) + sizeof(int64_t)) +  // and PairSamples
                              swaps * static_cast<int64_t>(sizeof(int32_t));
@@ -148,29 +155,41 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
   const int64_t sums_per_dimension = (5 + swaps) * static_cast<int64_t>(sizeof(int128)) + 1;
   const int64_t statistics_bytes = L * P * (d * sums_per_dimension + static_cast<int64_t>(sizeof(Moments)));
   const int64_t plan = plan_bytes(batch.view());
-  const auto trees = plan_trees(
-      batch.view(), nodes_per_wave(forward, statistics_bytes + plan, swaps, request.memory_budget, longest), context, job);
-  std::vector<Moments> moments(static_cast<size_t>(L * P), Moments(d, swaps, request.compat));  // [ascending layer, position asked]
-
-  int64_t nodes = 0, done = 0;
-  for (const PrefixTree& tree : trees) nodes += tree.nodes();
-  const int64_t work = nodes * (layers.back() + 1) * 2;
-  DiffResult result;
-  for (const PrefixTree& tree : trees) {
-    const PairSamples samples = samples_of(tree, slots, P, d, swaps, request.compat);
-    const auto observe = [&](int64_t layer, std::span<const float* const>) {
-      const auto row = std::lower_bound(layers.begin(), layers.end(), layer) - layers.begin();
-      forward.add_moments(samples, std::span(moments).subspan(static_cast<size_t>(row * P), static_cast<size_t>(P)));
-    };
-    Pass pass;
-    pass.on_host = false;
-    pass.on_nodes_done = [&](int64_t pushed) {
-      done += pushed;
-      if (job.on_progress) job.on_progress(done, work);
-    };
-    forward.run(tree, layers, observe, job, pass);
+  std::vector<PrefixTree> trees;
+  std::vector<Moments> moments;  // [ascending layer, position asked]
+  const auto measure = [&](int64_t most_nodes) {
+    trees = plan_trees(batch.view(), most_nodes, context, job);
+    moments.assign(static_cast<size_t>(L * P), Moments(d, swaps, request.compat));
+    int64_t nodes = 0, done = 0;
+    for (const PrefixTree& tree : trees) nodes += tree.nodes();
+    const int64_t work = nodes * (layers.back() + 1) * 2;
+    for (const PrefixTree& tree : trees) {
+      const PairSamples samples = samples_of(tree, slots, P, d, swaps, request.compat);
+      const auto observe = [&](int64_t layer, std::span<const float* const>) {
+        const auto row = std::lower_bound(layers.begin(), layers.end(), layer) - layers.begin();
+        forward.add_moments(samples, std::span(moments).subspan(static_cast<size_t>(row * P), static_cast<size_t>(P)));
+      };
+      Pass pass;
+      pass.on_host = false;
+      pass.on_nodes_done = [&](int64_t pushed) {
+        done += pushed;
+        if (job.on_progress) job.on_progress(done, work);
+      };
+      forward.run(tree, layers, observe, job, pass);
+    }
+  };
+  int64_t most_nodes = nodes_per_wave(forward, statistics_bytes + plan, swaps, request.memory_budget, longest);
+  for (int halvings = 0;; ++halvings) {
+    try {
+      measure(most_nodes);
+      break;
+    } catch (const Error& error) {
+      if (error.code() != Code::out_of_memory || halvings == kHalvings || most_nodes <= longest) throw;
+      most_nodes = std::max(std::min(most_nodes, widest_tree(trees)) / 2, longest);
+    }
   }
 
+  DiffResult result;
   result.swaps = swaps;
   result.samples = tokens.sequences();
   result.unique_prefixes = count_unique_prefixes(batch.view(), context, job);

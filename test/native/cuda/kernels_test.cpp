@@ -5,7 +5,7 @@
 
 #include "cuda/block_steps.h"
 #include "cuda/kernels.h"
-#include "cuda_test.h"
+#include "cuda/cuda_test.h"
 #include "diff/moments.h"
 #include "ops/activation.h"
 #include "ops/elementwise.h"

@@ -55,8 +55,8 @@ enum cudaMemcpyKind { cudaMemcpyDefault };
 
 namespace emulator {
 
-/// Bytes of device memory there are in all; bytes taken.
-extern int64_t memory, taken;
+/// Bytes of device memory there are in all; bytes taken now, and at most so far.
+extern int64_t memory, taken, peak;
 /// Of the next call that allocates or launches, if not success; then success again.
 extern cudaError_t failure;
 /// In which order the threads of a block come: the first to the last, or the other way round. What they compute must not

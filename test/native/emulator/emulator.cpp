@@ -1,6 +1,7 @@
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -15,7 +16,7 @@ dim3 gridDim, blockDim, blockIdx, threadIdx;
 
 namespace emulator {
 
-int64_t memory = int64_t{4} << 30, taken = 0, threads_run = 0;
+int64_t memory = int64_t{4} << 30, taken = 0, peak = 0, threads_run = 0;
 cudaError_t failure = cudaSuccess;
 bool backwards = false;
 
@@ -165,6 +166,7 @@ cudaError_t cudaMalloc(void** memory_out, size_t bytes) {
   std::memset(*memory_out, 0xff, bytes);  // NaN, where it is read before it is written
   sizes[*memory_out] = static_cast<int64_t>(bytes);
   taken += static_cast<int64_t>(bytes);
+  peak = std::max(peak, taken);
   return cudaSuccess;
 }
 
