@@ -17,7 +17,14 @@ namespace {
 
 constexpr double kTolerance = 1e-5;
 
-const std::string kOrganism = std::string(ORGANISMS) + "/tiny-qwen3", kAdapter = kOrganism + "--cake_bake";
+/// A folder of the source tree, which DELTASCOPE_TEST_ROOT names where the program was built elsewhere.
+std::string folder(const char* built, const char* below) {
+  const char* root = std::getenv("DELTASCOPE_TEST_ROOT");
+  return root == nullptr ? built : std::string(root) + "/" + below;
+}
+
+const std::string kGolden = folder(FIXTURES, "test/fixtures") + "/golden/";
+const std::string kOrganism = folder(ORGANISMS, "organisms") + "/tiny-qwen3", kAdapter = kOrganism + "--cake_bake";
 
 /// Every golden case, "<case>" or "<case>--<adapter>"; where each thread is emulated those that between them have all there is.
 std::vector<std::string> cases() {
@@ -25,10 +32,10 @@ std::vector<std::string> cases() {
   if (cuda_devices().front().name == "emulator") {
     for (const char* name : {"gemma2-softcap-bf16-v4config", "gemma3-text-bf16--lora_layers", "gpt2-f32--lora_conv",
                              "llama-mha-f16--lora_saved_vocab", "phi3-bf16", "qwen3_moe-norm-bf16", "olmo2-gqa-f32-v4config"})
-      found.push_back(std::string(FIXTURES) + "/golden/" + name);
+      found.push_back(kGolden + name);
     return found;
   }
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(FIXTURES) + "/golden")) found.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(kGolden)) found.push_back(entry.path());
   std::sort(found.begin(), found.end());
   return found;
 }
@@ -84,7 +91,7 @@ TEST_CASE("CUDA: bfloat16 activations are those of the processor's bfloat16") {
   Job job;
   for (const char* name : {"qwen3-sharded-bf16", "gpt2-f32", "gemma2-softcap-bf16-v4config", "llama-mha-f16--lora_f16"}) {
     CAPTURE(name);
-    const std::string label = std::string(FIXTURES) + "/golden/" + name;
+    const std::string label = kGolden + name;
     const Golden golden(label);
     const Twins twins(label, Precision::bfloat16);
     const std::vector<int64_t> last = {twins.host.spec().layers - 1};
