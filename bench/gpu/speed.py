@@ -34,7 +34,7 @@ def make_pair(shape, folder):
     if (folder / "made").exists():
         return
     torch.manual_seed(1)
-    config = transformers.Qwen3Config(vocab_size=VOCABULARY, dtype="bfloat16", **SHAPES[shape])
+    config = transformers.Qwen3Config(vocab_size=VOCABULARY, **SHAPES[shape])
     with torch.device("cuda"):
         model = transformers.Qwen3ForCausalLM(config).to(torch.bfloat16)
     model.save_pretrained(folder / "base", max_shard_size="4GB")

@@ -9,7 +9,7 @@ int64_t padded(int64_t values) { return (values + 63) / 64 * 64; }
 
 }  // namespace
 
-DeviceAdapter::DeviceAdapter(Machine& machine, const Model& model) {
+DeviceAdapter::DeviceAdapter(Machine& machine, const Model& model, Part part) {
   const Adapter* adapter = model.adapter();
   if (adapter == nullptr) return;
   const ModelSpec& spec = model.spec();
@@ -18,7 +18,7 @@ DeviceAdapter::DeviceAdapter(Machine& machine, const Model& model) {
     to = {nullptr, nullptr, from->rank, from->scale};
     all.emplace_back(from, &to);
   };
-  for (int64_t layer = 0; layer < spec.layers; ++layer) {
+  for (int64_t layer = 0; part == Part::all && layer < spec.layers; ++layer) {
     for (const Role role : kRoles) {
       for (int64_t expert = -1; expert < spec.experts; ++expert) {
         if (const LowRank* update = adapter->find(layer, role, expert))

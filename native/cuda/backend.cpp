@@ -43,7 +43,7 @@ class CudaBackend final : public Backend {
     model.require_unchanged();
     Slots slots;
     Multiplier multiplier(*machine_, slots, false);
-    const DeviceAdapter adapter(*machine_, model);
+    const DeviceAdapter adapter(*machine_, model, DeviceAdapter::Part::head);
     const Update* update = adapter.head();
     int64_t ignored = 0;
     const NormValues norm = read_norm(model.final_norm(), spec.norm_plus_one, ignored);

@@ -89,10 +89,15 @@ __global__ void __launch_bounds__(kBlock) pair_norms_kernel(PairJob job, double*
 // ---- launchers ----
 
 void pair_sums(const PairJob& job, int128* sums, int64_t* spoiled, cudaStream_t stream) {
-  if (job.positions == 0) return;
-  const dim3 grid(blocks_for(job.width, kBlock), static_cast<unsigned int>(job.positions),
-                  1 + blocks_for(job.swaps, kSwapPart));
-  launch(pair_sums_kernel, grid, kBlock, stream, job, sums, spoiled);
+  constexpr int64_t kMostPositions = 65535;  // of a grid
+  for (int64_t from = 0; from < job.positions; from += kMostPositions) {
+    const int64_t here = job.positions - from < kMostPositions ? job.positions - from : kMostPositions;
+    PairJob part = job;
+    part.first += from;
+    const dim3 grid(blocks_for(job.width, kBlock), static_cast<unsigned int>(here), 1 + blocks_for(job.swaps, kSwapPart));
+    launch(pair_sums_kernel, grid, kBlock, stream, part, sums + from * (kPairSums + job.swaps) * job.width,
+           spoiled + from * job.width);
+  }
 }
 
 void pair_norms(const PairJob& job, double* norms, cudaStream_t stream) {

@@ -28,8 +28,8 @@ struct alignas(16) Vector {
   Weight values[kSize];
 };
 
-/// kRows: of x at once; rows that are not there are passed over. in_vectors: in / Vector::kSize where rows of w are aligned to
-/// vectors, else 0. The sum of an output: a lane's terms in order of k, then over the lanes; the same whatever kRows.
+/// kRows: of x at once; rows that are not there are passed over. in_vectors: in / Vector::kSize where rows of w, and so of x, are
+/// aligned to vectors, else 0. The sum of an output: a lane's terms in order of k, then over the lanes; the same whatever kRows.
 template <typename Weight, int kRows>
 __global__ void __launch_bounds__(kBlock) row_product_kernel(const Weight* w /* [out, in] */, const float* x /* [rows, in] */,
                                                             float* y, int64_t y_stride, int rows, int64_t out, int64_t in,
@@ -43,11 +43,8 @@ __global__ void __launch_bounds__(kBlock) row_product_kernel(const Weight* w /* 
   for (int o = 0; o < kOutputs; ++o) {
     for (int r = 0; r < kRows; ++r) sum[o][r] = 0;
   }
-  const auto at = [&](int row, int64_t k) {
-    const float value = x[row * in + k];
-    return rounds ? bf16_to_f32(f32_to_bf16(value)) : value;
-  };
-  constexpr int kSize = Vector<Weight>::kSize;
+  const auto taken = [&](float value) { return rounds ? deltascope::round_to_bf16(value) : value; };
+  constexpr int kSize = Vector<Weight>::kSize, kFloats = Vector<float>::kSize;
   for (int64_t v = lane; v < in_vectors; v += kWarp) {
     Vector<Weight> weights[kOutputs];
 #pragma unroll
@@ -59,10 +56,14 @@ __global__ void __launch_bounds__(kBlock) row_product_kernel(const Weight* w /* 
     for (int r = 0; r < kRows; ++r) {
       if (r >= rows) continue;
 #pragma unroll
-      for (int i = 0; i < kSize; ++i) {
-        const float value = at(r, v * kSize + i);
+      for (int i = 0; i < kSize; i += kFloats) {
+        const auto values = reinterpret_cast<const Vector<float>*>(x + r * in + v * kSize + i)[0];
 #pragma unroll
-        for (int o = 0; o < kOutputs; ++o) sum[o][r] += value * widened(weights[o].values[i]);
+        for (int n = 0; n < kFloats; ++n) {
+          const float value = taken(values.values[n]);
+#pragma unroll
+          for (int o = 0; o < kOutputs; ++o) sum[o][r] += value * widened(weights[o].values[i + n]);
+        }
       }
     }
   }
@@ -70,7 +71,7 @@ __global__ void __launch_bounds__(kBlock) row_product_kernel(const Weight* w /* 
     for (int o = 0; o < outputs; ++o) {
       const float weight = widened(w[(first + o) * in + k]);
       for (int r = 0; r < kRows; ++r) {
-        if (r < rows) sum[o][r] += at(r, k) * weight;
+        if (r < rows) sum[o][r] += taken(x[r * in + k]) * weight;
       }
     }
   }
@@ -78,8 +79,9 @@ __global__ void __launch_bounds__(kBlock) row_product_kernel(const Weight* w /* 
   for (int o = 0; o < kOutputs; ++o) {
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
+      if (r >= rows || o >= outputs) continue;  // the same in all lanes
       const float total = warp_sum(sum[o][r]);
-      if (lane != 0 || r >= rows || o >= outputs) continue;
+      if (lane != 0) continue;
       float* to = y + r * y_stride + first + o;
       *to = adds ? *to + scale * total : total;
     }

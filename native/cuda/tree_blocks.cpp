@@ -250,9 +250,15 @@ void CudaTreeBlocks::add_moments(size_t finetuned, const PairSamples& samples, s
   const int64_t entries = samples.entries(), positions = samples.positions(), width = samples.d_model;
   const int64_t kinds = kPairSums + samples.swaps;
   if (entries == 0) return;
+  const int64_t sum_bytes = positions * kinds * width * 16 + positions * width * 8 + entries * 3 * 8;
+  try {
+    samples_.reserve(((positions + 1) + 2 * entries) * 8 + (entries + entries * samples.swaps) * 4);
+    sums_.reserve(sum_bytes);
+  } catch (const Error&) {
+    release();
+    throw;
+  }
   // The lists one after another, those of wider numbers first.
-  const int64_t wide = (positions + 1) + 2 * entries;
-  samples_.reserve(wide * 8 + (entries + entries * samples.swaps) * 4);
   auto* first = samples_.as<int64_t>();
   int64_t *count = first + positions + 1, *even = count + entries;
   auto* node = reinterpret_cast<int32_t*>(even + entries);
@@ -264,7 +270,6 @@ void CudaTreeBlocks::add_moments(size_t finetuned, const PairSamples& samples, s
   copy(node, samples.node.data(), entries, stream);
   copy(signs, samples.signs.data(), entries * samples.swaps, stream);
 
-  sums_.reserve(positions * kinds * width * 16 + positions * width * 8 + entries * 3 * 8);
   auto* sums = sums_.as<int128>();
   auto* spoiled = reinterpret_cast<int64_t*>(sums + positions * kinds * width);
   auto* norms = reinterpret_cast<double*>(spoiled + positions * width);

@@ -70,19 +70,18 @@ cudaError_t run(dim3 grid, dim3 block, const std::function<void()>& body);
 /// Waits for the other threads of the block, or of the warp.
 void meet_block();
 void meet_warp();
-/// A place for each lane of this thread's warp to leave a value.
-void* warp_slots();
+/// A place for each lane of this thread's warp to leave a value; two take turns, so that a value stays until all have met again.
+uint64_t* warp_slots();
 int lane();
 
 template <typename T>
 T shuffle(T value, int from) {
   static_assert(sizeof(T) <= 8);
-  auto* slots = static_cast<uint64_t*>(warp_slots());
+  uint64_t* slots = warp_slots();
   std::memcpy(&slots[lane()], &value, sizeof(T));
   meet_warp();
   T result;
   std::memcpy(&result, &slots[from], sizeof(T));
-  meet_warp();
   return result;
 }
 

@@ -31,7 +31,7 @@ struct Meeting {
 
 struct Warp {
   Meeting meeting;
-  uint64_t slots[32];
+  uint64_t slots[2][32];
 };
 
 /// Made once and used for block after block. Only its first start goes by its context: that asks the system, a jump does not.
@@ -40,6 +40,7 @@ struct Fiber {
   jmp_buf at;
   std::unique_ptr<char[]> stack;
   dim3 index;
+  int turn = 0;
   bool ended = false;
 };
 
@@ -117,6 +118,7 @@ void run_block(const std::function<void()>& body) {
   for (size_t i = 0; i < threads; ++i) {
     Fiber& fiber = b.fibers[i];
     fiber.ended = false;
+    fiber.turn = 0;
     fiber.index = dim3(static_cast<unsigned int>(i), 0, 0);
   }
   threads_run += static_cast<int64_t>(threads);
@@ -139,7 +141,10 @@ std::map<void*, int64_t> sizes;
 
 void meet_block() { meet(block().meeting); }
 void meet_warp() { meet(block().warps[block().current / 32].meeting); }
-void* warp_slots() { return block().warps[block().current / 32].slots; }
+uint64_t* warp_slots() {
+  Block& b = block();
+  return b.warps[b.current / 32].slots[b.fibers[b.current].turn ^= 1];
+}
 int lane() { return static_cast<int>(block().current % 32); }
 
 cudaError_t run(dim3 grid, dim3 size, const std::function<void()>& body) {
