@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iostream>
 #include <string>
 
 #include "core/device.h"
@@ -9,13 +10,18 @@
 
 namespace deltascope::test {
 
-/// Whether there is no device to test on; then the test says so. It never counts as a test of the device.
-inline bool skipped_without_device() {
-  const std::string absence = cuda_absence();
-  if (absence.empty()) return false;
-  MESSAGE("skipped: no device (" << absence << ")");
-  return true;
+/// Whether there is no device to test on, which is said once.
+inline bool no_device() {
+  static const bool absent = [] {
+    const std::string absence = cuda_absence();
+    if (!absence.empty()) std::cout << "skipped: no device (" << absence << ")\n";
+    return !absence.empty();
+  }();
+  return absent;
 }
+
+/// A test that is there on every machine, and counts as skipped where there is no device.
+#define CUDA_TEST_CASE(title) TEST_CASE("CUDA: " title* doctest::skip(deltascope::test::no_device()))
 
 /// Only where a device is.
 inline cuda::Machine& test_machine() {

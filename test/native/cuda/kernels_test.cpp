@@ -89,8 +89,7 @@ std::vector<float> attention_there(const std::vector<float>& q, const std::vecto
 
 }  // namespace
 
-TEST_CASE("CUDA: norms are those of ops/") {
-  if (skipped_without_device()) return;
+CUDA_TEST_CASE("norms are those of ops/") {
   for (const int64_t width : {1, 7, 80, 512, 513, 2304}) {
     for (const int64_t rows : {1, 9}) {
       CAPTURE(width);
@@ -112,8 +111,7 @@ TEST_CASE("CUDA: norms are those of ops/") {
   }
 }
 
-TEST_CASE("CUDA: a norm of NaN or infinity is NaN, and leaves the other rows alone") {
-  if (skipped_without_device()) return;
+CUDA_TEST_CASE("a norm of NaN or infinity is NaN, and leaves the other rows alone") {
   auto x = floats(3 * 40, 1);
   x[45] = NAN;
   x[90] = INFINITY;
@@ -125,8 +123,7 @@ TEST_CASE("CUDA: a norm of NaN or infinity is NaN, and leaves the other rows alo
   CHECK(std::isnan(got[90]));
 }
 
-TEST_CASE("CUDA: activations, soft caps and sums are those of ops/") {
-  if (skipped_without_device()) return;
+CUDA_TEST_CASE("activations, soft caps and sums are those of ops/") {
   for (const int64_t count : {1, 255, 256, 1000}) {
     const auto gate = floats(count, 4, 4), up = floats(count, 5);
     const auto check = [&](const auto& host, const auto& device, double tolerance) {
@@ -156,8 +153,7 @@ TEST_CASE("CUDA: activations, soft caps and sums are those of ops/") {
   CHECK(worst_row(at.back(), want, width) <= kTolerance);
 }
 
-TEST_CASE("CUDA: very large and very small values pass through an activation as on the host") {
-  if (skipped_without_device()) return;
+CUDA_TEST_CASE("very large and very small values pass through an activation as on the host") {
   const std::vector<float> x = {-1e30f, -200, -90, -1e-30f, 0, 1e-30f, 90, 200, 1e30f};
   const auto count = static_cast<int64_t>(x.size());
   auto want = x;
@@ -172,8 +168,7 @@ TEST_CASE("CUDA: very large and very small values pass through an activation as 
   }
 }
 
-TEST_CASE("CUDA: rotary embedding is that of ops/, a partly rotated head too") {
-  if (skipped_without_device()) return;
+CUDA_TEST_CASE("rotary embedding is that of ops/, a partly rotated head too") {
   for (const auto& [heads, head_dim, half] : {std::array<int64_t, 3>{1, 8, 4}, {3, 10, 3}, {4, 128, 64}, {2, 256, 128}}) {
     const std::vector<int32_t> positions = {0, 5, 1, 5, 17};
     const auto rows = static_cast<int64_t>(positions.size());
@@ -191,8 +186,7 @@ TEST_CASE("CUDA: rotary embedding is that of ops/, a partly rotated head too") {
   }
 }
 
-TEST_CASE("CUDA: conversions have the bits of core/dtype.h") {
-  if (skipped_without_device()) return;
+CUDA_TEST_CASE("conversions have the bits of core/dtype.h") {
   std::vector<uint16_t> all(65536);  // every one there is
   std::iota(all.begin(), all.end(), uint16_t{0});
   const There<uint16_t> halves(all);
@@ -217,8 +211,7 @@ TEST_CASE("CUDA: conversions have the bits of core/dtype.h") {
   CHECK(to.back() == want);
 }
 
-TEST_CASE("CUDA: rows are gathered, and added to with their weights") {
-  if (skipped_without_device()) return;
+CUDA_TEST_CASE("rows are gathered, and added to with their weights") {
   const int64_t width = 70;
   const auto from = floats(5 * width, 10);
   const There<float> source(from), rows(std::vector<float>(static_cast<size_t>(3 * width)));
@@ -239,8 +232,7 @@ TEST_CASE("CUDA: rows are gathered, and added to with their weights") {
   }
 }
 
-TEST_CASE("CUDA: attention is that of ops/") {
-  if (skipped_without_device()) return;
+CUDA_TEST_CASE("attention is that of ops/") {
   struct Shape {
     int64_t heads, kv_heads, head_dim, window;
     float softcap;
@@ -270,8 +262,7 @@ TEST_CASE("CUDA: attention is that of ops/") {
   }
 }
 
-TEST_CASE("CUDA: attention over a score that is NaN is NaN, and of its row only") {
-  if (skipped_without_device()) return;
+CUDA_TEST_CASE("attention over a score that is NaN is NaN, and of its row only") {
   const AttentionShape shape = {1, 1, 16, 1, 0, 0};
   const std::vector<int32_t> parents = {-1, 0, 1, 2};
   auto q = floats(4 * 16, 14);
@@ -284,8 +275,7 @@ TEST_CASE("CUDA: attention over a score that is NaN is NaN, and of its row only"
   }
 }
 
-TEST_CASE("CUDA: products of few rows are those of ops/, and a row's bits do not depend on the others") {
-  if (skipped_without_device()) return;
+CUDA_TEST_CASE("products of few rows are those of ops/, and a row's bits do not depend on the others") {
   for (const auto& [out, in] : {std::pair<int64_t, int64_t>{1, 1}, {5, 7}, {16, 64}, {33, 40}, {70, 264}, {9, 1000}}) {
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       RowMatrix w;
@@ -320,8 +310,7 @@ TEST_CASE("CUDA: products of few rows are those of ops/, and a row's bits do not
   }
 }
 
-TEST_CASE("CUDA: moments are those of diff/, sums to the bit") {
-  if (skipped_without_device()) return;
+CUDA_TEST_CASE("moments are those of diff/, sums to the bit") {
   const int64_t nodes = 40, width = 150, swaps = 13;
   auto base = floats(nodes * width, 19, 100), finetuned = floats(nodes * width, 20, 100);
   base[3 * width + 5] = NAN;
