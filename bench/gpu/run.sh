@@ -60,6 +60,7 @@ export LD_LIBRARY_PATH="$root/$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 export DELTASCOPE_TEST_ROOT="$root"
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 
+step 'a device, and cuBLASLt' 60 "$build/gpu_bench" ceiling || exit 1
 step 'parity with the processor' 120 "$build/cuda_tests"
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda*/bin/compute-sanitizer /usr/local/cuda*/compute-sanitizer/compute-sanitizer 2>/dev/null | head -n 1)
 if [ -n "$sanitizer" ]; then
