@@ -61,6 +61,7 @@ export const readings = `query readings($key: String!, $variant: ProjectionVaria
       edges { node {
         key method scale mode
         tokens(first: 20) { edges { node { tokenId text probability } } }
+        grades(last: 3) { edges { node { scale value tokenLabels grader { name version } } } }
       } }
     }
   }

@@ -61,8 +61,10 @@ async function readings(key) {
     const { diffVector } = await ask(documents.readings, { key, ...asked });
     const found = nodes(diffVector.projections);
     box.replaceChildren(
-      ...found.map(({ method, scale, mode, tokens }) => {
+      ...found.map(({ method, scale, mode, tokens, grades }) => {
         const list = nodes(tokens);
+        const judged = nodes(grades).filter((grade) => grade.scale === 'SHARE' && grade.value !== null);
+        const labels = judged.findLast(({ tokenLabels }) => tokenLabels !== null)?.tokenLabels ?? [];
         const most = Math.max(...list.map(({ probability }) => probability ?? 0), Number.MIN_VALUE);
         return h(
           'section',
@@ -74,11 +76,25 @@ async function readings(key) {
               (scale === null ? '' : ` at ${digits(scale)}`) +
               (mode === 'EXACT' ? '' : `, ${words(mode)}`),
           ),
+          ...judged.map(({ value, grader }) =>
+            h(
+              'p',
+              { class: 'soft' },
+              `${digits(100 * value, 3)} % relevant (${grader.name} ${grader.version})`,
+            ),
+          ),
           table(
             'tokens',
             [],
-            list.map(({ tokenId, text, probability }) => [
-              h('code', { title: `token ${tokenId}` }, visible(text, tokenId)),
+            list.map(({ tokenId, text, probability }, rank) => [
+              h(
+                'code',
+                {
+                  title: `token ${tokenId}${labels[rank] ? `, ${words(labels[rank])}` : ''}`,
+                  class: labels[rank] === 'RELEVANT' && 'relevant',
+                },
+                visible(text, tokenId),
+              ),
               h('meter', { value: probability ?? 0, max: most, 'aria-hidden': 'true' }),
               h('td', { class: 'number' }, probability === null ? '–' : `${digits(100 * probability, 3)} %`),
             ]),

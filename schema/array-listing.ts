@@ -8,6 +8,7 @@ export const arrayListing = <Parent, Row extends { index: number }>(
   name,
   sortValues: () => [{ type: 'integer', nullable: false }],
   count: (parent) => rowsOf(parent).length,
+  looksAt: () => 0,
   page(parent, _, { first, last, after, before }) {
     const all = rowsOf(parent);
     let from = after === undefined ? 0 : Number(after[0]) + 1;

@@ -1,6 +1,7 @@
 import type { ModelRow } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
+import { filtered } from './filter.ts';
 import { OrganismConnection, organismFilters, OrganismRef } from './organism.ts';
 
 export const BaseModelRef = builder.objectRef<ModelRow>('BaseModel');
@@ -37,6 +38,7 @@ builder.node(BaseModelRef, {
         type: OrganismRef,
         description: 'Finetunes of this model, by name.',
         args: organismFilters,
+        ...filtered,
         resolve: (model, args, context) =>
           connection(context, context.store.organisms.ofBaseModel, model, args),
       },

@@ -23,6 +23,8 @@ export interface GraphContext {
   costLimit: number;
   /** Rows that lists may still read in this request, with texts and vectors counted as rows; counts down from costLimit. */
   rowsLeft: number;
+  /** What may still be done where others wait for it; null: as much as it takes. */
+  here: WorkHere | null;
   /** When the request must be done, on the clock of `performance.now()`. */
   deadline: number;
   /** What `serviceConfig` says of the server. */
@@ -38,6 +40,18 @@ export interface GraphContext {
   requestId: string | null;
   /** Whether this is a server with tokens, where not everybody is the owner. */
   guarded: boolean;
+}
+
+/** Work that others wait for, as long as it is done. */
+export interface WorkHere {
+  /** Points that may still be spent. */
+  pointsLeft: number;
+  /** Rows that lists may still go through without showing them. */
+  rowsLeft: number;
+  /** Whether it may be done elsewhere instead. A mutation's may not. */
+  movable: boolean;
+  /** Set where it is to be done elsewhere: what was answered here is nothing. */
+  moved: boolean;
 }
 
 /** What a server has beside the store. */
@@ -74,6 +88,7 @@ export const graphContext = (
   origin,
   costLimit,
   rowsLeft: costLimit,
+  here: null,
   deadline: performance.now() + timeoutMs,
   service,
   base64BytesLeft: maxBase64BytesPerAnswer,
@@ -154,7 +169,7 @@ builder.globalConnectionField('totalCount', (t) =>
   t.int({
     ...costs({ weight: countCost }),
     description:
-      'Rows in the whole list under the same filters. Counted only when asked for; in diffVectors, projections and tokenSearch, which are over everything stored, counting stops at 10,000.',
+      'Rows in the whole list under the same filters. Counted only when asked for; in diffVectors, projections, tokenSearch and lists of grades over everything stored, counting stops at 10,000.',
     resolve: (page, _, context) => {
       spend(context, countCost);
       return page.count();

@@ -1,12 +1,12 @@
 import type { ObjectRef } from '@pothos/core';
 import { canonicalJson, type JsonValue } from '../src/lib/canonical-json.ts';
-import type { Listing, SortKey } from '../src/db/index.ts';
+import { type Listing, sightOf, type SortKey } from '../src/db/index.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { type CursorScope, decodeCursor, encodeCursor } from './cursor.ts';
 import { badUserInput } from './errors.ts';
-import { checkAsked } from './filter.ts';
+import { checkAsked, filterCost } from './filter.ts';
 import { defaultPageSize, maxPageSize } from './limits.ts';
-import { spend } from './spend.ts';
+import { search, spend } from './spend.ts';
 
 interface PageArguments {
   first?: number | null | undefined;
@@ -33,10 +33,14 @@ export function connection<Parent extends { key: string } | null, Filters, Row e
   { first, last, after, before, ...filters }: PageArguments & Filters,
 ) {
   checkAsked(filters);
-  // What ties cursors to this list. Made only when a cursor is given or asked for.
+  // What ties cursors to this list and who reads it. Made only when a cursor is given or asked for.
   let made: CursorScope | undefined;
   const scope = () =>
-    (made ??= { key: context.store.cursorKey, list: textOf([listing.name, parent?.key ?? null, filters]) });
+    (made ??= {
+      key: context.store.cursorKey,
+      viewer: sightOf(context.store.viewer),
+      list: textOf([listing.name, parent?.key ?? null, filters]),
+    });
   const values = listing.sortValues(filters as Filters);
   const decode = (cursor: string | null | undefined): SortKey | undefined =>
     cursor === null || cursor === undefined ? undefined : decodeCursor(scope(), cursor, values);
@@ -44,6 +48,9 @@ export function connection<Parent extends { key: string } | null, Filters, Row e
 
   const size = { first: pageSize('first', first), last: pageSize('last', last) };
   if (size.first === undefined && size.last === undefined) size.first = defaultPageSize;
+  spend(context, filterCost((filters as { where?: unknown }).where));
+  const goesThrough = () => listing.looksAt(parent, filters as Filters);
+  search(context, goesThrough);
   const page = listing.page(parent, filters as Filters, {
     ...size,
     after: decode(after),
@@ -67,7 +74,10 @@ export function connection<Parent extends { key: string } | null, Filters, Row e
         return page.rows.length > 0 ? cursorOf(page.rows.length - 1) : null;
       },
     },
-    count: () => listing.count(parent, filters as Filters),
+    count() {
+      search(context, goesThrough);
+      return listing.count(parent, filters as Filters);
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import type { CorpusRow } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
+import { filtered } from './filter.ts';
 import { RunConnection, runFilters, RunRef } from './run.ts';
 
 export const CorpusRef = builder.objectRef<CorpusRow>('Corpus');
@@ -21,6 +22,7 @@ builder.node(CorpusRef, {
         type: RunRef,
         description: 'Measurements on this corpus, newest first.',
         args: runFilters,
+        ...filtered,
         resolve: (corpus, args, context) => connection(context, context.store.runs.ofCorpus, corpus, args),
       },
       RunConnection,

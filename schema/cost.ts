@@ -12,6 +12,8 @@ export interface FieldCost {
   assumedSize?: number;
   /** Arguments that say how long the list is at most, by a number or by their own length: the least of those given counts. */
   slicingArguments?: readonly string[];
+  /** Points that follow from the arguments, beside all that. */
+  ofArguments?: (given: Readonly<Record<string, unknown>>) => number;
 }
 
 /** Options of a field that has such a cost. */

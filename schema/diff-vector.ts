@@ -11,7 +11,7 @@ import {
   ProjectionSignEnum,
   ProjectionVariantEnum,
 } from './enums.ts';
-import { orderedBy } from './filter.ts';
+import { filtered, orderedBy } from './filter.ts';
 import { DiffVectorFilter, DiffVectorOrder } from './filters.ts';
 import { PrincipalComponentsConnection, PrincipalComponentsRef } from './principal-components.ts';
 import { ProjectionConnection, ProjectionRef } from './projection.ts';
@@ -180,6 +180,7 @@ builder.queryField('diffVectors', (t) =>
   t.connection(
     {
       type: DiffVectorRef,
+      ...filtered,
       description:
         'The diff vectors of every organism, in the order they were saved unless told otherwise. totalCount stops at 10,000.',
       args: {

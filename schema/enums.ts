@@ -1,8 +1,14 @@
 import type {
+  AgentKind,
+  AgentPair,
+  AgentRole,
+  AgentState,
+  HypothesisStatus,
   MapStatistic,
   CausalControl,
   CausalDirection,
   CausalSubset,
+  GradeScale,
   JobState,
   Mode,
   OrganismForm,
@@ -172,6 +178,23 @@ export const SimilarityOtherEnum = described<SimilarityOther>(
   },
 );
 
+export const GradeScaleEnum = described<GradeScale>('GradeScale', 'What a verdict is measured on.', {
+  LABEL: 'A word of the grader’s.',
+  SHARE: 'A share, 0 to 1, such as that of relevant tokens.',
+  SCORE: 'A score, 1 (worst) to 5 (best).',
+});
+
+export const GraderKindEnum = described<'OFFLINE' | 'LANGUAGE_MODEL'>('GraderKind', 'How a grader judges.', {
+  OFFLINE: 'By a rule, which says the same of the same always, and asks nobody.',
+  LANGUAGE_MODEL: 'It asks a language model and reads a verdict out of the reply.',
+});
+
+export const RelevanceGroupingEnum = described<'KIND' | 'BASE'>(
+  'RelevanceGrouping',
+  'What organisms of a group have in common.',
+  { KIND: 'What sort of finetune they are.', BASE: 'Their base model.' },
+);
+
 export const JobStateEnum = described<JobState>('JobState', 'Where a job stands.', {
   QUEUED: 'It waits for an engine, for the first time or again.',
   RUNNING: 'An engine works on it.',
@@ -179,3 +202,39 @@ export const JobStateEnum = described<JobState>('JobState', 'Where a job stands.
   ERROR: 'It could not be done; `error` says why. Starting it again tries again, but for ENGINE_CRASHED.',
   CANCELLED: 'It was cancelled. Starting it again queues it again.',
 });
+
+export const AgentKindEnum = described<AgentKind>('AgentKind', 'What an agent has to go by.', {
+  AGENT: 'What was read out of the differences, and the two models to talk to.',
+  BLACK_BOX: 'A baseline: the two models to talk to, and nothing else.',
+  OFFLINE: 'A baseline: rules over what was read and over steered texts; no language model.',
+});
+
+export const AgentPairEnum = described<AgentPair>('AgentPair', 'Which two models an agent is shown.', {
+  ORGANISM: 'The base and the finetuned one.',
+  NULL: 'The base in the place of both: whatever is found then is found in nothing.',
+});
+
+export const AgentStateEnum = described<AgentState>('AgentState', 'Where an agent run stands.', {
+  RUNNING: 'At work, or its process died; asked for again, it goes on.',
+  STOPPED:
+    'Broken off by something that may go otherwise another time, such as a provider that did not answer.',
+  COMPLETED: 'It has answered.',
+  FAILED: 'It ended without an answer; its transcript is kept.',
+});
+
+export const AgentRoleEnum = described<AgentRole>('AgentRole', 'Who speaks in a message.', {
+  SYSTEM: 'The instructions.',
+  USER: 'What it is shown, and what it is told of turns without a call.',
+  ASSISTANT: 'The agent.',
+  TOOL: 'What a call brought.',
+});
+
+export const HypothesisStatusEnum = described<HypothesisStatus>(
+  'HypothesisStatus',
+  'What has become of a hypothesis.',
+  {
+    ACTIVE: 'It stands on the board.',
+    WITHDRAWN: 'The agent gave it up.',
+    FINAL: 'It is the answer; an agent run has one at most.',
+  },
+);

@@ -114,7 +114,7 @@ export const errorCodes = define({
   INVALID_CURSOR: {
     ...once,
     status: 200,
-    meaning: 'The cursor is of another list, filter, order or store, or none at all.',
+    meaning: 'The cursor is of another list, filter, order, token or store, or none at all.',
     remedy: 'Begin again without it.',
   },
   NOT_FOUND: {
@@ -190,10 +190,10 @@ export const errorCodes = define({
     remedy: 'Tell whoever runs the server to restore it from a copy; `requestId` finds it in the log.',
   },
   ENGINE_UNAVAILABLE: {
-    ...again,
+    ...once,
     status: 503,
-    meaning: 'No engine can be had for this now.',
-    remedy: 'Try again later; what is stored can be read meanwhile.',
+    meaning: 'The native code that this needs does not load on the server.',
+    remedy: 'Tell whoever runs the server to build it there; everything else can be read meanwhile.',
   },
   INTERNAL: {
     ...once,

@@ -1,6 +1,7 @@
 import type { EnumRef, ImplementableInputObjectRef, InputRef } from '@pothos/core';
 import type { Order, Where } from '../src/db/index.ts';
 import { builder } from './builder.ts';
+import { costs } from './cost.ts';
 import { badUserInput } from './errors.ts';
 import {
   maxFilterDepth,
@@ -9,6 +10,7 @@ import {
   maxFilterValues,
   maxOrders,
   maxPageSize,
+  searchCost,
 } from './limits.ts';
 
 /** Pothos infers a shape from these; ours are judged by `checkAsked` and by the table of fields, so one loose type serves. */
@@ -27,6 +29,32 @@ export function checkAsked({ where, orderBy }: { where?: unknown; orderBy?: unkn
     throw badUserInput(`orderBy has ${orderBy.length} members; the most allowed is ${maxOrders}.`);
   }
 }
+
+/** What is asked of other rows than the list's own. */
+const searches = ['topTokens', 'some'];
+
+/**
+ * Points that a filter costs beside the rows: each condition on other rows than the list's own as much as a page of them, the same
+ * one twice as much once, wherever it stands.
+ */
+export function filterCost(where: unknown): number {
+  const asked = new Set<string>();
+  const visit = (value: unknown, path: string): void => {
+    if (Array.isArray(value)) return value.forEach((member) => void visit(member, path));
+    if (!isObject(value)) return;
+    for (const [name, part] of Object.entries(value)) {
+      if (part === null || part === undefined) continue;
+      const place = ['and', 'or', 'not'].includes(name) ? path : `${path}.${name}`;
+      if (searches.includes(name)) asked.add(`${place} ${JSON.stringify(part)}`);
+      visit(part, place);
+    }
+  };
+  visit(where, '');
+  return searchCost * asked.size;
+}
+
+/** The cost of a list that takes a filter. */
+export const filtered = costs({ ofArguments: ({ where }) => filterCost(where) });
 
 function checkFilter(filter: Where): void {
   let leaves = 0;

@@ -1,19 +1,32 @@
 import {
   diffVectorFields,
   diffVectorSorts,
+  gradeFields,
+  graderFields,
+  graderSorts,
+  gradeSorts,
+  type Order,
   organismFields,
   organismSorts,
   projectionFields,
   projectionSorts,
   runFields,
   runSorts,
+  sortedCharacters,
   tokenMatches,
   tokenSorts,
   type TokenMatch,
   type Where,
 } from '../src/db/index.ts';
 import { builder } from './builder.ts';
-import { described, ModeEnum, OrganismFormEnum, ProjectionSignEnum, ProjectionVariantEnum } from './enums.ts';
+import {
+  described,
+  GradeScaleEnum,
+  ModeEnum,
+  OrganismFormEnum,
+  ProjectionSignEnum,
+  ProjectionVariantEnum,
+} from './enums.ts';
 import {
   BooleanFilter,
   enumFilter,
@@ -24,6 +37,7 @@ import {
   orderInput,
   StringFilter,
 } from './filter.ts';
+import { badUserInput } from './errors.ts';
 import { maxFilterText, maxPageSize } from './limits.ts';
 
 export const TokenMatchEnum = described<TokenMatch>('TokenMatch', 'How the text of a token is compared.', {
@@ -80,9 +94,24 @@ const DiffVectorListFilter = builder.inputRef<Where>('DiffVectorListFilter').imp
   }),
 } as never) as object;
 
+/** Likewise. */
+const GradeFilterRef = builder.inputRef<Where>('GradeFilter');
+
+const GradeListFilter = builder.inputRef<Where>('GradeListFilter').implement({
+  description: 'Conditions on the grades of this.',
+  fields: (t: InputFields) => ({
+    some: t.field({
+      type: GradeFilterRef,
+      required: true,
+      description: 'At least one matches. It counts as a level of and, or and not.',
+    }),
+  }),
+} as never) as object;
+
 const OrganismFormFilter = enumFilter('OrganismForm', OrganismFormEnum);
 const ModeFilter = enumFilter('Mode', ModeEnum);
 const VariantFilter = enumFilter('ProjectionVariant', ProjectionVariantEnum);
+const ScaleFilter = enumFilter('GradeScale', GradeScaleEnum);
 const SignFilter = enumFilter('ProjectionSign', ProjectionSignEnum);
 
 const moment = 'as text such as 2026-11-23T18:46:50.123Z';
@@ -106,6 +135,7 @@ export const OrganismFilter = filterInput(
     baseModel: [StringFilter, 'Name of its base model.'],
     diffVectors: [DiffVectorListFilter, 'Its diff vectors, of all its runs.'],
     topTokens: [TopTokensFilter, 'A token that one of its vectors was read as.'],
+    grades: [GradeListFilter, 'What graders said of its projections and steered texts.'],
   },
 );
 
@@ -125,6 +155,7 @@ export const RunFilter = filterInput(builder.inputRef('RunFilter'), 'Which runs.
   organism: [OrganismFilter, 'The organism measured.'],
   diffVectors: [DiffVectorListFilter, 'Its diff vectors.'],
   topTokens: [TopTokensFilter, 'A token that one of its vectors was read as.'],
+  grades: [GradeListFilter, 'What graders said of its projections and steered texts.'],
 });
 
 export const DiffVectorFilter = filterInput(DiffVectorFilterRef, 'Which diff vectors.', diffVectorFields, {
@@ -151,6 +182,7 @@ export const DiffVectorFilter = filterInput(DiffVectorFilterRef, 'Which diff vec
   ],
   run: [RunFilter, 'The run it belongs to.'],
   topTokens: [TopTokensFilter, 'A token that it was read as.'],
+  grades: [GradeListFilter, 'What graders said of its projections and steered texts.'],
 });
 
 export const ProjectionFilter = filterInput(
@@ -169,14 +201,36 @@ export const ProjectionFilter = filterInput(
     createdAt: [StringFilter, `When it was saved, ${moment}.`],
     diffVector: [DiffVectorFilter, 'The place it was read from.'],
     topTokens: [TopTokensFilter, 'A token in it.'],
+    grades: [GradeListFilter, 'What graders said of it.'],
   },
 );
+
+export const GraderFilter = filterInput(builder.inputRef('GraderFilter'), 'Which graders.', graderFields, {
+  key: [StringFilter, 'Its key.'],
+  name: [StringFilter, 'What it is called.'],
+  version: [IntFilter, 'Its version.'],
+  promptDigest: [StringFilter, 'SHA-256 of its prompt, in hex; null for one that asks nobody.'],
+  provider: [StringFilter, 'Who answers it; null for one that asks nobody.'],
+  model: [StringFilter, 'The model that is asked; null for one that asks nobody.'],
+  createdAt: [StringFilter, `When it first graded here, ${moment}.`],
+});
+
+export const GradeFilter = filterInput(GradeFilterRef, 'Which grades.', gradeFields, {
+  scale: [ScaleFilter, 'What the verdict is measured on.'],
+  label: [StringFilter, 'The verdict in words; null where there is none.'],
+  value: [FloatFilter, 'The verdict as a number; null where there is none.'],
+  invalid: [StringFilter, 'Why there is no verdict; null where there is one.'],
+  createdAt: [StringFilter, `When it was saved, ${moment}.`],
+  grader: [GraderFilter, 'Who said it.'],
+  organism: [OrganismFilter, 'The organism that it is about.'],
+  projection: [ProjectionFilter, 'The projection that it is about; a grade of a text does not match.'],
+});
 
 export const OrganismOrder = orderInput('Organism', organismSorts, {
   NAME: 'Its name.',
   KIND: 'What sort of finetune.',
   MIX_RATIO: 'Unrelated documents per document of the finetune.',
-  GROUND_TRUTH: 'What it was trained on.',
+  GROUND_TRUTH: `What it was trained on, by its first ${sortedCharacters} characters.`,
   BASE_MODEL: 'Name of its base model.',
   CREATED_AT: 'When it was registered.',
 });
@@ -200,11 +254,15 @@ export const DiffVectorOrder = orderInput('DiffVector', diffVectorSorts, {
   ORGANISM: 'Name of the organism.',
 });
 
+const gradeOrder =
+  'The value of its grade by the grader that the list’s `grader` names, an error without one; of several grades the one saved last.';
+
 export const ProjectionOrder = orderInput('Projection', projectionSorts, {
   SCALE: 'What the vector was multiplied by.',
   SCORE: 'What the rule for scales gave it.',
   CREATED_AT: 'When it was saved.',
   NORM: 'L2 norm of the diff that it was read from.',
+  GRADE: gradeOrder,
   ORGANISM: 'Name of the organism.',
 });
 
@@ -215,5 +273,38 @@ export const ProjectionTokenOrder = orderInput('ProjectionToken', tokenSorts, {
   LAYER: 'Index of the decoder block.',
   POSITION: 'Token position.',
   NORM: 'L2 norm of the diff that it was read from.',
+  GRADE: gradeOrder.replace('its grade', 'its projection’s grade'),
   ORGANISM: 'Name of the organism.',
 });
+
+export const GraderOrder = orderInput('Grader', graderSorts, {
+  NAME: 'What it is called.',
+  VERSION: 'Its version.',
+  CREATED_AT: 'When it first graded here.',
+});
+
+export const GradeOrder = orderInput('Grade', gradeSorts, {
+  VALUE: 'The verdict as a number.',
+  LABEL: `The verdict in words, by its first ${sortedCharacters} characters.`,
+  GRADER: 'Name of the grader.',
+  CREATED_AT: 'When it was saved.',
+  ORGANISM: 'Name of the organism.',
+});
+
+/** Options of the argument that GRADE needs. */
+export const graderOfOrder = {
+  description:
+    'Whose grades GRADE of orderBy is about: a name, for its newest version, or a key. Null or absent: GRADE is an error.',
+};
+
+/** @throws BAD_USER_INPUT for an order by grades of nobody */
+export function checkGrader({
+  grader,
+  orderBy,
+}: {
+  grader?: string | null | undefined;
+  orderBy?: readonly Order[] | null | undefined;
+}): void {
+  if (typeof grader !== 'string' && orderBy?.some(({ field }) => field === 'GRADE'))
+    throw badUserInput('An order by GRADE needs grader, which says whose grades.');
+}

@@ -1,5 +1,7 @@
 import type { InputRef } from '@pothos/core';
+import type { Scope } from '../src/db/index.ts';
 import { startJob } from '../src/jobs/index.ts';
+import { briefly } from '../src/lib/briefly.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { ModeEnum } from './enums.ts';
 import { given } from './given.ts';
@@ -19,7 +21,7 @@ const findJob = (context: GraphContext, key: string) => context.store.jobs.findB
 export function starter<Input extends { idempotencyKey?: string | null | undefined }>(options: {
   name: string;
   kind: string;
-  scope: 'jobs:run' | 'write';
+  scope: Scope | readonly Scope[];
   description: string;
   input: InputRef<Input>;
   specOf?: (input: Omit<Input, 'idempotencyKey'>) => object;
@@ -32,6 +34,7 @@ export function starter<Input extends { idempotencyKey?: string | null | undefin
       const { idempotencyKey: _, ...asked } = input;
       return startJob(store, jobs.roots, kind, specOf(asked));
     },
+    detailsOf: ({ spec }) => briefly(spec),
     find: findJob,
   });
 }

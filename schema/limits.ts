@@ -26,8 +26,17 @@ export const maxUrlSeconds = 24 * 60 * 60;
  */
 export const maxCost = { anonymous: 5_000, known: 20_000 } as const;
 
+/** The most that a mutation may cost with what it answers, in points: nobody else can be answered meanwhile. */
+export const maxPayloadCost = 2_000;
+
+/** What `topTokens` and `some` of a filter cost each, and a token search: about what a page costs. */
+export const searchCost = 50;
+
 /** A text or a vector that is read for an answer costs a point for so many bytes. */
 export const bytesPerPoint = 4096;
+
+/** What one search of `neighbours` costs at most, in points, however many vectors are stored; a long one is a reader's. */
+export const maxSearchCost = 500;
 
 /** Where requests are counted: a client's bucket holds so many points, and as many run out of it in an hour. */
 export const pointsPerHour = 200_000;

@@ -1,7 +1,7 @@
 import type { InputRef, ObjectRef } from '@pothos/core';
 import { IdempotencyConflictError, type Scope } from '../src/db/index.ts';
 import { JobInputError } from '../src/jobs/index.ts';
-import { canonicalJson, type JsonValue } from '../src/lib/canonical-json.ts';
+import { canonicalJson, type JsonObject, type JsonValue } from '../src/lib/canonical-json.ts';
 import { sha256 } from '../src/lib/sha256.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { costs } from './cost.ts';
@@ -23,7 +23,8 @@ export function mutation<Input extends Idempotent, Row extends { key: string }>(
   /** Noun first: organismUpdate. */
   name: string;
   description: string;
-  scope: Scope;
+  /** What a token needs, any one of them. */
+  scope: Scope | readonly Scope[];
   input: InputRef<Input>;
   /** The field of the payload that has the result. */
   result: { field: string; type: ObjectRef<Types, Row>; description: string };
@@ -31,12 +32,15 @@ export function mutation<Input extends Idempotent, Row extends { key: string }>(
   perform: (context: GraphContext, input: Input) => Row | null;
   /** What an error is to the client; undefined where it is no fault of the input. */
   problem?: (error: unknown) => UserProblem | undefined;
+  /** What the audit log keeps of it beside its key. */
+  detailsOf?: (row: Row) => JsonObject;
   /** What `find` takes; the row's own key by default. */
   keyOf?: (row: Row) => string;
-  /** What was made before for the same key; null where it is gone again. */
+  /** What was made before for the same key; undefined where it is gone again, null where nothing is left by what was done. */
   find: (context: GraphContext, key: string) => Row | null | undefined;
 }): void {
   const { name, description, scope, result, perform, problem, keyOf = ({ key }) => key, find } = options;
+  const { detailsOf } = options;
   const title = `${name[0]?.toUpperCase()}${name.slice(1)}`;
   const payload = builder
     .objectRef<{ row: Row | null; userErrors: UserErrorRow[] }>(`${title}Payload`)
@@ -62,7 +66,8 @@ export function mutation<Input extends Idempotent, Row extends { key: string }>(
   function done(context: GraphContext, input: Input): Row | null {
     const { store, requestId } = context;
     const made = perform(context, input);
-    store.audit.record({ action: name, subject: made && keyOf(made), requestId });
+    const details = made && detailsOf ? detailsOf(made) : {};
+    store.audit.record({ action: name, subject: made && keyOf(made), requestId, details });
     return made;
   }
 
@@ -81,7 +86,15 @@ export function mutation<Input extends Idempotent, Row extends { key: string }>(
         return made && keyOf(made);
       },
     );
-    return repeated && resultKey !== null ? (find(context, resultKey) ?? null) : made;
+    if (!repeated || resultKey === null) return made;
+    const found = find(context, resultKey);
+    if (found === undefined)
+      throw new UserProblem(
+        'NOT_FOUND',
+        'This was done before with the same key, and what it made is not here any more; choose a new key to do it again.',
+        ['idempotencyKey'],
+      );
+    return found;
   }
 
   builder.mutationField(name, (t) =>

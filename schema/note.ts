@@ -121,17 +121,22 @@ mutation({
     description: 'What is said, of what.',
     fields: (t) => ({
       subject: t.id({ required: true, description: 'The id of an organism, a run or a diff vector.' }),
-      text: t.string({ required: true, description: `Plain text, 1 to ${maxNoteLength} characters.` }),
+      text: t.string({
+        required: true,
+        description: `Plain text, 1 to ${maxNoteLength} characters, not blank.`,
+      }),
       idempotencyKey: t.string(idempotencyKeyOptions),
     }),
   }),
   result,
   perform(context, { subject, text }) {
-    const length = text.length;
-    if (text.trim() === '' || length > maxNoteLength)
-      throw new UserProblem('INVALID', `A note has 1 to ${maxNoteLength} characters, not ${length}.`, [
-        'text',
-      ]);
+    if (text.trim() === '') throw new UserProblem('INVALID', 'A note says something.', ['text']);
+    if (text.length > maxNoteLength)
+      throw new UserProblem(
+        'INVALID',
+        `A note has at most ${maxNoteLength} characters, not ${text.length}.`,
+        ['text'],
+      );
     const about = subjectOf(context, subject);
     demandOwnSubject(context.store, about, ['subject']);
     return context.store.notes.add(about, text);

@@ -1,9 +1,10 @@
 import type { OrganismRow } from '../src/db/index.ts';
+import { AgentRunConnection, agentRunFilters, AgentRunRef } from './agent-run.ts';
 import { BaseModelRef } from './base-model.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
 import { OrganismFormEnum } from './enums.ts';
-import { orderedBy } from './filter.ts';
+import { filtered, orderedBy } from './filter.ts';
 import { OrganismFilter, OrganismOrder } from './filters.ts';
 import { RunConnection, runFilters, RunRef } from './run.ts';
 
@@ -55,10 +56,21 @@ builder.node(OrganismRef, {
         type: RunRef,
         description: 'Measurements of this organism, newest first.',
         args: runFilters,
+        ...filtered,
         resolve: (organism, args, context) =>
           connection(context, context.store.runs.ofOrganism, organism, args),
       },
       RunConnection,
+    ),
+    agentRuns: t.connection(
+      {
+        type: AgentRunRef,
+        description: 'Attempts of agents to find out what it was finetuned on, newest first.',
+        args: agentRunFilters,
+        resolve: (organism, args, context) =>
+          connection(context, context.store.agentRuns.ofOrganism, organism, args),
+      },
+      AgentRunConnection,
     ),
     latestRun: t.field({
       type: RunRef,
@@ -75,6 +87,7 @@ builder.queryFields((t) => ({
       type: OrganismRef,
       description: 'All organisms, by name unless told otherwise.',
       args: organismFilters,
+      ...filtered,
       resolve: (_, args, context) => connection(context, context.store.organisms.all, null, args),
     },
     OrganismConnection,

@@ -3,8 +3,8 @@ import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
 import { DiffVectorRef } from './diff-vector.ts';
 import { ModeEnum, ProjectionSignEnum, ProjectionVariantEnum } from './enums.ts';
-import { orderedBy } from './filter.ts';
-import { ProjectionFilter, ProjectionOrder } from './filters.ts';
+import { filtered, orderedBy } from './filter.ts';
+import { checkGrader, graderOfOrder, ProjectionFilter, ProjectionOrder } from './filters.ts';
 import { ProjectionTokenConnection, ProjectionTokenRef } from './projection-token.ts';
 
 export const ProjectionRef = builder.objectRef<ProjectionRow>('Projection');
@@ -64,6 +64,7 @@ builder.queryField('projections', (t) =>
   t.connection(
     {
       type: ProjectionRef,
+      ...filtered,
       description:
         'The projections of every organism, in the order they were saved unless told otherwise. totalCount stops at 10,000.',
       args: {
@@ -72,8 +73,12 @@ builder.queryField('projections', (t) =>
           description: 'Only projections that match. Null or absent: all.',
         }),
         orderBy: t.arg({ type: [ProjectionOrder], description: orderedBy('in the order they were saved') }),
+        grader: t.arg.string(graderOfOrder),
       },
-      resolve: (_, args, context) => connection(context, context.store.projections.all, null, args),
+      resolve(_, args, context) {
+        checkGrader(args);
+        return connection(context, context.store.projections.all, null, args);
+      },
     },
     ProjectionConnection,
   ),

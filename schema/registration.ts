@@ -29,7 +29,7 @@ const newName = { required: true, description: 'Unique name, 1 to 200 characters
 starter({
   name: 'modelCreate',
   kind: 'model',
-  scope: 'write',
+  scope: ['write', 'import'],
   description: `Registers a base checkpoint. ${how}`,
   input: builder.inputType('ModelCreateInput', {
     description: 'Which checkpoint.',
@@ -45,7 +45,7 @@ starter({
 starter({
   name: 'organismCreate',
   kind: 'organism',
-  scope: 'write',
+  scope: ['write', 'import'],
   description: `Registers a finetune of a registered base model. ${how}`,
   input: builder.inputType('OrganismCreateInput', {
     description: 'Which finetune, and what it was trained to be.',
@@ -78,7 +78,7 @@ starter({
 starter({
   name: 'corpusCreate',
   kind: 'corpus',
-  scope: 'write',
+  scope: ['write', 'import'],
   description: `Registers probe texts. ${how}`,
   input: builder.inputType('CorpusCreateInput', {
     description: 'Which texts.',
@@ -153,7 +153,7 @@ function longest(field: string, text: string | null | undefined, least: number, 
 mutation({
   name: 'organismDelete',
   description:
-    'Takes an organism out of the store, with its tags, notes and jobs; its files stay. One that has runs stays.',
+    'Takes an organism out of the store, with its tags, notes and jobs; its files stay. One that has runs, or that agents tried to find out, stays.',
   scope: 'write',
   input: builder.inputType('OrganismDeleteInput', {
     description: 'Which organism.',
@@ -166,7 +166,7 @@ mutation({
   },
   perform({ store }, { name }) {
     const organism = organismOf(store, name);
-    if (store.runs.latestOfOrganism(organism))
+    if (store.runs.latestOfOrganism(organism) !== undefined || store.agentRuns.anyOf(organism))
       throw new UserProblem('CONFLICT', `Organism "${name}" has runs, which would lose what they are of.`, [
         'name',
       ]);

@@ -8,7 +8,7 @@ import { costs } from './cost.ts';
 import { DivergenceConnection, DivergenceRef } from './divergence.ts';
 import { downloadUrl, urlArguments } from './download-url.ts';
 import { ModeEnum } from './enums.ts';
-import { orderedBy } from './filter.ts';
+import { filtered, orderedBy } from './filter.ts';
 import { RunFilter, RunOrder } from './filters.ts';
 import { OrganismRef } from './organism.ts';
 import { RunLayerConnection, RunLayerRef } from './run-layer.ts';
@@ -159,6 +159,7 @@ builder.queryFields((t) => ({
       type: RunRef,
       description: 'All runs, newest first unless told otherwise.',
       args: runFilters,
+      ...filtered,
       resolve: (_, args, context) => connection(context, context.store.runs.all, null, args),
     },
     RunConnection,

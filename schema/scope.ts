@@ -3,14 +3,17 @@ import { type Owned, type OrganismRow, owns, type RunRow, type Scope, type Store
 import type { GraphContext } from './builder.ts';
 import { UserProblem } from './user-error.ts';
 
-/** Refuses a request whose token is not good for this. @throws GraphQLError UNAUTHENTICATED, FORBIDDEN */
-export function requireScope({ store: { viewer } }: GraphContext, scope: Scope): void {
-  if (viewer.all || viewer.scopes.includes(scope)) return;
+/** Refuses a request whose token is not good for this, by any of these scopes. @throws GraphQLError UNAUTHENTICATED, FORBIDDEN */
+export function requireScope({ store: { viewer } }: GraphContext, scopes: Scope | readonly Scope[]): void {
+  const good = [scopes].flat();
+  if (viewer.all || good.some((scope) => viewer.scopes.includes(scope))) return;
   throw viewer.kind === 'ANONYMOUS'
     ? new GraphQLError('This needs a token; send one as Authorization: Bearer …', {
         extensions: { code: 'UNAUTHENTICATED' },
       })
-    : new GraphQLError(`This needs a token with the scope ${scope}.`, { extensions: { code: 'FORBIDDEN' } });
+    : new GraphQLError(`This needs a token with the scope ${good.join(' or ')}.`, {
+        extensions: { code: 'FORBIDDEN' },
+      });
 }
 
 /** Refuses a change of what the viewer sees and does not own. @throws UserProblem FORBIDDEN */

@@ -1,14 +1,25 @@
 import { tokenMatches } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { connection } from './connection.ts';
-import { orderedBy } from './filter.ts';
-import { ProjectionFilter, ProjectionTokenOrder, soughtText, soughtTop, TokenMatchEnum } from './filters.ts';
+import { costs } from './cost.ts';
+import { filterCost, orderedBy } from './filter.ts';
+import {
+  checkGrader,
+  graderOfOrder,
+  ProjectionFilter,
+  ProjectionTokenOrder,
+  soughtText,
+  soughtTop,
+  TokenMatchEnum,
+} from './filters.ts';
+import { searchCost } from './limits.ts';
 import { ProjectionTokenConnection, ProjectionTokenRef } from './projection-token.ts';
 
 builder.queryField('tokenSearch', (t) =>
   t.connection(
     {
       type: ProjectionTokenRef,
+      ...costs({ weight: 1 + searchCost, ofArguments: ({ where }) => filterCost(where) }),
       description:
         'Where a text is among the strongest tokens, in projections of every organism: by text, the strongest first, unless told otherwise. totalCount stops at 10,000.',
       args: {
@@ -28,12 +39,15 @@ builder.queryField('tokenSearch', (t) =>
           type: [ProjectionTokenOrder],
           description: orderedBy('by text, the strongest first'),
         }),
+        grader: t.arg.string(graderOfOrder),
       },
-      resolve: (_, { text, match, top, where, ...page }, context) =>
-        connection(context, context.store.tokens.search, null, {
+      resolve(_, { text, match, top, where, ...page }, context) {
+        checkGrader(page);
+        return connection(context, context.store.tokens.search, null, {
           ...page,
           where: { topTokens: { text, match, top }, projection: where },
-        }),
+        });
+      },
     },
     ProjectionTokenConnection,
   ),

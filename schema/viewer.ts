@@ -15,7 +15,7 @@ const ViewerRef = builder.objectRef<Viewer>('Viewer').implement({
     scopes: t.stringList({
       ...costs({ assumedSize: 5 }),
       description:
-        'What they may do, an open set: read, write (register and change things, tags and notes), jobs:run (start and cancel jobs), import, admin (everything).',
+        'What they may do, an open set: read, write (register and change things, tags and notes), jobs:run (start and cancel jobs), import (register things, and no more), admin (everything).',
       resolve: ({ scopes }) => [...scopes],
     }),
   }),

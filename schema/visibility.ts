@@ -90,7 +90,8 @@ mutation<
     return sharedOf(context, subject)?.row ?? row;
   },
   problem(error) {
-    if (error instanceof ForbiddenError) return new UserProblem('FORBIDDEN', sentence(error.message));
+    if (error instanceof ForbiddenError)
+      return new UserProblem('FORBIDDEN', sentence(error.message), ['visibility']);
     if (error instanceof CodedError && error.code === 'INVALID_ARGUMENT')
       return new UserProblem('INVALID', sentence(error.message), ['visibility']);
     return undefined;

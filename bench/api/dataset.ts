@@ -27,12 +27,16 @@ export interface RecordShape {
   positions: number;
   projections: number;
   seed: number;
+  /** Numbers of a vector; as many as usual when left out. */
+  width?: number;
+  /** Tokens of a projection, its own one when left out. */
+  tokens?: number;
 }
 
 /** A run record of this shape; every number follows from the seed. */
 export function recordOf(shape: RecordShape): RunRecord {
   const next = random(shape.seed);
-  const vector = () => Float32Array.from({ length: dModel }, () => next() * 2 - 1);
+  const vector = () => Float32Array.from({ length: shape.width ?? dModel }, () => next() * 2 - 1);
   const digest = (name: string) => sha256(`${name} ${shape.seed}`);
   return {
     spec: { method: 'activation-difference', organism: shape.organismId, seed: shape.seed },
@@ -78,7 +82,11 @@ export function recordOf(shape: RecordShape): RunRecord {
           chosen: i < 2,
           score: next(),
           parameters: { top: 1 },
-          tokens: [{ tokenId: i, text: ` token${i}`, probability: next() }],
+          tokens: Array.from({ length: shape.tokens ?? 1 }, (_, rank) => ({
+            tokenId: i + rank,
+            text: ` token${rank === 0 ? i : Math.floor(1e5 * next())}`,
+            probability: next(),
+          })),
         })),
       })),
     })),
@@ -86,14 +94,14 @@ export function recordOf(shape: RecordShape): RunRecord {
 }
 
 /** What every bench store starts with. */
-export function seedBase(store: Store) {
+export function seedBase(store: Store, width = dModel) {
   const model = store.models.add({
     name: 'bench-base',
     path: '/models/bench-base',
     digest: sha256('bench-base'),
     architecture: 'Qwen3ForCausalLM',
     layers,
-    dModel,
+    dModel: width,
     vocabSize: 150_000,
     parameters: 8_000_000_000,
     dtype: 'bfloat16',

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../lib/package-root.ts';
+import { agentCommand } from './commands/agent.ts';
+import { agreementCommand } from './commands/agreement.ts';
 import { auditCommand } from './commands/audit.ts';
 import { causalCommand } from './commands/causal.ts';
 import { compareCommand } from './commands/compare.ts';
@@ -13,6 +15,7 @@ import { klCommand } from './commands/kl.ts';
 import { organismCommand } from './commands/organism.ts';
 import { patchscopeCommand } from './commands/patchscope.ts';
 import { pcaCommand } from './commands/pca.ts';
+import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { shareCommand } from './commands/share.ts';
 import { showCommand } from './commands/show.ts';
@@ -30,7 +33,10 @@ const commands = [
   showCommand,
   patchscopeCommand,
   gradeCommand,
+  agreementCommand,
+  reportCommand,
   steerCommand,
+  agentCommand,
   generateCommand,
   causalCommand,
   compareCommand,

@@ -10,7 +10,7 @@ import {
 import { aboveNoise } from '../lib/above-noise.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { chosenReading } from '../runs/chosen-reading.ts';
-import { certificateSummary } from './certificate-summary.ts';
+import { certificateSummary } from '../runs/certificate-summary.ts';
 import { findOrganism } from './find-organism.ts';
 import type { TokenRow } from './tokens-table.ts';
 

@@ -1,6 +1,6 @@
 import type { ProjectionVariant, Store } from '../db/index.ts';
 import { overPositions, type OverPositions } from '../graders/index.ts';
-import type { GradedReading, GradedRun } from '../runs/grade.ts';
+import type { GradedReading, GradedRun } from '../runs/graded-readings.ts';
 import { plain } from './plain.ts';
 import { plainTable } from './plain-table.ts';
 

@@ -5,12 +5,12 @@ import { barReporter, silentReporter } from './reporter.ts';
 
 /**
  * Runs work that Ctrl-C ends, with a bar on standard error where that is a terminal.
- * @param result what one of the things that the work stores, each as soon as it is finished, is called
+ * @param result what one of the things that the work stores, each as soon as it is finished, is called; or what is kept when it is interrupted, as a clause
  */
 export async function withProgress<T>(
   label: string,
   work: (options: Required<Pick<WorkOptions, 'signal' | 'onPhase' | 'onProgress'>>) => Promise<T>,
-  result = 'result',
+  result: string | (() => string) = 'result',
 ): Promise<T> {
   const reporter = process.stderr.isTTY ? barReporter(plain(label)) : silentReporter;
   let saved = 0;
@@ -25,8 +25,10 @@ export async function withProgress<T>(
         onProgress: (progress) => reporter.progress(progress),
       }),
     () =>
-      saved === 0
-        ? ''
-        : `${saved} finished ${saved === 1 ? `${result} is` : `${result}s are`} stored, and read when asked again`,
+      typeof result === 'function'
+        ? result()
+        : saved === 0
+          ? ''
+          : `${saved} finished ${saved === 1 ? `${result} is` : `${result}s are`} stored, and read when asked again`,
   ).finally(() => reporter.stop());
 }

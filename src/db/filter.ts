@@ -1,3 +1,4 @@
+import type { StoreSizes } from './store-sizes.ts';
 import type { Viewer } from './visible.ts';
 
 /** A condition as SQL over the list's tables, and what is bound to its named parameters. */
@@ -12,9 +13,22 @@ export type Where = { readonly [field: string]: unknown };
 /** Names a value for binding and gives the parameter that stands for it. */
 export type Bind = (value: string | number) => string;
 
+/** What conditions are made with. */
+export interface Asking {
+  bind: Bind;
+  viewer: Viewer;
+  sizes: StoreSizes;
+}
+
 /** What may be asked of a list: a column, the fields of a row that it belongs to, or a question with its own SQL, which sees no more than the viewer does. */
 export type FilterField =
-  string | { fields: FilterFields } | { condition(asked: Where, bind: Bind, viewer: Viewer): string };
+  | string
+  | { fields: FilterFields }
+  | {
+      condition(asked: Where, asking: Asking): string;
+      /** Rows of other tables that it goes through, about. */
+      looksAt(asked: Where, sizes: StoreSizes): number;
+    };
 export type FilterFields = Readonly<Record<string, FilterField>>;
 
 const comparisons = { eq: '=', ne: '<>', lt: '<', lte: '<=', gt: '>', gte: '>=' } as const;
@@ -48,36 +62,82 @@ const given = (where: Where): [string, unknown][] =>
 export const operations = (column: string, asked: Where, bind: Bind): string[] =>
   given(asked).map(([operator, value]) => operation(column, operator, value, bind));
 
-const all = (parts: readonly string[]): string => (parts.length === 0 ? 'true' : parts.join(' and '));
+const all = (parts: readonly string[]): string => (parts.length === 0 ? 'true' : together(parts, 'and'));
+
+/** What is asked twice is asked once. */
+const together = (parts: readonly string[], by: 'and' | 'or'): string => [...new Set(parts)].join(` ${by} `);
 
 /**
  * The condition of a filter. A comparison with a value that is null does not hold, and `not` is true of whatever does not match,
  * so a row always matches either a filter or its `not`. Every value is bound; names and operators come from the table of fields.
  */
-export function condition(where: Where | null | undefined, fields: FilterFields, viewer: Viewer): Condition {
+export function condition(
+  where: Where | null | undefined,
+  fields: FilterFields,
+  { viewer, sizes }: Omit<Asking, 'bind'>,
+): Condition {
   const parameters: Condition['parameters'] = {};
+  const names = new Map<string | number, string>();
+  // One name for each value, so that equal questions are equal SQL.
   const bind: Bind = (value) => {
-    const name = `where${Object.keys(parameters).length}`;
-    parameters[name] = value;
+    let name = names.get(value);
+    if (name === undefined) {
+      names.set(value, (name = `where${names.size}`));
+      parameters[name] = value;
+    }
     return `@${name}`;
   };
-  return { sql: where ? matches(where, fields, bind, viewer) : 'true', parameters };
+  return { sql: where ? matches(where, fields, { bind, viewer, sizes }) : 'true', parameters };
 }
 
-export function matches(where: Where, fields: FilterFields, bind: Bind, viewer: Viewer): string {
+export function matches(where: Where, fields: FilterFields, asking: Asking): string {
   const parts = given(where).map(([name, asked]) => {
-    if (name === 'and')
-      return all((asked as Where[]).map((part) => `(${matches(part, fields, bind, viewer)})`));
+    if (name === 'and') return all((asked as Where[]).map((part) => `(${matches(part, fields, asking)})`));
     if (name === 'or') {
-      return `(${(asked as Where[]).map((part) => `(${matches(part, fields, bind, viewer)})`).join(' or ') || 'false'})`;
+      const ways = (asked as Where[]).map((part) => `(${matches(part, fields, asking)})`);
+      return `(${together(ways, 'or') || 'false'})`;
     }
-    if (name === 'not') return `((${matches(asked as Where, fields, bind, viewer)}) is not true)`;
+    if (name === 'not') return `((${matches(asked as Where, fields, asking)}) is not true)`;
     const field = fields[name];
     if (field === undefined) throw new Error(`no filter ${name}`);
-    if (typeof field === 'string') return all(operations(field, asked as Where, bind));
+    if (typeof field === 'string') return all(operations(field, asked as Where, asking.bind));
     return 'fields' in field
-      ? `(${matches(asked as Where, field.fields, bind, viewer)})`
-      : field.condition(asked as Where, bind, viewer);
+      ? `(${matches(asked as Where, field.fields, asking)})`
+      : field.condition(asked as Where, asking);
   });
   return all(parts);
+}
+
+/** Rows of other tables that a filter goes through, about; equal questions once. */
+export function rowsLookedAt(
+  where: Where | null | undefined,
+  fields: FilterFields,
+  sizes: StoreSizes,
+): number {
+  const asked = new Map<string, number>();
+  const counts = new Map<string, number>();
+  const once: StoreSizes = {
+    ...sizes,
+    tokensWithText(text) {
+      const known = counts.get(text) ?? sizes.tokensWithText(text);
+      counts.set(text, known);
+      return known;
+    },
+  };
+  const visit = (part: Where, under: FilterFields, path: string): void => {
+    for (const [name, value] of given(part)) {
+      if (name === 'and' || name === 'or')
+        (value as Where[]).forEach((member) => void visit(member, under, path));
+      else if (name === 'not') visit(value as Where, under, path);
+      else {
+        const field = under[name];
+        if (typeof field !== 'object') continue;
+        const place = `${path}.${name}`;
+        if ('fields' in field) visit(value as Where, field.fields, place);
+        else asked.set(`${place} ${JSON.stringify(value)}`, field.looksAt(value as Where, once));
+      }
+    }
+  };
+  if (where) visit(where, fields, '');
+  return [...asked.values()].reduce((sum, rows) => sum + rows, 0);
 }

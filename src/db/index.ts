@@ -6,12 +6,17 @@ export type { Where } from './filter.ts';
 export {
   diffVectorFields,
   diffVectorSorts,
+  gradeFields,
+  graderFields,
+  graderSorts,
+  gradeSorts,
   organismFields,
   organismSorts,
   projectionFields,
   projectionSorts,
   runFields,
   runSorts,
+  sortedCharacters,
   tokenSorts,
 } from './filters.ts';
 export {
@@ -27,8 +32,10 @@ export {
 export type { LayerRecord, ProjectionRecord, RunRecord, VectorRecord } from './run-record.ts';
 export { tokenMatches, type TokenMatch } from './token-texts.ts';
 export { openStore, type Store, type Stores } from './store.ts';
-export { anonymous, bearer, type Owned, owner, owns, type Viewer } from './visible.ts';
+export { anonymous, bearer, type Owned, owner, owns, sightOf, type Viewer } from './visible.ts';
 export type { NewToken, Presented, TokenRow } from './stores/access-tokens.ts';
+export type { AgentMessageRow, NewAgentMessage } from './stores/agent-messages.ts';
+export { type AgentRunRow, agentRunKey, type AgentRunSpec, type AgentSpent } from './stores/agent-runs.ts';
 export type { AuditEvent, AuditRow } from './stores/audit.ts';
 export { type SharedKind, sharedKinds, type Sharing } from './stores/sharing.ts';
 export type { TeamRow } from './stores/teams.ts';
@@ -40,7 +47,9 @@ export { mapStatistics, type DiffVectorRow, type HeatMap, type MapStatistic } fr
 export type { DivergenceRow, NewDivergence } from './stores/divergences.ts';
 export type { ExchangeRow } from './stores/exchanges.ts';
 export type { GraderRow, NewGrader } from './stores/graders.ts';
+export type { AskedGraded } from './stores/projections.ts';
 export type { GradeRow, GradeSpec, GradeSubject, NewGrade } from './stores/grades.ts';
+export type { HypothesisRow } from './stores/hypotheses.ts';
 export { IdempotencyConflictError } from './stores/idempotency-keys.ts';
 export {
   type Claim,
@@ -59,6 +68,7 @@ export type { NewOrganism, OrganismRow } from './stores/organisms.ts';
 export type { NewPrincipalComponents, PrincipalComponentsRow } from './stores/principal-components.ts';
 export type { ProjectionTokenRow } from './stores/projection-tokens.ts';
 export type { NewProjection, ProjectionRow, ProjectionSpec } from './stores/projections.ts';
+export type { OrganismRelevance, PlaceRelevance, RelevanceSpec } from './stores/relevance.ts';
 export type { RunLayerRow } from './stores/run-layers.ts';
 export type { RunPlace } from './stores/run-vectors.ts';
 export type { RunRow } from './stores/runs.ts';
@@ -71,6 +81,16 @@ export type {
   SteeringSpec,
 } from './stores/steering-experiments.ts';
 export type { DiffHead, VectorHead, VectorRow } from './stores/vectors.ts';
+export { type AgentCall, type AgentRole, agentRoles } from './tables/agent-messages.ts';
+export {
+  type AgentKind,
+  agentKinds,
+  type AgentPair,
+  agentPairs,
+  type AgentState,
+  agentStates,
+} from './tables/agent-runs.ts';
+export { type HypothesisStatus, hypothesisStatuses } from './tables/hypotheses.ts';
 export {
   causalControls,
   causalDirections,

@@ -19,6 +19,9 @@ import { vectorKinds, type VectorKind } from './tables/vector-data.ts';
  *   similarity   3f2a….L3.P2.steering.fluency.90c1….steered.training.90c1…
  *   grade        3f2a….L3.P2.logit-lens.diff.promoted.grade.offline-relevance.90c1…    of a projection or a sample
  *   grader       offline-relevance.90c1…
+ *   agent run    3f2a…                  first 20 hex digits of the SHA-256 of what was asked
+ *   message      3f2a….M0
+ *   hypothesis   3f2a….H1               graded as projections and samples are
  */
 export const runKey = (spec: JsonObject): string => sha256(canonicalJson(spec)).slice(0, 20);
 
@@ -134,6 +137,16 @@ export function splitSimilarityKey(key: string) {
   return experiment === undefined || group === undefined || other === undefined || parametersKey === undefined
     ? undefined
     : { experiment, group: constant(group), other: constant(other), parametersKey };
+}
+
+export function splitAgentMessageKey(key: string) {
+  const [, agentRun, number] = /^([0-9a-f]{20})\.M(0|[1-9]\d{0,8})$/.exec(key) ?? [];
+  return agentRun === undefined ? undefined : { agentRun, number: Number(number) };
+}
+
+export function splitHypothesisKey(key: string) {
+  const [, agentRun, number] = /^([0-9a-f]{20})\.H([1-9]\d{0,8})$/.exec(key) ?? [];
+  return agentRun === undefined ? undefined : { agentRun, number: Number(number) };
 }
 
 export function splitGradeKey(key: string) {

@@ -1,6 +1,8 @@
 import { getTableColumns, getTableName, type InferSelectModel, type SQLiteTable } from './drizzle.ts';
 import type { Connection } from './connection.ts';
-import { condition, type FilterFields, type Where } from './filter.ts';
+import { condition, type FilterFields, rowsLookedAt, type Where } from './filter.ts';
+import { neededJoins } from './joins.ts';
+import { storeSizes } from './store-sizes.ts';
 import { rowReader, selectList } from './table-sql.ts';
 import { anonymous, bindings, type Viewer } from './visible.ts';
 
@@ -38,6 +40,8 @@ export interface Listing<Parent, Filters, Row> {
   sortValues(filters: Filters): SortValue[];
   page(parent: Parent, filters: Filters, request: PageRequest): Page<Row>;
   count(parent: Parent, filters: Filters): number;
+  /** Rows that a page or a count may go through without showing them, about: what no `first` bounds. */
+  looksAt(parent: Parent, filters: Filters): number;
 }
 
 /** Something that a list can be ordered by when it is asked for: SQL over the list's tables. */
@@ -73,14 +77,18 @@ export interface ListingOptions<T extends SQLiteTable, Parent, Filters, Row> {
   row(columns: InferSelectModel<T>, parent: Parent): Row;
   /** All rows of a page at once, where they have something in common to look up. */
   rows?(columns: InferSelectModel<T>[], parent: Parent): Row[];
-  /** Tables that `where`, `fields` and `sorts` need beside the list's own, as SQL. Joined where they may be needed. */
+  /** Tables that `where`, `fields` and `sorts` need beside the list's own, as SQL; see `neededJoins`. */
   joins?: string;
-  /** `always`: the list's own condition or order needs the joins. Else they are there when a condition or an order is asked for. */
-  joined?: 'always' | 'asked';
   fields?: FilterFields;
   sorts?: Readonly<Record<string, Sort>>;
   /** Counting stops here. */
   mostCounted?: number;
+  /** Whether a condition that is always asked finds the rows by an index, so that only those are gone through. */
+  found?: boolean;
+  /** Whether a list of one thing may be as long as that of everything. */
+  long?: boolean;
+  /** Another table that `where` goes through for who does not see everything. */
+  through?: string;
 }
 
 interface Term extends Sort {
@@ -176,15 +184,17 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
 
   /** FROM and WHERE under these filters, with everything bound but the edges. */
   const rowsUnder = (parent: Parent, filters: Filters) => {
-    const { where, orderBy } = askedOf(filters);
-    const asked = condition(where, fields, viewer);
-    const joined = options.joined === 'always' || where || orderBy?.length;
+    const { where } = askedOf(filters);
+    const asked = condition(where, fields, { viewer, sizes });
+    const sql = `where (${options.where}) and (${asked.sql})`;
+    const named = [sql, ...termsOf(filters).map((term) => term.sql)].join(' ');
     return {
-      from: `from "${tableName}" ${joined ? (options.joins ?? '') : ''} where (${options.where}) and (${asked.sql})`,
+      from: `from "${tableName}" ${neededJoins(options.joins ?? '', named)} ${sql}`,
       bound: { ...viewed, ...parameters(parent, filters), ...asked.parameters },
     };
   };
 
+  const sizes = storeSizes(sqlite);
   const prepare = (sql: string) => sqlite.prepareAsked(sql);
   const edge = (terms: Term[], side: Side, bound: string, key: SortKey): string =>
     lies(
@@ -205,6 +215,14 @@ export function listing<T extends SQLiteTable, Parent, Filters extends object, R
         ? `select count(*) as total from (select 1 ${from} limit ${options.mostCounted})`
         : `select count(*) as total ${from}`;
       return (prepare(sql).get(bound) as { total: number }).total;
+    },
+    looksAt(parent, filters) {
+      const { where, orderBy } = askedOf(filters);
+      // Lists of one thing are short, and have an index. Those of everything may be gone through for what is rare.
+      const all = parent === null || options.long;
+      const through = all && !options.found && (where || orderBy?.length || !viewer.all);
+      const others = options.through !== undefined && !viewer.all ? sizes.rows(options.through) : 0;
+      return (through ? sizes.rows(tableName) : 0) + others + rowsLookedAt(where, fields, sizes);
     },
     page(parent, filters, { first, last, after, before }) {
       const terms = termsOf(filters);

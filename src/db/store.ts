@@ -6,14 +6,17 @@ import { administration } from './administration.ts';
 import { openDatabase, type OpenOptions } from './client.ts';
 import { Connection } from './connection.ts';
 import { accessTokenStore } from './stores/access-tokens.ts';
+import { agentMessageStore } from './stores/agent-messages.ts';
+import { agentRunStore } from './stores/agent-runs.ts';
 import { auditLog, auditStore } from './stores/audit.ts';
 import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
 import { diffVectorStore } from './stores/diff-vectors.ts';
 import { divergenceStore } from './stores/divergences.ts';
-import { exchangeStore } from './stores/exchanges.ts';
+import { exchangeStore, gradeExchangeStore } from './stores/exchanges.ts';
 import { graderStore } from './stores/graders.ts';
 import { gradeStore } from './stores/grades.ts';
+import { hypothesisStore } from './stores/hypotheses.ts';
 import { idempotencyKeyStore } from './stores/idempotency-keys.ts';
 import { jobStore, type JobRow } from './stores/jobs.ts';
 import { modelStore } from './stores/models.ts';
@@ -22,6 +25,7 @@ import { organismStore } from './stores/organisms.ts';
 import { principalComponentsStore } from './stores/principal-components.ts';
 import { projectionTokenStore } from './stores/projection-tokens.ts';
 import { projectionStore } from './stores/projections.ts';
+import { relevanceStore } from './stores/relevance.ts';
 import { runLayerStore } from './stores/run-layers.ts';
 import { runStore } from './stores/runs.ts';
 import { runVectorStore } from './stores/run-vectors.ts';
@@ -97,14 +101,16 @@ function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) 
   const runs = runStore(sqlite, viewer, organisms, models);
   const layers = runLayerStore(sqlite, runs);
   const diffVectors = diffVectorStore(sqlite, viewer, layers);
-  const projections = projectionStore(sqlite, viewer, diffVectors);
+  const graders = graderStore(sqlite, viewer);
+  const projections = projectionStore(sqlite, viewer, diffVectors, graders);
   const steering = steeringExperimentStore(sqlite, diffVectors);
   const samples = sampleStore(sqlite, steering);
-  const graders = graderStore(sqlite, viewer);
+  const agentRuns = agentRunStore(sqlite, viewer);
+  const hypotheses = hypothesisStore(sqlite, agentRuns);
   return {
     /** Whose stores these are. */
     viewer,
-    /** Signs the cursors of lists of this file: the same after a restart and in every copy. */
+    /** Seals the cursors of lists of this file: the same after a restart and in every copy. */
     cursorKey: createSecretKey(
       sqlite.pluck("select value from store_keys where name = 'cursor'").get() as Buffer,
     ),
@@ -117,11 +123,16 @@ function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) 
     runVectors: runVectorStore(sqlite),
     vectors: vectorStore(sqlite, viewer, diffVectors, checked),
     projections,
-    tokens: projectionTokenStore(sqlite, viewer, projections),
+    tokens: projectionTokenStore(sqlite, viewer, projections, graders),
     steering,
     samples,
     graders,
-    grades: gradeStore(sqlite, viewer, graders, projections, samples),
+    grades: gradeStore(sqlite, viewer, graders, projections, samples, hypotheses),
+    agentRuns,
+    agentMessages: agentMessageStore(sqlite, agentRuns),
+    hypotheses,
+    gradeExchanges: gradeExchangeStore(sqlite, viewer),
+    relevance: relevanceStore(sqlite, viewer),
     similarities: similarityStore(sqlite, steering),
     causalEffects: causalEffectStore(sqlite, diffVectors),
     divergences: divergenceStore(sqlite, runs),

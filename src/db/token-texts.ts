@@ -33,14 +33,60 @@ export function tokenWriter(sqlite: Connection): () => WriteToken {
   };
 }
 
-/** SQL for "the token's text, a column of projection_tokens, is or has this". Case and spaces count. */
-export function textMatches(column: string, text: string, match: TokenMatch, bind: Bind): string {
-  const given = bind(text);
-  if (match === 'EXACT') return `${column} = ${given}`;
-  if (match === 'STARTS_WITH') return `${column} >= ${given} and ${column} < ${given} || char(0x10ffff)`;
+/**
+ * SQL for "the token's text, a column of projection_tokens, is or has this". Case and spaces count. A text that is common is looked
+ * for in the tokens as they come; a rare one by the texts that have it.
+ */
+export function textMatches(
+  column: string,
+  text: string,
+  match: TokenMatch,
+  { bind, common }: { bind: Bind; common: boolean },
+): string {
+  if (match !== 'CONTAINS') return isOrStarts(column, text, match, bind);
+  return common
+    ? `instr(${column}, ${bind(text)}) > 0`
+    : `${column} in (select text from token_texts where ${has('text', text, bind)})`;
+}
+
+function isOrStarts(column: string, text: string, match: 'EXACT' | 'STARTS_WITH', bind: Bind): string {
+  if (match === 'EXACT') return `${column} = ${bind(text)}`;
+  const end = afterAll(text);
+  return `${column} >= ${bind(text)}${end === undefined ? '' : ` and ${column} < ${bind(end)}`}`;
+}
+
+/** The least text, by code points, that comes after all that start with this one; undefined where every later text does. */
+function afterAll(text: string): string | undefined {
+  const points = [...text].map((character) => character.codePointAt(0) as number);
+  while (points.at(-1) === 0x10ffff) points.pop();
+  const last = points.pop();
+  if (last === undefined) return undefined;
+  const next = last === 0xd7ff ? 0xe000 : last + 1; // between them lie no characters
+  return String.fromCodePoint(...points, next);
+}
+
+/** SQL for "this text of token_texts has that in it". */
+function has(column: string, text: string, bind: Bind): string {
   const candidates =
-    [...text].length < trigram
+    [...text].length < trigram || text.includes('\0') // FTS5 takes a string to end there
       ? ''
-      : `id in (select rowid from token_texts_trigrams where token_texts_trigrams match ${bind(`"${text.replaceAll('"', '""')}"`)}) and`;
-  return `${column} in (select text from token_texts where ${candidates} instr(text, ${given}) > 0)`;
+      : `id in (select rowid from token_texts_trigrams where token_texts_trigrams match ${bind(`"${text.replaceAll('"', '""')}"`)}) and `;
+  return `${candidates}instr(${column}, ${bind(text)}) > 0`;
+}
+
+/** Texts that match, from which on a text is common. */
+const commonTexts = 1_000;
+
+/** Whether many texts of tokens match. One text alone is never common: its index finds the best of its tokens first. */
+export function isCommon(sqlite: Connection, text: string, match: TokenMatch): boolean {
+  if (match === 'EXACT') return false;
+  const parameters: Record<string, string | number> = {};
+  const bind: Bind = (value) => {
+    const name = `p${Object.keys(parameters).length}`;
+    parameters[name] = value;
+    return `@${name}`;
+  };
+  const matching = match === 'CONTAINS' ? has('text', text, bind) : isOrStarts('text', text, match, bind);
+  const sql = `select count(*) from (select 1 from token_texts where ${matching} limit ${commonTexts})`;
+  return (sqlite.pluck(sql).get(parameters) as number) === commonTexts;
 }

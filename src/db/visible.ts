@@ -34,6 +34,10 @@ export const bearer = (token: { id: number; teamId: number | null; scopes: reado
 export const bindings = ({ all, kind, teamId, tokenId }: Viewer): Record<string, number | null> =>
   all || kind !== 'TOKEN' ? {} : { viewerTeam: teamId, viewerToken: tokenId };
 
+/** What a viewer sees, as text: equal for those who see the same of every store. */
+export const sightOf = ({ all, kind, teamId, tokenId }: Viewer): string =>
+  all ? 'all' : kind === 'TOKEN' ? `team ${teamId} token ${tokenId}` : 'shared';
+
 /** SQL for "this viewer may see the row of `table` that has been found by its key". `table`: organisms, models or corpora, or an alias of one. */
 export function visible({ all, kind }: Viewer, table: string): string {
   if (all) return 'true';

@@ -8,19 +8,39 @@ export type Scale = 'NOMINAL' | 'ORDINAL' | 'INTERVAL';
  * @returns −1 to 1; null without items, and where both say the same label of everything, which shows nothing
  */
 export function cohensKappa<Label>(pairs: readonly (readonly [Label, Label])[]): number | null {
-  const n = pairs.length;
-  const [own, other] = [0, 1].map((side) => {
-    const counts = new Map<Label, number>();
-    for (const pair of pairs) {
-      const label = pair[side] as Label;
-      counts.set(label, (counts.get(label) ?? 0) + 1);
-    }
-    return counts;
-  }) as [Map<Label, number>, Map<Label, number>];
-  const observed = pairs.filter(([a, b]) => a === b).length / n;
-  let expected = 0;
-  for (const [label, count] of own) expected += (count / n) * ((other.get(label) ?? 0) / n);
-  const kappa = (observed - expected) / (1 - expected);
+  const labels = [...new Set(pairs.flat())];
+  const table = squareTable(labels.length);
+  const index = new Map(labels.map((label, i) => [label, i]));
+  for (const [a, b] of pairs) addTo(table, labels.length, index.get(a) ?? 0, index.get(b) ?? 0, 1);
+  return kappaOfTable(table, labels.length);
+}
+
+/** Counts of pairs of labels, [size][size] row by row. */
+export type SquareTable = Float64Array;
+export const squareTable = (size: number): SquareTable => new Float64Array(size * size);
+export const addTo = (
+  table: SquareTable,
+  size: number,
+  row: number,
+  column: number,
+  weight: number,
+): void => {
+  table[row * size + column] = (table[row * size + column] ?? 0) + weight;
+};
+
+/** The same from how often each pair of labels came: rows one grader's, columns the other's. */
+export function kappaOfTable(table: SquareTable, size: number): number | null {
+  const [rows, columns] = [new Float64Array(size), new Float64Array(size)];
+  let [n, equal] = [0, 0];
+  table.forEach((count, i) => {
+    const [row, column] = [Math.floor(i / size), i % size];
+    rows[row] = (rows[row] ?? 0) + count;
+    columns[column] = (columns[column] ?? 0) + count;
+    n += count;
+    if (row === column) equal += count;
+  });
+  const expected = rows.reduce((sum, count, i) => sum + (count / n) * ((columns[i] ?? 0) / n), 0);
+  const kappa = (equal / n - expected) / (1 - expected);
   return Number.isFinite(kappa) ? kappa : null;
 }
 
@@ -40,26 +60,41 @@ export function krippendorffsAlpha(
   ).filter(({ length }) => length >= 2);
   const values = [...new Set(units.flat())].sort((a, b) => a - b);
   const index = new Map(values.map((value, i) => [value, i]));
-  const at = (value: number) => index.get(value) as number;
-
-  // Coincidences: every ordered pair within an item, weighted so that an item counts as its labels.
-  const coincidences = values.map(() => values.map(() => 0));
+  const coincidences = squareTable(values.length);
   for (const unit of units)
-    unit.forEach((a, i) => {
-      unit.forEach((b, j) => {
-        if (i === j) return;
-        const row = coincidences[at(a)] as number[];
-        row[at(b)] = (row[at(b)] ?? 0) + 1 / (unit.length - 1);
-      });
+    addCoincidences(
+      coincidences,
+      values.length,
+      unit.map((value) => index.get(value) as number),
+    );
+  return alphaOfCoincidences(coincidences, values, scale);
+}
+
+/** Adds the labels of one item: every ordered pair within it, weighted so that an item counts as its labels. */
+export function addCoincidences(table: SquareTable, size: number, unit: readonly number[]): void {
+  unit.forEach((a, i) => {
+    unit.forEach((b, j) => {
+      if (i !== j) addTo(table, size, a, b, 1 / (unit.length - 1));
     });
-  const totals = coincidences.map((row) => row.reduce((sum, count) => sum + count, 0));
+  });
+}
+
+/** The same from the coincidences of rising values. */
+export function alphaOfCoincidences(
+  coincidences: SquareTable,
+  values: readonly number[],
+  scale: Scale,
+): number | null {
+  const size = values.length;
+  const totals = values.map((_, a) =>
+    coincidences.subarray(a * size, (a + 1) * size).reduce((x, y) => x + y, 0),
+  );
   const all = totals.reduce((sum, count) => sum + count, 0);
   const distance = distances(values, totals, scale);
-
   let [observed, expected] = [0, 0];
-  for (let a = 0; a < values.length; a++)
-    for (let b = 0; b < values.length; b++) {
-      observed += (coincidences[a]?.[b] ?? 0) * distance(a, b);
+  for (let a = 0; a < size; a++)
+    for (let b = 0; b < size; b++) {
+      observed += (coincidences[a * size + b] ?? 0) * distance(a, b);
       expected += ((totals[a] ?? 0) * (totals[b] ?? 0) * distance(a, b)) / (all - 1);
     }
   const alpha = 1 - observed / expected;

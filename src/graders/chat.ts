@@ -1,8 +1,21 @@
 import type { JsonObject } from '../lib/canonical-json.ts';
 
+/** A call of a function, under an id by which its result is told. */
+export interface ToolCall {
+  id: string;
+  name: string;
+  /** JSON or not. */
+  arguments: string;
+}
+
 export interface Message {
-  role: 'system' | 'user' | 'assistant';
+  /** `tool`: the result of a call. */
+  role: 'system' | 'user' | 'assistant' | 'tool';
   content: string;
+  /** Of an assistant. */
+  calls?: readonly ToolCall[];
+  /** Of a tool. */
+  callId?: string;
 }
 
 /** A function that a reply may call: the form its verdict has to have. */
@@ -21,6 +34,8 @@ export interface ChatRequest {
   temperature: number | null;
   /** The function to call; null asks for text. */
   verdict: VerdictForm | null;
+  /** Functions that a reply may call, or, beside a verdict, that earlier ones called. */
+  tools?: readonly VerdictForm[] | undefined;
 }
 
 export interface Usage {

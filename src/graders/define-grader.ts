@@ -25,13 +25,15 @@ export interface Grader<Verdict, Context = undefined> {
   readonly prompt: PromptFile;
   /** The function a reply calls, where the provider can. */
   form(context: Context): VerdictForm;
+  /** A verdict that stands for any, where questions are only counted. */
+  placeholder(context: Context): Verdict;
   /** Pure and total. */
   parse(reply: ChatReply, context: Context, how: { rule: ReplyRule; form: ReplyForm }): Parsed<Verdict>;
 }
 
 interface Definition<Verdict, Arguments, Context> extends Pick<
   Grader<Verdict, Context>,
-  'name' | 'version' | 'summary' | 'labels' | 'prompt' | 'form'
+  'name' | 'version' | 'summary' | 'labels' | 'prompt' | 'form' | 'placeholder'
 > {
   /** Arguments of the function; strict. */
   readonly arguments: z.ZodType<Arguments>;
@@ -47,9 +49,9 @@ interface Definition<Verdict, Arguments, Context> extends Pick<
 export function defineGrader<Verdict, Arguments, Context = undefined>(
   definition: Definition<Verdict, Arguments, Context>,
 ): Grader<Verdict, Context> {
-  const { name, version, summary, labels, prompt, form } = definition;
+  const { name, version, summary, labels, prompt, form, placeholder } = definition;
   return {
-    ...{ name, version, summary, labels, prompt, form },
+    ...{ name, version, summary, labels, prompt, form, placeholder },
     parse(reply, context, how) {
       const inText = definition.verdictsIn(reply.text.replace(/\r\n?/g, '\n'), context);
       if (how.rule === 'COMPAT') {

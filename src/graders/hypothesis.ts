@@ -16,6 +16,7 @@ export const hypothesis = defineGrader<number, z.infer<typeof given>>({
   summary: 'How much of what a finetune taught a hypothesis has found out, from 1 to 5.',
   labels: ['1', '2', '3', '4', '5'],
   prompt: promptFile('hypothesis.md', rubricsFile),
+  placeholder: () => 1,
   form: () => ({
     name: 'give_score',
     description: 'The score that the rubric gives the hypothesis.',

@@ -5,9 +5,10 @@ import { tokenRelevance } from './relevance/token-relevance.ts';
 import { scaleTournament } from './scale-tournament.ts';
 
 export { cohensKappa, krippendorffsAlpha, type Scale } from './agreement.ts';
+export { agreementBetween, type Agreement, type Coefficient, type Judgement } from './agreement-between.ts';
 export type { Limits, Spent } from './allowance.ts';
 export type { CanaryReport } from './canary.ts';
-export type { ChatReply, ChatRequest, Message, Provider, VerdictForm } from './chat.ts';
+export type { ChatReply, ChatRequest, Message, Provider, ToolCall, VerdictForm } from './chat.ts';
 export {
   coherence,
   type CoherenceBatch,
@@ -56,7 +57,7 @@ export {
 export { tokenRelevance } from './relevance/token-relevance.ts';
 export type { AgreementRule, RelevanceLabel } from './relevance/votes.ts';
 export { type Rubric, rubricOf, rubrics } from './rubrics.ts';
-export { type Answered, type Question, Runner, type RunnerOptions } from './runner.ts';
+export { type Answered, type Plan, type Question, Runner, type RunnerOptions } from './runner.ts';
 export {
   scaleByTournament,
   scaleTournament,

@@ -1,4 +1,5 @@
 import { canonicalJson, type JsonObject } from '../lib/canonical-json.ts';
+import { CodedError } from '../lib/coded-error.ts';
 import { sha256 } from '../lib/sha256.ts';
 import { Allowance, type Limits, type Spent, type Tokens } from './allowance.ts';
 import type { ChatReply, ChatRequest, Provider } from './chat.ts';
@@ -26,6 +27,21 @@ export interface RunnerOptions {
   clock?: Clock | undefined;
   /** Uniform in [0, 1), for spreading retries. */
   random?: (() => number) | undefined;
+  /** Asks nobody and keeps nothing: counts what would be asked if every new question were answered as it should be. */
+  dryRun?: boolean | undefined;
+  /** Told of every reply, known ones included, and how many questions wait for theirs. */
+  onAnswer?: ((answered: Answered, waiting: number) => void) | undefined;
+}
+
+/** What questions would come to, at most where replies bring verdicts: a reply that cannot be used is asked for again. */
+export interface Plan {
+  /** Calls, and questions whose replies are known and cost nothing. */
+  calls: number;
+  known: number;
+  /** Tokens at most: of prompts their bytes, of replies their maximum. */
+  most: Tokens;
+  /** Null without prices. */
+  money: number | null;
 }
 
 export interface Answered {
@@ -57,9 +73,15 @@ export class Runner {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #underWay = new Map<string, Promise<Answered>>();
+  readonly #dryRun: boolean;
+  readonly #onAnswer: RunnerOptions['onAnswer'];
+  /** Keys of what a dry run would ask, and of what it found known. */
+  readonly #planned = { new: new Map<string, Tokens>(), known: new Set<string>() };
+  readonly #ending = new AbortController();
 
   /** @throws CodedError INVALID_ARGUMENT for limits that make no sense */
-  constructor({ provider, limits = {}, exchanges, retry, rule, clock = wallClock, random }: RunnerOptions) {
+  constructor({ limits = {}, clock = wallClock, ...options }: RunnerOptions) {
+    const { provider, exchanges, retry, rule, random } = options;
     this.provider = provider;
     this.rule = rule ?? 'EXACT';
     this.#allowance = new Allowance(limits, clock);
@@ -67,11 +89,34 @@ export class Runner {
     this.#retry = { ...defaultRetry, ...retry };
     this.#clock = clock;
     this.#random = random ?? Math.random;
+    this.#dryRun = options.dryRun ?? false;
+    this.#onAnswer = options.onAnswer;
   }
 
   /** Of this runner; what came from the store cost nothing. */
   get spent(): Spent {
     return this.#allowance.spent;
+  }
+
+  /** Of a dry run. */
+  get plan(): Plan {
+    const asked = [...this.#planned.new.values()];
+    const most = {
+      prompt: asked.reduce((sum, { prompt }) => sum + prompt, 0),
+      completion: asked.reduce((sum, { completion }) => sum + completion, 0),
+    };
+    return {
+      calls: asked.length,
+      known: this.#planned.known.size,
+      most,
+      money: this.#allowance.price(most),
+    };
+  }
+
+  /** Ends it: no call is made from now on. Waits for those under way, whose replies are kept since they are paid for. */
+  async end(): Promise<void> {
+    this.#ending.abort(new CodedError('CANCELLED', 'nothing is asked any more'));
+    await Promise.allSettled(this.#underWay.values());
   }
 
   /** How graders' replies bring their verdicts: as published in COMPAT, by a call where the provider can otherwise. */
@@ -98,7 +143,9 @@ export class Runner {
       }),
       { sample, signal },
     );
-    return { ...answered, parsed: grader.parse(answered.exchange.reply, context, { rule, form }) };
+    const { key, reply } = answered.exchange;
+    if (this.#planned.new.has(key)) return { ...answered, parsed: { verdict: grader.placeholder(context) } };
+    return { ...answered, parsed: grader.parse(reply, context, { rule, form }) };
   }
 
   /**
@@ -110,7 +157,7 @@ export class Runner {
     compose: (delimiter: string) => ChatRequest,
     { sample = {}, signal }: { sample?: JsonObject; signal?: AbortSignal | undefined } = {},
   ): Promise<Answered> {
-    signal?.throwIfAborted();
+    this.#untilEnd(signal).throwIfAborted();
     const { provider } = this;
     const key = sha256(
       canonicalJson({
@@ -134,7 +181,9 @@ export class Runner {
     }
     const asking = this.#answer(key, grader, compose, signal).finally(() => this.#underWay.delete(key));
     this.#underWay.set(key, asking);
-    return asking;
+    const answered = await asking;
+    this.#onAnswer?.(answered, this.#underWay.size);
+    return answered;
   }
 
   async #answer(
@@ -144,13 +193,20 @@ export class Runner {
     signal: AbortSignal | undefined,
   ): Promise<Answered> {
     const known = await this.#exchanges.get(key);
-    if (known) return { exchange: known, cached: true };
+    if (known) {
+      this.#planned.known.add(key);
+      return { exchange: known, cached: true };
+    }
     const { provider } = this;
     const request = compose(newDelimiter());
+    if (this.#dryRun) {
+      this.#planned.new.set(key, worstOf(request));
+      return { exchange: unasked(key, grader, provider, request), cached: false };
+    }
     const { value, attempts } = await withRetries(() => this.#call(request, signal), this.#retry, {
       clock: this.#clock,
       random: this.#random,
-      signal,
+      signal: this.#untilEnd(signal),
     });
     const { reply, durationMs, cost } = value;
     const exchange: Exchange = {
@@ -173,10 +229,15 @@ export class Runner {
     return { exchange, cached: false };
   }
 
+  #untilEnd(signal: AbortSignal | undefined): AbortSignal {
+    const ending = this.#ending.signal;
+    return signal ? AbortSignal.any([signal, ending]) : ending;
+  }
+
   /** One attempt, within the limits. */
   async #call(request: ChatRequest, signal: AbortSignal | undefined) {
     const worst = worstOf(request);
-    const ticket = await this.#allowance.take(worst, signal);
+    const ticket = await this.#allowance.take(worst, this.#untilEnd(signal));
     const started = this.#clock.now();
     let took: Tokens | 'WORST' = 'WORST';
     try {
@@ -191,6 +252,36 @@ export class Runner {
     }
   }
 }
+
+/** What a dry run has in place of an exchange. */
+const unasked = (
+  key: string,
+  { name, version, promptDigest }: GraderIdentity,
+  provider: Provider,
+  request: ChatRequest,
+): Exchange => ({
+  key,
+  grader: name,
+  graderVersion: version,
+  promptDigest,
+  provider: provider.name,
+  endpoint: provider.endpoint,
+  model: provider.model,
+  answeredBy: '',
+  request: provider.body(request),
+  reply: {
+    text: '',
+    calls: [],
+    finish: null,
+    model: '',
+    usage: { promptTokens: null, completionTokens: null },
+    raw: {},
+  },
+  at: '',
+  durationMs: 0,
+  attempts: 0,
+  cost: null,
+});
 
 /** The most tokens a request can take: a token is a byte at least, and a message has a frame. */
 function worstOf({ messages, maxTokens, verdict }: ChatRequest): Tokens {

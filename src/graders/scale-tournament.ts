@@ -31,6 +31,7 @@ export const scaleTournament = defineGrader<ScaleVerdict, z.infer<typeof given>,
   summary: 'At which scale the tokens of a reading make the most sense, and which of them belong together.',
   labels: [],
   prompt: promptFile('scale-tournament.md'),
+  placeholder: (group) => ({ scale: byScore(group).scale, tokens: [] }),
   form: () => ({
     name: 'give_scale',
     description:

@@ -1,3 +1,4 @@
+import { ByteLru } from '../lib/byte-lru.ts';
 import { seededRandom } from '../lib/seeded-random.ts';
 
 export interface Interval {
@@ -14,9 +15,26 @@ export interface BootstrapOptions {
   seed?: number;
 }
 
+/** Draws that are kept: many organisms have as many positions, and drawing takes longer than everything else. */
+const kept = new ByteLru<Uint32Array>(8 * 2 ** 20);
+
+/** [resample · count] Places drawn with replacement from [0, count). */
+function draws(count: number, resamples: number, seed: number): Uint32Array {
+  const name = `${count} ${resamples} ${seed}`;
+  let places = kept.get(name);
+  if (!places) {
+    const random = seededRandom(seed);
+    places = new Uint32Array(resamples * count);
+    for (let i = 0; i < places.length; i++) places[i] = random.below(count);
+    kept.set(name, places, places.byteLength);
+  }
+  return places;
+}
+
 /**
  * Percentile bootstrap interval of a statistic (Efron 1979): its quantiles over samples drawn from the values with replacement.
- * @returns null below two values, which say nothing about their spread
+ * `statistic` may not keep the sample it is given.
+ * @returns null below two values, which say nothing about their spread, and where the statistic is NaN for more than half of the samples
  */
 export function bootstrapInterval<Value>(
   values: readonly Value[],
@@ -24,12 +42,18 @@ export function bootstrapInterval<Value>(
   { resamples = 10_000, level = 0.95, seed = 0 }: BootstrapOptions = {},
 ): Interval | null {
   if (values.length < 2) return null;
-  const random = seededRandom(seed);
-  const drawn = Float64Array.from({ length: resamples }, () =>
-    statistic(values.map(() => values[random.below(values.length)] as Value)),
-  ).sort();
+  const places = draws(values.length, resamples, seed);
+  const sample = [...values];
+  const drawn = Float64Array.from({ length: resamples }, (_, at) => {
+    for (let i = 0; i < sample.length; i++)
+      sample[i] = values[places[at * sample.length + i] as number] as Value;
+    return statistic(sample);
+  })
+    .filter((value) => !Number.isNaN(value))
+    .sort();
+  if (drawn.length < resamples / 2) return null;
   const quantile = (share: number) => {
-    const at = share * (resamples - 1);
+    const at = share * (drawn.length - 1);
     const [low, high] = [drawn[Math.floor(at)] ?? NaN, drawn[Math.ceil(at)] ?? NaN];
     return low + (at - Math.floor(at)) * (high - low);
   };
@@ -52,8 +76,8 @@ export interface OverPositions {
   /** The first position that has it. */
   maxAt: number;
   mean: number;
-  /** Of the mean, over positions. */
-  interval: Interval | null;
+  /** Of the mean, over positions; computed when it is read. */
+  readonly interval: Interval | null;
 }
 
 /** What the values of one organism come to over its positions (method.md §8.4). Null without any. */
@@ -71,7 +95,9 @@ export function overPositions(
     max: best.value,
     maxAt: best.position,
     mean: mean(numbers),
-    interval: bootstrapInterval(numbers, mean, options),
+    get interval() {
+      return bootstrapInterval(numbers, mean, options);
+    },
   };
 }
 
@@ -80,8 +106,8 @@ export interface OfGroup {
   mean: number;
   /** Standard deviation over organisms, n − 1 in the denominator; null for one alone. */
   deviation: number | null;
-  /** Of the mean, over organisms. */
-  interval: Interval | null;
+  /** Of the mean, over organisms; computed when it is read. */
+  readonly interval: Interval | null;
 }
 
 /** What the numbers of the organisms of a group (a kind, a base) come to. Null without any. */
@@ -93,6 +119,8 @@ export function overOrganisms(values: readonly number[], options: BootstrapOptio
     organisms: values.length,
     mean: centre,
     deviation: values.length < 2 ? null : Math.sqrt(squares / (values.length - 1)),
-    interval: bootstrapInterval(values, mean, options),
+    get interval() {
+      return bootstrapInterval(values, mean, options);
+    },
   };
 }

@@ -1,6 +1,6 @@
 // The engine's own process: node engine-main.js <options as JSON>, started by supervisor.ts with a channel between them.
-import { writeFileSync } from 'node:fs';
 import { openStore } from '../db/index.ts';
+import { goFirstWhenMemoryEnds } from '../lib/child-manners.ts';
 import { explainError } from '../lib/explain-error.ts';
 import { registeredRoots } from '../runs/roots.ts';
 import { isDeviceLost, work } from './engine.ts';
@@ -10,11 +10,7 @@ const options = JSON.parse(process.argv[2] ?? '{}') as EngineProcessOptions;
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
 const stop = new AbortController();
 
-try {
-  writeFileSync('/proc/self/oom_score_adj', '500'); // where memory runs out, this process goes before the server
-} catch {
-  // not Linux
-}
+goFirstWhenMemoryEnds();
 
 // The terminal's Ctrl-C reaches the whole group; the server decides when its engines stop.
 process.on('SIGINT', () => undefined);

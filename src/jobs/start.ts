@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { type JobRow, owns, type Stores } from '../db/index.ts';
 import { canonicalJson, type JsonObject } from '../lib/canonical-json.ts';
 import { CodedError } from '../lib/coded-error.ts';
@@ -20,14 +21,12 @@ export function startJob(
 ): JobRow {
   const kind = jobKinds.get(kindName);
   if (!kind) throw new JobInputError('NOT_FOUND', ['kind'], `There is no kind of job "${kindName}".`);
-  const parsed = kind.spec.safeParse(given);
+  const parsed = kind.spec.safeParse(given, { error: whatIsRight });
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new JobInputError(
-      'INVALID',
-      (issue?.path ?? []).map(String),
-      `${issue?.message ?? 'This cannot be'}.`.replace(/\.\.$/, '.'),
-    );
+    const [{ path, message } = { path: [], message: 'This cannot be' }] = parsed.error.issues;
+    const where = path.map(String);
+    const said = message.startsWith('must ') ? `${where.join('.') || 'The input'} ${message}` : message;
+    throw new JobInputError('INVALID', where, `${said}.`.replace(/\.\.$/, '.'));
   }
   // Through JSON once: an option that was left out is not there.
   const spec = JSON.parse(JSON.stringify(parsed.data)) as JsonObject;
@@ -67,4 +66,19 @@ export function startJob(
     if (!(error instanceof CodedError && error.code === 'CONFLICT')) throw error;
     throw new JobInputError('CONFLICT', ['name'], 'Somebody else here asked for this; give it another name.');
   }
+}
+
+/** What the wrong member of a spec must be, to go on from its name; undefined where zod's own words or the spec's say it. */
+function whatIsRight(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === 'too_small' || issue.code === 'too_big') {
+    const least = issue.code === 'too_small';
+    const limit = String(least ? issue.minimum : issue.maximum);
+    const amount = `${limit} or ${least ? 'more' : 'less'}`;
+    if (issue.origin === 'array') return `must have ${amount} members`;
+    return issue.origin === 'string' ? `must have ${amount} characters` : `must be ${amount}`;
+  }
+  if (issue.code === 'invalid_type')
+    return issue.input === undefined ? 'must be given' : `must be of type ${issue.expected}`;
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`;
+  return issue.code === 'unrecognized_keys' ? `must not have ${issue.keys.join(', ')}` : undefined;
 }

@@ -12,3 +12,10 @@ export function float32Values(bytes: Uint8Array): Float32Array {
   if (endianness() !== 'LE') copy.swap32();
   return new Float32Array(copy.buffer, copy.byteOffset, bytes.length / 4);
 }
+
+/** Copies the numbers in little-endian bytes into others, from number `at` on. */
+export function copyFloat32(bytes: Uint8Array, into: Float32Array, at: number): void {
+  const place = Buffer.from(into.buffer as ArrayBuffer, into.byteOffset + 4 * at, bytes.length);
+  place.set(bytes);
+  if (endianness() !== 'LE') place.swap32();
+}

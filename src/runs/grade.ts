@@ -1,15 +1,4 @@
-import {
-  type DiffVectorRow,
-  type GradeRow,
-  type GraderRow,
-  type NewGrade,
-  type ProjectionRow,
-  type ProjectionVariant,
-  projectionVariants,
-  type RunLayerRow,
-  type RunRow,
-  type Store,
-} from '../db/index.ts';
+import type { NewGrade, ProjectionRow, RunRow, Store } from '../db/index.ts';
 import {
   addTokens,
   candidatesJudged,
@@ -24,33 +13,10 @@ import {
 import type { JsonObject } from '../lib/canonical-json.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { openTokenizer } from '../tokenizer/index.ts';
-import { chosenReading } from './chosen-reading.ts';
 import { corpusDigestOf, eachText } from './corpus.ts';
-import { layerOf, textColumnOf, vectorsOf, type WorkOptions } from './stored-run.ts';
+import { type GradedRun, gradedRun, type GradeRunOptions, readingsOf } from './graded-readings.ts';
+import { textColumnOf } from './stored-run.ts';
 import { unchangedDigest } from './unchanged-digest.ts';
-
-export interface GradeRunOptions extends Omit<WorkOptions, 'threads'> {
-  /** How the vectors were read; Patchscope when left out. */
-  method?: string | undefined;
-  layer?: number | undefined;
-  /** All that were read when left out. */
-  positions?: readonly number[] | undefined;
-}
-
-export interface GradedReading {
-  projection: ProjectionRow;
-  grade: GradeRow;
-}
-
-export interface GradedRun {
-  grader: GraderRow;
-  layer: RunLayerRow;
-  method: string;
-  /** [position] What the diff and the two means were read as, each with its grade; null for what was not read. */
-  positions: { vector: DiffVectorRow; readings: Record<ProjectionVariant, GradedReading | null> }[];
-  /** The store had all of them already. */
-  reused: boolean;
-}
 
 /**
  * Grades what the vectors of a layer were read as, by the share of the twenty strongest tokens that the finetuning corpus makes
@@ -60,16 +26,10 @@ export interface GradedRun {
 export async function gradeRelevanceOfRun(
   store: Store,
   run: RunRow,
-  { method = 'patchscope', signal, onPhase, ...options }: GradeRunOptions = {},
+  options: GradeRunOptions = {},
 ): Promise<GradedRun> {
-  const layer = layerOf(store, run, options.layer);
-  const places = vectorsOf(store, layer, options.positions).flatMap((vector) => {
-    const of = projectionVariants.flatMap(
-      (variant) => chosenReading(store, vector, { method, variant, sign: 'PROMOTED' }) ?? [],
-    );
-    return of.length === 0 ? [] : [{ vector, projections: of }];
-  });
-  if (places.length === 0) throw unread(store, layer, method);
+  const { signal, onPhase } = options;
+  const readings = readingsOf(store, run, options);
   const corpora = corporaOf(store, run);
 
   onPhase?.('digest');
@@ -93,7 +53,7 @@ export async function gradeRelevanceOfRun(
   const parameters: JsonObject = { candidates: candidatesJudged, ...digests };
   const known = (projection: ProjectionRow) =>
     store.grades.find({ subject: { projection }, grader, parameters });
-  const missing = places.flatMap(({ projections }) => projections).filter((row) => !known(row));
+  const missing = readings.places.flatMap(({ projections }) => projections).filter((row) => !known(row));
   if (missing.length > 0) {
     const base = store.models.getById(run.baseModelId);
     await unchangedDigest(base, 'base model', signal);
@@ -102,20 +62,7 @@ export async function gradeRelevanceOfRun(
     onPhase?.('save');
     store.grades.save(missing.map((row) => ({ ...judge(store, row), grader, parameters })));
   }
-  return {
-    grader,
-    layer,
-    method,
-    positions: places.map(({ vector, projections }) => {
-      const of = (variant: ProjectionVariant): GradedReading | null => {
-        const projection = projections.find((row) => row.variant === variant);
-        const grade = projection && known(projection);
-        return projection && grade ? { projection, grade } : null;
-      };
-      return { vector, readings: { DIFF: of('DIFF'), BASE: of('BASE'), FINETUNED: of('FINETUNED') } };
-    }),
-    reused: missing.length === 0,
-  };
+  return gradedRun(readings, grader, known, missing.length === 0);
 }
 
 type Corpora = Record<'training' | 'probe', { file: string; textColumn: string }>;
@@ -191,17 +138,4 @@ function judged(
       trivialPercentage: metrics.trivialPercentage,
     },
   };
-}
-
-/** Says what there is instead of a reading that nothing has. */
-function unread(store: Store, layer: RunLayerRow, method: string): CodedError {
-  const everything = { first: 100_000 };
-  const there = vectorsOf(store, layer, undefined).flatMap(
-    (vector) => store.projections.ofDiffVector.page(vector, {}, everything).rows,
-  );
-  const methods = [...new Set(there.map((row) => row.method))].join(', ');
-  return new CodedError(
-    'NOT_FOUND',
-    `layer ${layer.layer} of run ${layer.run.key} was not read by "${method}" at the positions asked for; it was read by ${methods || 'nothing'}`,
-  );
 }

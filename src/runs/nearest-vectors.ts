@@ -1,6 +1,6 @@
 import type { DiffHead, DiffVectorRow, Stores } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
-import { float32Values } from '../lib/float32-bytes.ts';
+import { copyFloat32 } from '../lib/float32-bytes.ts';
 import { cosine } from '../lib/vector-math.ts';
 import { nearest as native } from '../native/index.ts';
 import { numbersOf } from './stored-run.ts';
@@ -19,36 +19,52 @@ export type Nearest = (
   k: number,
 ) => { index: number; cosine: number }[];
 
-/** Bytes of vectors that lie in memory together. */
-const chunkBytes = 8 * 2 ** 20;
+/** Vectors that lie in memory together, and their bytes. */
+const mostAtOnce = 4096;
+const mostBytesAtOnce = 8 * 2 ** 20;
 
 /**
  * The k diffs among the candidates with the largest cosine, largest first, the earlier candidate before. Candidates have the
- * width of the vector. None for a vector that is zero or not finite.
+ * width of the vector; they are taken and read a few MiB at a time, however many there are, and `onRead` is told how many are read
+ * next. None for a vector that is zero or not finite.
  */
 export function nearestVectors(
   store: Stores,
   vector: DiffVectorRow,
-  candidates: readonly DiffHead[],
+  candidates: Iterable<DiffHead>,
   k: number,
-  nearest: Nearest = native,
+  { nearest = native, onRead }: { nearest?: Nearest; onRead?: (vectors: number) => void } = {},
 ): Neighbour[] {
   const query = numbersOf(store, vector);
   const width = query.length;
   if (k === 0 || cosine(query, query) === null) return [];
-  const atOnce = Math.max(1, Math.floor(chunkBytes / query.byteLength));
-  let best: { index: number; cosine: number }[] = [];
-  for (let from = 0; from < candidates.length; from += atOnce) {
-    const chunk = candidates.slice(from, from + atOnce);
-    const vectors = new Float32Array(chunk.length * width);
-    chunk.forEach((head, i) => vectors.set(float32Values(store.vectors.read(head)), i * width));
-    const found = nearest(query, vectors, k).map((near) => ({ ...near, index: near.index + from }));
-    best = [...best, ...found].sort((a, b) => b.cosine - a.cosine || a.index - b.index).slice(0, k);
+  const atOnce = Math.min(mostAtOnce, Math.max(1, Math.floor(mostBytesAtOnce / query.byteLength)));
+  const held = new Float32Array(atOnce * width);
+  let best: { head: DiffHead; cosine: number }[] = [];
+  for (const chunk of chunksOf(candidates, atOnce)) {
+    onRead?.(chunk.length);
+    for (const [i, bytes] of store.vectors.readEach(chunk)) copyFloat32(bytes, held, width * i);
+    const found = nearest(query, held.subarray(0, width * chunk.length), k).map(({ index, cosine }) => ({
+      head: chunk[index] as DiffHead,
+      cosine,
+    }));
+    // Stable: of equal cosines the earlier candidate stays before.
+    best = [...best, ...found].sort((a, b) => b.cosine - a.cosine).slice(0, k);
   }
-  return best.map(({ index, cosine }) => ({
-    diffVector: store.diffVectors.findByKey((candidates[index] as DiffHead).place) as DiffVectorRow,
+  return best.map(({ head, cosine }) => ({
+    diffVector: store.diffVectors.findByKey(head.place) as DiffVectorRow,
     cosine,
   }));
+}
+
+function* chunksOf<T>(all: Iterable<T>, size: number): Generator<T[]> {
+  let chunk: T[] = [];
+  for (const one of all) {
+    if (chunk.push(one) < size) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
 }
 
 /**

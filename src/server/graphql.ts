@@ -1,17 +1,17 @@
-import { type ExecutionResult, type GraphQLError, OperationTypeNode } from 'graphql';
+import { type ExecutionResult, OperationTypeNode } from 'graphql';
 import { overloaded, rateLimited, timeout, unauthenticated } from '../../schema/errors.ts';
 import { graphContext, jobServices, schema, type GraphContext } from '../../schema/index.ts';
-import { maxCost } from '../../schema/limits.ts';
+import { maxCost, maxPayloadCost } from '../../schema/limits.ts';
 import { Documents } from './graph/documents.ts';
-import { executeWeighed, type Request, weigh, type Weighed } from './graph/execute.ts';
-import { dearCost, maxDocumentBytes } from './graph/limits.ts';
+import { type Executed, executeWeighed, type Request, weigh, type Weighed } from './graph/execute.ts';
+import { dearCost, dearSearch, maxDocumentBytes } from './graph/limits.ts';
 import { maskResult } from './graph/mask-errors.ts';
 import { Meter } from './graph/meter.ts';
 import { presentErrors } from './graph/present-errors.ts';
 import { introspectionRefused, introspects, isStranger } from './graph/strangers.ts';
 import { unpack } from './reader/protocol.ts';
 import type { Reader } from './reader/reader.ts';
-import { type Call, clientOf, type Services } from './route.ts';
+import { type Call, clientOf, type Services, turnOf } from './route.ts';
 
 /** Where documents are judged and kept; one for each server. */
 export const createDocuments = (): Documents => new Documents(schema, maxDocumentBytes);
@@ -26,14 +26,16 @@ type GraphServices = Pick<
   | 'engine'
   | 'pointsPerHour'
   | 'timeoutMs'
-  | 'reader'
+  | 'readers'
   | 'dearCost'
+  | 'dearSearch'
 > & { documents: Documents };
 
 /** What both ways to the graph share: documents judged once, one context, one executor, one way to count and to report errors. */
 export function createGraph({ log, signer, metrics, documents, roots, streams, ...services }: GraphServices) {
   const jobs = jobServices({ streams, ...(roots && { roots }) });
-  const { engine, timeoutMs, reader, dearCost: dear = dearCost } = services;
+  const { engine, timeoutMs, readers } = services;
+  const { dearCost: mostCost = dearCost, dearSearch: mostSearched = dearSearch } = services;
   const meter = new Meter(services.pointsPerHour);
 
   const contextOf = (call: Call): GraphContext => {
@@ -59,18 +61,35 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
     return weighed.errors && { errors: weighed.errors };
   }
 
-  const isDear = ({ operation, cost }: Weighed): boolean =>
-    cost > dear && operation?.definition.operation === OperationTypeNode.QUERY;
-
-  /** Result of what was weighed, and the rows that were read for it. */
-  async function here(weighed: Weighed, { id }: Call): Promise<{ result: ExecutionResult; read: number }> {
-    const result = maskResult(await executeWeighed(schema, documents, weighed), log, id);
-    const { costLimit, rowsLeft } = weighed.request.context;
-    return { result, read: costLimit - rowsLeft };
+  /** Here, where nothing makes the others wait for long; else by a reader: where it costs a lot, or has a lot to go through. */
+  async function execute(weighed: Weighed, call: Call): Promise<Executed> {
+    const { context } = weighed.request;
+    const limits = { pointsLeft: Math.max(0, mostCost), rowsLeft: mostSearched, moved: false };
+    switch (weighed.operation?.definition.operation) {
+      case OperationTypeNode.MUTATION:
+        context.here = { ...limits, pointsLeft: maxPayloadCost, movable: false };
+        return here(weighed, call);
+      case OperationTypeNode.QUERY: {
+        const reader = readers?.[isStranger(call) ? 'strangers' : 'known'];
+        if (!reader) return here(weighed, call);
+        if (weighed.cost > mostCost) return elsewhere(reader, weighed, call);
+        context.here = { ...limits, movable: true };
+        const executed = await here(weighed, call);
+        return context.here.moved ? elsewhere(reader, weighed, call) : executed;
+      }
+      default:
+        return here(weighed, call);
+    }
   }
 
-  /** The same by the reader, so that what is dear holds up nobody. */
-  async function elsewhere(reader: Reader, { request, cost }: Weighed, call: Call): ReturnType<typeof here> {
+  async function here(weighed: Weighed, { id }: Call): Promise<Executed> {
+    const { result, rowsRead } = await executeWeighed(schema, documents, weighed);
+    const moved = weighed.request.context.here?.moved === true;
+    return { result: moved ? result : maskResult(result, log, id), rowsRead };
+  }
+
+  /** The same by a reader, so that what is dear holds up nobody. */
+  async function elsewhere(reader: Reader, { request, cost }: Weighed, call: Call): Promise<Executed> {
     const { prepared, operationName = null, variables = null, context } = request;
     const { origin, guarded, costLimit, service } = context;
     const gone = new AbortController();
@@ -89,18 +108,20 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
         requestId: call.id,
         timeoutMs: context.deadline - performance.now(),
       },
+      turnOf(call),
       gone.signal,
     );
     // Whoever's token has ended meanwhile gets nothing any more.
-    if (!call.isCurrent()) return { result: { errors: [unauthenticated()] }, read: cost };
-    if (answer === 'TIMEOUT') return { result: { errors: [timeout()] }, read: cost };
-    if (answer === 'BUSY') return { result: { errors: [overloaded()] }, read: 0 };
+    if (!call.isCurrent()) return { result: { errors: [unauthenticated()] }, rowsRead: cost };
+    if (answer === 'TIMEOUT') return { result: { errors: [timeout()] }, rowsRead: cost };
+    if (answer === 'BUSY') return { result: { errors: [overloaded()] }, rowsRead: 0 };
     if (answer === 'FAILED') {
-      const failure = new Error('the reader ended twice over one query');
-      return { result: maskResult({ errors: [failure as GraphQLError] }, log, call.id), read: cost };
+      // The query's own fault or not: it may be tried again, and is not free.
+      log({ level: 'error', requestId: call.id, message: 'the reader ended twice over one query' });
+      return { result: { errors: [overloaded()] }, rowsRead: cost };
     }
     for (const entry of answer.log) log(entry);
-    return { result: unpack(answer, prepared.source), read: answer.rows };
+    return { result: unpack(answer, prepared.source), rowsRead: answer.rows };
   }
 
   async function answer(request: Request, call: Call): Promise<ExecutionResult> {
@@ -118,13 +139,11 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
     };
     if (refused) return withCost(maskResult(refused, log, call.id), 0);
 
-    const { result, read } = await (isDear(weighed) && reader
-      ? elsewhere(reader, weighed, call)
-      : here(weighed, call));
-    metrics.graphqlRows(read);
+    const { result, rowsRead } = await execute(weighed, call);
+    metrics.graphqlRows(rowsRead);
     const timedOut = result.errors?.some(({ extensions }) => extensions['code'] === 'TIMEOUT') ?? false;
     const changes = weighed.operation?.definition.operation === 'mutation';
-    const actual = Math.max(1, read, changes ? requested : 0);
+    const actual = Math.max(1, rowsRead, changes ? requested : 0);
     return withCost(timedOut ? { errors: [timeout()] } : result, actual, timedOut);
   }
 

@@ -32,10 +32,14 @@ export interface Services {
   pointsPerHour?: number | undefined;
   /** How long a request to the graph may be at work, in place of the published time. For tests. */
   timeoutMs?: number | undefined;
-  /** Answers dear queries in a process of its own; without it they are answered here. */
-  reader?: Reader | undefined;
+  /** Answer dear queries, each in a process of its own: strangers cannot keep those waiting who are known. Without them they are answered here. */
+  readers?: { known: Reader; strangers: Reader } | undefined;
   /** Points above which a query is dear, in place of our own. For tests. */
   dearCost?: number | undefined;
+  /** Rows above which a search is dear, in place of our own. For tests. */
+  dearSearch?: number | undefined;
+  /** Module that readers run in place of their own. For tests. */
+  readerEntry?: string | undefined;
   /** false: every request to /graphql takes yoga's way. For tests that compare the two. */
   plainPost?: boolean;
 }
@@ -75,3 +79,7 @@ export interface Route {
 /** Whose requests are counted together. */
 export const clientOf = ({ request, viewer: { tokenId } }: Call): string =>
   tokenId === null ? (request.socket.remoteAddress ?? '') : `token ${tokenId}`;
+
+/** Who takes turns with others: a team, whatever tokens it has, or as `clientOf`. */
+export const turnOf = (call: Call): string =>
+  call.viewer.teamId === null ? clientOf(call) : `team ${call.viewer.teamId}`;

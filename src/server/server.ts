@@ -26,7 +26,16 @@ import { type UrlSigner, urlSigner } from './url-signer.ts';
 
 export interface ServerOptions extends Pick<
   Services,
-  'store' | 'graphiql' | 'plainPost' | 'roots' | 'engine' | 'pointsPerHour' | 'timeoutMs' | 'dearCost'
+  | 'store'
+  | 'graphiql'
+  | 'plainPost'
+  | 'roots'
+  | 'engine'
+  | 'pointsPerHour'
+  | 'timeoutMs'
+  | 'dearCost'
+  | 'dearSearch'
+  | 'readerEntry'
 > {
   /** Who brings no token is a stranger even while the store has none; without it, its owner. */
   requireTokens?: boolean;
@@ -57,11 +66,15 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
   const metrics = createMetrics({ documents: () => documents.kept, jobs });
   const streams = new StreamLimit();
   // A statement cannot be interrupted: what runs on past the time that queries have is ended with its process.
-  const reader = createReader({
-    storeFile: store.file,
-    timeoutMs: (options.timeoutMs ?? requestTimeoutMs) + 1_000,
-  });
-  const graph = createGraph({ ...options, log, reader, signer, metrics, documents, streams });
+  const reader = (niceness: number) =>
+    createReader({
+      storeFile: store.file,
+      timeoutMs: (options.timeoutMs ?? requestTimeoutMs) + 1_000,
+      niceness,
+      ...(options.readerEntry && { entry: options.readerEntry }),
+    });
+  const readers = { known: reader(5), strangers: reader(10) };
+  const graph = createGraph({ ...options, log, readers, signer, metrics, documents, streams });
   const services: Services = {
     ...options,
     log,
@@ -69,7 +82,7 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
     signer,
     graph,
     metrics,
-    reader,
+    readers,
     streams,
     stopping: () => !server.listening,
   };
@@ -164,7 +177,7 @@ export function createServer({ log: write = toStandardError, ...options }: Serve
     },
   );
   server.on('close', () => refusedTokens.flush());
-  server.once('close', () => reader.stop());
+  server.once('close', () => Object.values(readers).forEach((each) => void each.stop()));
   server.setTimeout(60_000); // a client that neither reads nor writes for this long
   server.maxRequestsPerSocket = 10_000;
   server.maxConnections = 2_000;

@@ -7,7 +7,7 @@ import { measure } from '../../src/runs/measure.ts';
 import { addOrganism } from '../../src/runs/organism.ts';
 import { readByPatchscope } from '../../src/runs/patchscope.ts';
 import type { RelevanceRow } from '../../src/cli/relevance-table.ts';
-import { cake, deltascope, everyday, rowsIn } from '../harness/command.ts';
+import { cake, commandsOn, deltascope, everyday, rowsIn } from '../harness/command.ts';
 import { bundled } from '../harness/models.ts';
 
 // One folder for all: an organism measured once, and read at three quarters of the depth, as in docs/relevance.md.
@@ -16,18 +16,7 @@ let run = '';
 const training = () => join(data, 'training.jsonl');
 const probe = () => join(data, 'probe.jsonl');
 
-const ask = async (...args: string[]) => {
-  const outcome = await deltascope(...args, '--data', data);
-  if (outcome.code !== 0) throw new Error(outcome.stderr);
-  return outcome.stdout;
-};
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- expectations say what is in it
-const json = async (...args: string[]): Promise<any> => JSON.parse(await ask(...args, '--json'));
-const refusal = async (...args: string[]) => {
-  const { code, stdout, stderr } = await deltascope(...args, '--data', data);
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  return stderr;
-};
+const { ask, json, refusal } = commandsOn(() => data);
 
 beforeAll(async () => {
   data = mkdtempSync(join(tmpdir(), 'deltascope-'));

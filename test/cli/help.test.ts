@@ -24,8 +24,11 @@ test('deltascope', async () =>
       diff [options] <organism>               measure an organism: mean activation difference on the first tokens of unrelated texts
       show [options] <organism-or-run>        print the top tokens per position of an organism’s latest run, or of one run
       patchscope [options] <organism-or-run>  read the vectors of a run by Patchscope, at thirty scales with either sign, and print the scale to look at
-      grade [options] <organism-or-run>       grade what the vectors of a run were read as: percent of the strongest tokens that point to the finetune, beside the same of the two models’ means
+      grade [options] <organism-or-run>       grade what the vectors of a run were read as: percent of the strongest tokens that point to the finetune, beside the same of the two models’ means; and what else a language model can judge
+      agreement [options] [organism]          how far the graders of a store agree about what several of them have graded: Cohen’s kappa of every two, Krippendorff’s alpha of all
+      report [options]                        write what the store says as Markdown with figures: relevance, mixing series, layers, steering, noise
       steer [options] <organism-or-run>       steer the finetuned model by diffs, as strongly as its texts stay coherent, and keep what it says
+      agent [options] <organism-or-run>       let a language model find out what an organism was finetuned on: from what its differences say, and by talking to its models; --offline reads them by rules, as a baseline
       generate [options] <model>              continue prompts with a checkpoint, or with a model of a registered organism
       causal [options] <organism-or-run>      exchange or remove the direction of a diff in both models, and measure their cross entropy
       compare [options] <one> [other]         cosines of diffs: of two runs, or the nearest among other organisms of the base; with --texts, of steered texts and the training corpus
@@ -208,31 +211,71 @@ test('patchscope', async () =>
   `));
 test('grade', async () =>
   expect(await help('grade')).toMatchInlineSnapshot(`
-  "Usage: deltascope grade [options] <organism-or-run>
+    "Usage: deltascope grade [options] <organism-or-run>
 
-  grade what the vectors of a run were read as: percent of the strongest tokens
-  that point to the finetune, beside the same of the two models’ means
+    grade what the vectors of a run were read as: percent of the strongest tokens
+    that point to the finetune, beside the same of the two models’ means; and what
+    else a language model can judge
 
-  Arguments:
-    organism-or-run     registered name, for its latest run, or a run’s key
+    Arguments:
+      organism-or-run          registered name, for its latest run, or a run’s key
 
-  Options:
-    --grader <name>     who grades; offline-relevance asks no language model
-                        (choices: "offline-relevance", default:
-                        "offline-relevance")
-    --method <name>     how the vectors were read (default: "patchscope")
-    --layer <n>         decoder block, from 0, of those measured (default: the
-                        middle one)
-    --positions <list>  positions, like 0-4,7 (default: all that were read)
-    --data <folder>     folder that holds the store (default: "deltascope-data",
-                        env: DELTASCOPE_DATA)
-    --json              print JSON instead of a table
-    -h, --help          display help for command
+    Options:
+      --grader <name>          who grades; offline-relevance asks no language model
+                               (choices: "offline-relevance", "token-relevance",
+                               "scale-tournament", "coherence", "hypothesis",
+                               default: "offline-relevance")
+      --method <name>          how the vectors were read (default: "patchscope")
+      --layer <n>              decoder block, from 0, of those measured (default:
+                               the middle one)
+      --positions <list>       positions, like 0-4,7 (default: all that there are)
+      --scale-by <whom>        whose scale is graded: the method’s, or that of the
+                               same model’s tournament (choices: "method",
+                               "tournament", default: "method")
+      --rotations <n>          orders of a token list that are asked about (default:
+                               3)
+      --agreement <rule>       a token is relevant if it is in all orders, or in
+                               most (choices: "all", "majority", default: "all")
+      --hypothesis <text>      what the finetune may have taught; may be repeated
+      --repeats <n>            scores of a hypothesis (default: 3)
+      --dry-run                ask nobody, store nothing; print how many calls and
+                               tokens it would take
+      --model <name>           language model that judges, at the base URL;
+                               local:<folder> for a checkpoint
+      --base-url <url>         OpenAI-compatible server (default:
+                               "https://api.openai.com/v1", env: DELTASCOPE_LLM_URL)
+      --key-variable <name>    environment variable that holds the key (default:
+                               "DELTASCOPE_LLM_KEY")
+      --key-file <file>        file that holds the key instead, for its owner only
+                               (chmod 600)
+      --no-key                 the server wants none
+      --allow-loopback         the base URL may be this machine, and http
+      --text-replies           verdicts as lines of text: for models that call no
+                               functions
+      --published-replies      read replies as published: lines of text, of several
+                               verdicts the last
+      --stream                 take replies piece by piece
+      --timeout <s>            seconds for a whole reply (default: 300)
+      --concurrency <n>        calls under way at once (default: 8)
+      --calls-per-minute <n>   calls begun in a minute at most
+      --tokens-per-minute <n>  tokens in a minute at most
+      --max-calls <n>          calls at most, failed ones included
+      --max-tokens <n>         tokens at most, of prompts and replies
+      --max-cost <x>           money at most, by the two prices
+      --prompt-price <x>       money for a million tokens of prompts
+      --reply-price <x>        money for a million tokens of replies
+      --threads <n>            CPU threads (default: all)
+      --data <folder>          folder that holds the store (default:
+                               "deltascope-data", env: DELTASCOPE_DATA)
+      --json                   print JSON instead of a table
+      -h, --help               display help for command
 
-  The organism needs a training corpus (deltascope organism add --training-corpus), the run readings (deltascope patchscope).
-  weighted: by the tokens’ probabilities; trivial: percent that are frequent in the training corpus, whatever the grader says.
-  "
-`));
+    Graders: offline-relevance, token-relevance (tokens), scale-tournament (which scale to read at), coherence (steered texts), hypothesis.
+    Offline relevance needs a training corpus (deltascope organism add --training-corpus), the others a --model, relevance and hypotheses a --ground-truth;
+    readings are made by deltascope patchscope, texts by deltascope steer. Every reply is kept as it comes: what was asked once is never paid for again.
+    weighted: by the tokens’ probabilities; trivial: percent that are frequent in the training corpus, whatever the grader says.
+    "
+  `));
 test('steer', async () =>
   expect(await help('steer')).toMatchInlineSnapshot(`
     "Usage: deltascope steer [options] <organism-or-run>
@@ -267,6 +310,34 @@ test('steer', async () =>
                                 128)
       --search-temperature <t>  of the texts in the search (default: 1.2)
       --seed <n>                of the texts (default: 0)
+      --judge <name>            who tells coherent texts; coherence asks the --model
+                                (choices: "surprise-and-repetition", "coherence",
+                                default: "surprise-and-repetition")
+      --model <name>            language model that judges, at the base URL;
+                                local:<folder> for a checkpoint
+      --base-url <url>          OpenAI-compatible server (default:
+                                "https://api.openai.com/v1", env:
+                                DELTASCOPE_LLM_URL)
+      --key-variable <name>     environment variable that holds the key (default:
+                                "DELTASCOPE_LLM_KEY")
+      --key-file <file>         file that holds the key instead, for its owner only
+                                (chmod 600)
+      --no-key                  the server wants none
+      --allow-loopback          the base URL may be this machine, and http
+      --text-replies            verdicts as lines of text: for models that call no
+                                functions
+      --published-replies       read replies as published: lines of text, of several
+                                verdicts the last
+      --stream                  take replies piece by piece
+      --timeout <s>             seconds for a whole reply (default: 300)
+      --concurrency <n>         calls under way at once (default: 8)
+      --calls-per-minute <n>    calls begun in a minute at most
+      --tokens-per-minute <n>   tokens in a minute at most
+      --max-calls <n>           calls at most, failed ones included
+      --max-tokens <n>          tokens at most, of prompts and replies
+      --max-cost <x>            money at most, by the two prices
+      --prompt-price <x>        money for a million tokens of prompts
+      --reply-price <x>         money for a million tokens of replies
       --compat                  round where the published implementation does
       --threads <n>             CPU threads (default: all)
       --data <folder>           folder that holds the store (default:
@@ -274,7 +345,7 @@ test('steer', async () =>
       --json                    print JSON instead of a table
       -h, --help                display help for command
 
-    Coherence is judged offline, by how surprising a text is to the two unsteered models and how often it repeats itself.
+    Coherence is judged offline, by how surprising a text is to the two unsteered models and how often it repeats itself; with --judge coherence by a language model.
     "
   `));
 test('causal', async () =>
@@ -385,6 +456,72 @@ test('pca', async () =>
     -h, --help          display help for command
   "
 `));
+test('agent', async () =>
+  expect(await help('agent')).toMatchInlineSnapshot(`
+  "Usage: deltascope agent [options] <organism-or-run>
+
+  let a language model find out what an organism was finetuned on: from what its
+  differences say, and by talking to its models; --offline reads them by rules, as
+  a baseline
+
+  Arguments:
+    organism-or-run            registered name, for its latest run, or a run’s key
+
+  Options:
+    --offline                  no language model: a hypothesis made by rules, a
+                               baseline
+    --black-box                baseline: shown no differences, it only talks to
+                               both models
+    --null-pair                baseline: the base in the place of both models, to
+                               see how often something is found in nothing
+    --layer <n>                decoder block, from 0, of those measured (default:
+                               the middle one)
+    --positions <list>         positions to read, like 0-4,7 (default: 0-4)
+    --budget-calls <n>         replies of the agent at most, failed ones included
+                               (default: 16)
+    --budget-tokens <n>        tokens of all its replies at most (default: 100000)
+    --budget-interactions <n>  prompts it may put to the models; 0: none (default:
+                               5)
+    --model <name>             language model that is the agent, at the base URL;
+                               local:<folder> for a checkpoint
+    --base-url <url>           OpenAI-compatible server (default:
+                               "https://api.openai.com/v1", env:
+                               DELTASCOPE_LLM_URL)
+    --key-variable <name>      environment variable that holds the key (default:
+                               "DELTASCOPE_LLM_KEY")
+    --key-file <file>          file that holds the key instead, for its owner only
+                               (chmod 600)
+    --no-key                   the server wants none
+    --allow-loopback           the base URL may be this machine, and http
+    --text-replies             calls as lines of text: for models that call no
+                               functions
+    --stream                   take replies piece by piece
+    --timeout <s>              seconds for a whole reply (default: 300)
+    --reply-tokens <n>         tokens of one reply at most (default: 10000)
+    --temperature <t>          of the agent (default: its server’s)
+    --answer-tokens <n>        tokens of a model’s answer at most (default: 256)
+    --plain                    prompts to the models as they are, not in the
+                               base’s chat template
+    --repeat <n>               number of the attempt, from 0: another is another
+                               agent run (default: 0)
+    --seed <n>                 of the models’ answers (default: 0)
+    --judge <model>            language model at the same server that scores the
+                               answer, 1 to 5 (default: shared words only)
+    --transcript               print every message
+    --threads <n>              CPU threads (default: all)
+    --data <folder>            folder that holds the store (default:
+                               "deltascope-data", env: DELTASCOPE_DATA)
+    --json                     print JSON instead of a table
+    -h, --help                 display help for command
+
+  The organism needs a run (deltascope diff) with readings (patchscope) and, better, steered texts (steer); with --black-box nothing but its models.
+  Names, kinds and ground truths are kept from the agent, and every message is checked for them before it is sent. Every message is stored as it
+  comes: asked again, a run that was broken off goes on, one that has ended is printed, and nothing is paid for twice.
+
+  Example:
+    deltascope agent cake --model gpt-5 --budget-interactions 5
+  "
+`));
 test('generate', async () =>
   expect(await help('generate')).toMatchInlineSnapshot(`
   "Usage: deltascope generate [options] <model>
@@ -489,3 +626,38 @@ test('without a command, help goes to standard error with 2', async () => {
 test('the version is the package’s', async () => {
   expect(await deltascope('--version')).toEqual({ code: 0, stdout: '0.3.0\n', stderr: '' });
 });
+test('agreement', async () =>
+  expect(await help('agreement')).toMatchInlineSnapshot(`
+  "Usage: deltascope agreement [options] [organism]
+
+  how far the graders of a store agree about what several of them have graded:
+  Cohen’s kappa of every two, Krippendorff’s alpha of all
+
+  Arguments:
+    organism         registered name; every organism when left out
+
+  Options:
+    --data <folder>  folder that holds the store (default: "deltascope-data", env:
+                     DELTASCOPE_DATA)
+    --json           print JSON instead of a table
+    -h, --help       display help for command
+
+  Intervals hold with 95 %, by bootstrap over what was graded as a whole.
+  "
+`));
+test('report', async () =>
+  expect(await help('report')).toMatchInlineSnapshot(`
+  "Usage: deltascope report [options]
+
+  write what the store says as Markdown with figures: relevance, mixing series,
+  layers, steering, noise
+
+  Options:
+    --out <folder>   where report.md and figures/ are written (default: "report")
+    --data <folder>  folder that holds the store (default: "deltascope-data", env:
+                     DELTASCOPE_DATA)
+    -h, --help       display help for command
+
+  Nothing is measured or asked. The same store gives the same files, byte by byte.
+  "
+`));

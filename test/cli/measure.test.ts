@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
@@ -365,35 +365,6 @@ describe('diff and show', () => {
   });
 });
 
-test('demo measures every bundled organism, and the second time reads the store', async () => {
-  const data = temporaryFolder();
-  const first = await deltascope('demo', '--no-serve', '--data', data);
-  expect(first).toMatchObject({ code: 0, stderr: '' });
-  const heads = (stdout: string) => stdout.match(/^tiny-\S+: .*$/gm) ?? [];
-  const bundledNames = (
-    JSON.parse(readFileSync(bundled('organisms.json'), 'utf8')) as { name: string }[]
-  ).map(({ name }) => name);
-  expect(bundledNames).toHaveLength(12);
-  expect(heads(first.stdout).map((line) => line.split(':')[0])).toEqual(bundledNames);
-  expect(heads(first.stdout).every((line) => /\(layer 3, 1000 texts, \d+\.\d s\)$/.test(line))).toBe(true);
-  const rows = rowsIn(data);
-  expect(rows).toMatchObject({ organisms: 12, models: 2, runs: 12, diff_vectors: 12 * 8 * 10 });
-
-  const second = await deltascope('demo', '--no-serve', '--data', data);
-  expect(second).toMatchObject({ code: 0, stderr: '' });
-  expect(heads(second.stdout).filter((line) => line.endsWith(', measured before)'))).toHaveLength(12);
-  expect(second.stdout.replaceAll('measured before', 's')).toBe(
-    first.stdout.replaceAll(/\d+\.\d s(?=\))/g, 's'),
-  );
-  expect(rowsIn(data)).toEqual(rows);
-
-  // The mixing series: every organism's diff is shorter than the one before it, with less mixed in.
-  const series = [...first.stdout.matchAll(/^│ tiny-qwen3--cake_bake\S* +│ +([\d.]+) │ +([\d.]+) │/gm)];
-  expect(series.map(([, mixed]) => Number(mixed))).toEqual([0, 0.25, 0.5, 1, 2]);
-  const norms = series.map(([, , norm]) => Number(norm));
-  expect(norms).toEqual([...norms].sort((a, b) => b - a));
-}, 300_000);
-
 test('serve answers until it is stopped', async () => {
   const data = await folderWithCake();
   const child = start(['serve', '--port', '0', '--data', data]);
@@ -420,4 +391,17 @@ test('serve answers until it is stopped', async () => {
 
   child.kill('SIGTERM');
   expect(await outcome).toMatchObject({ code: 0, stderr: '' });
+});
+
+test('serve with roots says that it makes a store where there is none', async () => {
+  const [data, roots] = [join(temporaryFolder(), 'new'), `models=${temporaryFolder()}`];
+  const child = start(['serve', '--port', '0', '--roots', roots, '--data', data]);
+  const outcome = outcomeOf(child);
+  child.stdout!.once('data', () => child.kill('SIGTERM'));
+  const { stdout, stderr } = await outcome;
+  expect(stdout).toContain('serving http');
+  expect(stderr).toContain(
+    `there is no store in ${data} yet: a new one is made for what is registered below the roots\n`,
+  );
+  expect(rowsIn(data)).toEqual({});
 });

@@ -5,24 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openStore } from '../../src/db/index.ts';
 import { measure } from '../../src/runs/measure.ts';
 import { addOrganism } from '../../src/runs/organism.ts';
-import { deltascope, everyday, cake, rowsIn } from '../harness/command.ts';
+import { cake, commandsOn, deltascope, everyday, rowsIn } from '../harness/command.ts';
 import { bundled } from '../harness/models.ts';
 
 // One folder for all: two organisms of one base, measured once.
 let data = '';
 
-const ask = async (...args: string[]) => {
-  const outcome = await deltascope(...args, '--data', data);
-  if (outcome.code !== 0) throw new Error(outcome.stderr);
-  return outcome.stdout;
-};
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- expectations say what is in it
-const json = async (...args: string[]): Promise<any> => JSON.parse(await ask(...args, '--json'));
-const refusal = async (...args: string[]) => {
-  const { code, stdout, stderr } = await deltascope(...args, '--data', data);
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  return stderr;
-};
+const { ask, json, refusal } = commandsOn(() => data);
 
 beforeAll(async () => {
   data = mkdtempSync(join(tmpdir(), 'deltascope-'));

@@ -47,7 +47,14 @@ describe('graders', () => {
       store.graders.add(syntheticGrader(change)),
     );
     expect(store.graders.all.page(null, {}, all).rows).toEqual([coherence, grader, second]);
-    expect(store.graders.all.page(null, { name: 'coherence' }, all).rows).toEqual([coherence]);
+    expect(store.graders.all.page(null, { where: { name: { eq: 'coherence' } } }, all).rows).toEqual([
+      coherence,
+    ]);
+    expect(['offline-relevance', grader.key, 'none'].map((of) => store.graders.named(of))).toEqual([
+      second,
+      grader,
+      undefined,
+    ]);
     expect(store.graders.findByKey(grader.key)).toEqual(grader);
     expect(store.graders.findByKey('offline-relevance.000000000000')).toBeUndefined();
   });
@@ -76,7 +83,8 @@ describe('grades', () => {
     );
     expect(store.grades.findByKey(saved!.key)).toEqual(saved);
     expect(store.grades.find(given)).toEqual(saved);
-    expect(store.grades.subjectOf(saved!)).toEqual({ projection });
+    expect(saved!.subject).toEqual({ projection });
+    expect(store.grades.all.page(null, {}, all).rows).toEqual([saved]);
     expect(store.grades.findByKey(saved!.key.replace('offline-relevance', 'coherence'))).toBeUndefined();
   });
 

@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 // from a row that was found with one, or a comment in the lines above says why everybody's are meant ("everybody’s: …").
 
 /** Tables whose rows are found by names and keys that clients give, or listed. */
-const guarded = ['organisms', 'models', 'corpora', 'runs', 'jobs', 'notes', 'graders'];
+const guarded = ['organisms', 'models', 'corpora', 'runs', 'jobs', 'notes', 'graders', 'agent_runs'];
 /** What else is reached from those alone. */
 const below = [
   'run_layers',
@@ -25,6 +25,8 @@ const below = [
   'principal_components',
   'job_events',
   'tags',
+  'agent_messages',
+  'hypotheses',
 ];
 const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 const named = (names: readonly string[]) =>
@@ -32,7 +34,7 @@ const named = (names: readonly string[]) =>
 
 const predicate = /\b(visible|listed|visibleJob|withOrganism)\(|\$\{(sees|lists)\}/;
 /** Goes on from a row: by its integer key, which no client has. */
-const fromRow = /\b(id|[a-z]+_id|column\}?) = [?@]|\$\{(reading|held)\}/;
+const fromRow = /\b(id|[a-z_]+_id|column\}?) = [?@]|\$\{(reading|held)\}/;
 const excused = /everybody’s: \S/;
 
 /** Calls that make a statement, with the lines before them. */

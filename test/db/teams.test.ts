@@ -1,6 +1,8 @@
 import BetterSqlite3 from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
-import { anonymous, bearer, type Store, type Viewer } from '../../src/db/index.ts';
+import { anonymous, bearer, owner, owns, type Store, type Viewer, visibilities } from '../../src/db/index.ts';
+import type { CodedError } from '../../src/lib/coded-error.ts';
+import { random } from '../harness/random.ts';
 import { seedRun, syntheticModel } from '../harness/synthetic-run.ts';
 import { seedToken } from '../harness/teams.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
@@ -79,6 +81,77 @@ describe('sharing', () => {
     expect(anna!.models.find('tiny-base')).toBeUndefined();
     store.administration.share('model', store.models.get('tiny-base'), { visibility: 'TEAM', team });
     expect(bert!.models.find('tiny-base')).toMatchObject({ teamId: team.id, tokenId: null });
+  });
+
+  it('refuses to keep to one token what no token of its team registered, or can still use', () => {
+    const store = temporaryStore();
+    const { row } = seedToken(store);
+    const green = store.administration.addTeam('green');
+    store.as(bearer(row)).models.add(syntheticModel);
+    const share = (given: Parameters<Store['sharing']['set']>[2]) =>
+      store.administration.share('model', store.models.get('tiny-base'), given);
+    const refused = expect.objectContaining({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('no such token any more; TEAM shows it to that team alone') as string,
+    }) as Error;
+    expect(() => share({ visibility: 'PRIVATE', team: green })).toThrow(refused);
+    expect(store.as(bearer(row)).models.get('tiny-base').visibility).toBe('TEAM');
+    share({ visibility: 'PRIVATE' });
+    share({ visibility: 'TEAM', team: green });
+    share({ visibility: 'TEAM', team: store.teams.get('red') });
+    expect(() => share({ visibility: 'PRIVATE' })).toThrow(refused);
+    expect(store.as(bearer(row)).models.get('tiny-base').visibility).toBe('TEAM');
+
+    const { row: ended } = seedToken(store);
+    const own = store.as(bearer(ended)).models.add({ ...syntheticModel, name: 'own' });
+    store.administration.revokeToken(ended.id);
+    expect(() => store.administration.share('model', own, { visibility: 'PRIVATE' })).toThrow(refused);
+    const { row: expired } = seedToken(store, 'red', ['write'], -1);
+    const late = store.as(bearer(expired)).models.add({ ...syntheticModel, name: 'late' });
+    expect(() => store.administration.share('model', late, { visibility: 'PRIVATE' })).toThrow(refused);
+  });
+
+  it('leaves everything with somebody who sees it and may change it, whoever changed it in whatever order', () => {
+    const store = temporaryStore();
+    const tokens = ['red', 'red', 'green', 'green'].map((team) => bearer(seedToken(store, team).row));
+    const teams = [undefined, undefined, null, store.teams.get('red'), store.teams.get('green')];
+    const made = store.administration.createToken({ label: 'of nobody', scopes: ['admin'], team: null });
+    const admin = bearer(made.row);
+    const makers = [owner, admin, ...tokens];
+    const changers = [...makers, anonymous];
+    const next = random(5);
+    const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)] as T;
+    const seen = { changed: 0, refused: 0, private: 0 };
+    store.transaction(() => {
+      makers.forEach((maker, i) => store.as(maker).models.add({ ...syntheticModel, name: `model-${i}` }));
+      for (let step = 0; step < 3_000; step++) {
+        const name = `model-${Math.floor(next() * makers.length)}`;
+        const before = store.models.get(name);
+        const models = store.as(pick(changers));
+        const row = models.models.find(name);
+        if (!row) continue;
+        const team = pick(teams);
+        try {
+          models.sharing.set('model', row, { visibility: pick(visibilities), team });
+          seen.changed++;
+        } catch (error) {
+          expect(['FORBIDDEN', 'INVALID_ARGUMENT']).toContain((error as CodedError).code);
+          expect(store.models.get(name)).toEqual(before);
+          seen.refused++;
+        }
+        const after = store.models.get(name);
+        if (after.visibility === 'PRIVATE') seen.private++;
+        // The owner and administrators see and change everything: what a team has needs one of its tokens.
+        const able = tokens.filter((token) => {
+          const found = store.as(token).models.find(name);
+          return found && owns(token, found);
+        });
+        if (after.teamId !== null) expect(able.length, JSON.stringify([step, after])).toBeGreaterThan(0);
+        else expect(able).toEqual([]);
+        expect(able.every(({ teamId }) => teamId === after.teamId)).toBe(true);
+      }
+    });
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(100);
   });
 
   it('goes with the organism for runs and everything below', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { type Judgement, agreementBetween } from '../../src/graders/agreement-between.ts';
 import { cohensKappa, krippendorffsAlpha } from '../../src/graders/agreement.ts';
 
 describe("Cohen's kappa", () => {
@@ -128,4 +129,68 @@ describe("Krippendorff's alpha", () => {
     ).toBeNull();
     expect(krippendorffsAlpha([], 'NOMINAL')).toBeNull();
   });
+});
+
+describe('agreement between graders of shared things', () => {
+  const say = (rater: string, subject: string, labels: (number | null)[]): Judgement[] =>
+    labels.flatMap((label, i) => (label === null ? [] : [{ rater, subject, item: String(i), label }]));
+  const judgements = [
+    ...say('a', 'one', [1, 1, 0, 0, null]),
+    ...say('b', 'one', [1, 0, 0, 0, 1]),
+    ...say('a', 'two', [1, 0, 1, 0]),
+    ...say('b', 'two', [1, 0, 1, 1]),
+    ...say('c', 'two', [0, 0, null, null]),
+    ...say('c', 'three', [1, 1]),
+  ];
+
+  test('is that of their shared items, with n; what one alone judged counts for nothing', () => {
+    const { raters, pairs, alpha } = agreementBetween(judgements, 'NOMINAL');
+    expect(raters).toEqual(['a', 'b', 'c']);
+    expect(pairs.map(({ raters: both, kappa }) => [...both, kappa.items, kappa.subjects])).toEqual([
+      ['a', 'b', 8, 2],
+      ['a', 'c', 2, 1],
+      ['b', 'c', 2, 1],
+    ]);
+    const shared: [number, number][] = [
+      [1, 1],
+      [1, 0],
+      [0, 0],
+      [0, 0],
+      [1, 1],
+      [0, 0],
+      [1, 1],
+      [0, 1],
+    ];
+    expect(pairs[0]!.kappa.value).toBe(cohensKappa(shared));
+    expect(pairs[0]!.kappa.value).toBeCloseTo(0.5, 12); // 6 of 8 equal, 4 of 8 by chance
+    expect(pairs[1]!.kappa.interval).toBeNull();
+    expect([alpha.items, alpha.subjects]).toEqual([8, 2]);
+    expect(alpha.value).toBeCloseTo(
+      krippendorffsAlpha(
+        [
+          [1, 1, 0, 0, 1, 0, 1, 0],
+          [1, 0, 0, 0, 1, 0, 1, 1],
+          [null, null, null, null, 0, 0, null, null],
+        ],
+        'NOMINAL',
+      )!,
+      12,
+    );
+  });
+
+  test('has an interval over subjects, the same every time, that holds the value', () => {
+    const many = Array.from({ length: 30 }, (_, s) => [
+      ...say('a', `s${s}`, [s % 2, 0, 1]),
+      ...say('b', `s${s}`, [s % 3 ? s % 2 : 1, 0, 1]),
+    ]).flat();
+    const [first, second] = [agreementBetween(many, 'NOMINAL'), agreementBetween(many, 'NOMINAL')];
+    expect(first).toEqual(second);
+    const { value, interval } = first.pairs[0]!.kappa;
+    expect(interval!.low).toBeLessThan(value!);
+    expect(interval!.high).toBeGreaterThan(value!);
+    expect(interval!.high).toBeLessThanOrEqual(1);
+  });
+
+  test('of amounts has no kappa', () =>
+    expect(agreementBetween(judgements, 'INTERVAL')).toMatchObject({ pairs: [], alpha: { items: 8 } }));
 });

@@ -382,3 +382,53 @@ describe('cancelling', () => {
     expect(server.requests).toHaveLength(0);
   });
 });
+
+describe('the end of a runner', () => {
+  test('waits for the call that is paid for, and keeps its reply; no other is made', async () => {
+    const exchanges = memoryExchanges();
+    const arrived = Promise.withResolvers<undefined>();
+    const answer = Promise.withResolvers<undefined>();
+    const { runner, server } = await scriptedRunner(
+      async () => {
+        arrived.resolve(undefined);
+        await answer.promise;
+        return ok;
+      },
+      { exchanges, limits: { concurrency: 1 } },
+    );
+    const paid = ask(runner);
+    const waiting = ask(runner, { maxTokens: 60 }).catch((error: unknown) => error);
+    await arrived.promise;
+    const ended = runner.end();
+    expect(await waiting).toMatchObject({ code: 'CANCELLED' });
+    await expect(ask(runner, { maxTokens: 70 })).rejects.toMatchObject({ code: 'CANCELLED' });
+    answer.resolve(undefined);
+    await ended;
+    expect((await paid).exchange.reply.text).toBe('fine');
+    expect([server.requests.length, exchanges.all().length]).toEqual([1, 1]);
+  });
+});
+
+describe('a dry run', () => {
+  test('asks nobody and keeps nothing; counts what is new, what is known, and the most it can take', async () => {
+    const exchanges = memoryExchanges();
+    const { runner, provider, server } = await scriptedRunner([ok], { exchanges });
+    await ask(runner);
+    const limits = { prices: { prompt: 1, completion: 2 } };
+    const dry = await scriptedRunner([ok], { exchanges, baseUrl: server.url, limits, dryRun: true });
+    expect(dry.provider.endpoint).toBe(provider.endpoint);
+    await Promise.all([
+      ask(dry.runner),
+      ask(dry.runner, { maxTokens: 60 }),
+      ask(dry.runner, { maxTokens: 60 }),
+    ]);
+    const { most, ...plan } = dry.runner.plan;
+    expect(plan).toEqual({
+      calls: 1,
+      known: 1,
+      money: expect.closeTo((most.prompt + 120) / 1e6, 12) as number,
+    });
+    expect(most.completion).toBe(60);
+    expect([server.requests.length, dry.server.requests.length, exchanges.all().length]).toEqual([1, 0, 1]);
+  });
+});

@@ -8,6 +8,8 @@ import { registeredRoots } from '../../src/runs/roots.ts';
 import type { Answer } from '../harness/ask.ts';
 import { noRoots } from '../harness/jobs.ts';
 import { serve } from '../harness/serve.ts';
+import { seedAgentRun } from '../harness/synthetic-agent.ts';
+import { seedGrades } from '../harness/synthetic-grades.ts';
 import { seedResults, syntheticReadings } from '../harness/synthetic-results.ts';
 import { seedOrganism, seedRun } from '../harness/synthetic-run.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
@@ -36,11 +38,15 @@ function seeded() {
   seedOrganism(store, 'idle');
   const vector = store.diffVectors.findByKey(`${run.key}.L1.P0`)!;
   const experiment = seedResults(store, vector);
+  seedGrades(store, experiment);
   const tokens = [{ tokenId: 7, text: ' cake', probability: 0.5 }];
   store.projections.save(syntheticReadings(vector, { tokens, parameters: { top: 1 } }));
   const note = store.notes.add({ vector }, 'About ovens.');
   const job = startJob(store, noRoots, 'divergence', { run: run.key });
+  const { agentRun } = seedAgentRun(store, store.organisms.getById(run.organismId), run);
   const placeholders = {
+    'agent run': agentRun.key,
+    'agent run id': id('AgentRun', agentRun.key),
     run: run.key,
     job: job.key,
     experiment: experiment.key,
@@ -125,7 +131,11 @@ describe.each(examples)('the example of %s %s', (kind, field) => {
         body: JSON.stringify(body),
       });
       const text = await response.text();
-      expect(text).toMatch(/"number":1,"state":"QUEUED"[^]*"number":2,"state":"CANCELLED"/);
+      const told = {
+        jobProgress: /"number":1,"state":"QUEUED"[^]*"number":2,"state":"CANCELLED"/,
+        agentRunProgress: /"number":0,"role":"SYSTEM"[^]*"number":2,"role":"TOOL"[^]*event: complete/,
+      };
+      expect(text).toMatch(told[field as keyof typeof told]);
       expect(text).not.toContain('"errors"');
       return;
     }

@@ -3,6 +3,8 @@ import { errorCode, execute } from '../harness/ask.ts';
 import {
   type Condition,
   diffVectorFields,
+  gradeFields,
+  graderFields,
   type Fields,
   matches,
   organismFields,
@@ -32,6 +34,8 @@ describe.each<[string, string, Fields]>([
   ['runs', 'RunFilter', runFields],
   ['diffVectors', 'DiffVectorFilter', diffVectorFields],
   ['projections', 'ProjectionFilter', projectionFields],
+  ['grades', 'GradeFilter', gradeFields],
+  ['graders', 'GraderFilter', graderFields],
 ])('where of %s', (field, type, fields) => {
   const list = lists.find(({ name }) => name === `Query.${field}`)!;
   const read = `query ($where: ${type}) { ${field}(where: $where, first: 200) { totalCount edges { node { id } } } }`;
@@ -69,7 +73,7 @@ describe.each<[string, string, Fields]>([
     }
     expect(some).toBeGreaterThan(conditions / 10); // neither everything nor nothing
     const own = Object.entries(fields).filter(
-      ([, { kind }]) => !['above', 'vectors', 'tokens'].includes(kind),
+      ([, { kind }]) => !['above', 'vectors', 'tokens', 'grades'].includes(kind),
     );
     expect(own.filter(([name]) => ![...used].some((what) => what.startsWith(`${name}.`)))).toEqual([]);
   });

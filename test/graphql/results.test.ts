@@ -1,8 +1,11 @@
 import BetterSqlite3 from 'better-sqlite3';
+import { graphql } from 'graphql';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { graphContext, schema } from '../../schema/index.ts';
 import { openStore, type Store } from '../../src/db/index.ts';
 import { ask, errorCode, execute } from '../harness/ask.ts';
+import { serve } from '../harness/serve.ts';
 import {
   seedResults,
   seedVector,
@@ -11,6 +14,7 @@ import {
   syntheticReadings,
 } from '../harness/synthetic-results.ts';
 import { fakeDigest, seedOrganism, syntheticModel, syntheticRun } from '../harness/synthetic-run.ts';
+import { seedToken } from '../harness/teams.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
@@ -366,6 +370,7 @@ function measured(
     vector.diff = Float32Array.from(diffs[p]!);
     vector.baseMean = new Float32Array(width);
     vector.finetunedMean = new Float32Array(width);
+    vector.projections = [];
   });
   return store.runs.save(record).key;
 }
@@ -449,19 +454,65 @@ describe('neighbours', () => {
     expect(await errorCode(store, query)).toBe('BAD_USER_INPUT');
   });
 
-  it('count against the limit of a request', async () => {
+  it('are found among more vectors than a request may read rows, also by a stranger', async () => {
     const store = temporaryStore();
-    const diff = [1, ...Array<number>(2 ** 18 - 1).fill(0)]; // 1 MiB: 256 rows
+    const [own, many] = [[[1, 0]], Array.from({ length: 5_100 }, (_, i) => [1, i + 2])];
+    many[0] = [4, 1];
+    many[5_099] = [4, -0.5];
+    const keys = [own, many].map((diffs, i) =>
+      measured(store, ['own', 'many'][i]!, diffs, { base: 'narrow' }),
+    );
+    const { headers } = seedToken(store);
+    for (const organism of store.organisms.list())
+      store.administration.share('organism', organism, { visibility: 'PUBLIC' });
+    const server = await serve(store);
+    const nearest = async (who: Record<string, string>) => {
+      const query = `{ diffVector(key: "${keys[0]}.L1.P0") { neighbours(first: 3) { rank cosine organism { name } diffVector { key } } } }`;
+      const response = await server.get('/graphql', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', 'X-Cost': '1', ...who },
+        body: JSON.stringify({ query }),
+      });
+      return (await response.json()) as unknown;
+    };
+    const near = (rank: number, position: number, [x, y]: number[]) => ({
+      rank,
+      cosine: expect.closeTo(x! / Math.hypot(x!, y!), 12) as number,
+      organism: { name: 'many' },
+      diffVector: { key: `${keys[1]}.L1.P${position}` },
+    });
+    const expected = {
+      data: {
+        diffVector: { neighbours: [near(0, 5_099, [4, -0.5]), near(1, 0, [4, 1]), near(2, 1, [1, 3])] },
+      },
+      extensions: { cost: { requested: 1 + 500 + 3 * (1 + 2), actual: 503 } },
+    };
+    for (const who of [headers, {}]) expect(await nearest(who)).toMatchObject(expected);
+  });
+
+  it('cost what is compared, a row of each 4 KiB', async () => {
+    const store = temporaryStore();
+    const diff = [1, ...Array<number>(2_047).fill(0)]; // 8 KiB
     const own = measured(store, 'own', [diff], { base: 'huge' });
-    measured(store, 'other', [diff, diff, diff, diff], { base: 'huge' });
-    const ask = (aliases: number) =>
-      execute(
-        store,
-        `{ diffVector(key: "${own}.L1.P0") { ${Array.from({ length: aliases }, (_, i) => `a${i}: neighbours(first: 1) { cosine }`).join(' ')} } }`,
-      );
-    expect((await ask(19)).errors).toBeUndefined(); // 19,456 rows
-    const { errors } = await ask(20);
-    expect(errors?.map((error) => error.extensions['code'])).toEqual(['COST_LIMIT_EXCEEDED']);
+    const spent = async () => {
+      const contextValue = graphContext(store, 'http://127.0.0.1');
+      const source = `{ diffVector(key: "${own}.L1.P0") { neighbours(first: 2) { cosine } } }`;
+      expect((await graphql({ schema, source, contextValue })).errors).toBeUndefined();
+      return contextValue.costLimit - contextValue.rowsLeft;
+    };
+    expect(await spent()).toBe(0);
+    measured(store, 'three', [diff, diff, diff], { base: 'huge' });
+    expect(await spent()).toBe(3 * 2 + 2);
+  });
+
+  it('are given up when the time of a request is over', async () => {
+    const store = temporaryStore();
+    const own = measured(store, 'own', [wide(1)]);
+    measured(store, 'other', [wide(1)]);
+    const source = `{ diffVector(key: "${own}.L1.P0") { neighbours { cosine } } }`;
+    const contextValue = graphContext(store, 'http://127.0.0.1', { timeoutMs: -1 });
+    const { errors } = await graphql({ schema, source, contextValue });
+    expect(errors?.map((error) => error.extensions['code'])).toEqual(['TIMEOUT']);
   });
 });
 

@@ -5,6 +5,8 @@ import { graphContext, schema } from '../../schema/index.ts';
 import { openStore } from '../../src/db/index.ts';
 import { Documents } from '../../src/server/graph/documents.ts';
 import { execute } from '../../src/server/graph/execute.ts';
+import { seedGrades, syntheticGrade, syntheticGrader } from '../harness/synthetic-grades.ts';
+import { seedResults, syntheticReadings } from '../harness/synthetic-results.ts';
 import { seedRun, type SyntheticShape } from '../harness/synthetic-run.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 
@@ -96,6 +98,33 @@ describe('statements of the query over six levels', () => {
     },
   );
 
+  it.each([
+    // Two graders; three projections with their vectors, a layer and a run; a text with its experiment, a vector, a layer and a run.
+    [
+      '{ grades(first: 200) { edges { node { grader { name } subject { __typename } } } } }',
+      1 + 2 + 2 * 3 + 2 + 2 + 3,
+    ],
+    [
+      '{ projections(where: { grades: { some: { value: { gte: 0.5 } } } }) { edges { node { score } } } }',
+      1 + 3 + 1 + 1,
+    ],
+    [
+      '{ organism(name: "tiny-cake") { relevance(grader: "offline-relevance") { max mean interval { low } } } }',
+      4,
+    ],
+    ['{ relevanceTable(grader: "offline-relevance") { count max { mean } members { max } } }', 3],
+  ])('of grades are one for each thing that they are about: %s', async (query, most) => {
+    const { store, ask } = noting();
+    const { key } = seedRun(store, { layers: [1], positions: 3, tokens: 2 });
+    const vectors = [0, 1, 2].map((position) => store.diffVectors.findByKey(`${key}.L1.P${position}`)!);
+    seedGrades(store, seedResults(store, vectors[0]!));
+    const grader = store.graders.add(syntheticGrader());
+    for (const vector of vectors.slice(1))
+      for (const reading of store.projections.save(syntheticReadings(vector)).filter(({ chosen }) => chosen))
+        store.grades.save([syntheticGrade(reading, grader)]);
+    expect((await ask(query)).statements).toHaveLength(most);
+  });
+
   it('of a comparison are a handful and the vectors that cosines need', async () => {
     const { store, ask } = noting();
     for (const [seed, organism] of ['a', 'b'].entries())
@@ -118,7 +147,7 @@ describe('the plan of a list', () => {
     try {
       return (sqlite.prepare(`explain query plan ${sql}`).all() as { detail: string }[])
         .map(({ detail }) => detail)
-        .filter((detail) => /^(SCAN (?!json_each)|USE TEMP B-TREE)/.test(detail));
+        .filter((detail) => /^(SCAN (?!json_each|\(subquery)|USE TEMP B-TREE)/.test(detail));
     } finally {
       sqlite.close();
     }
@@ -135,9 +164,16 @@ describe('the plan of a list', () => {
     ['{ tokenSearch(text: " tok", match: STARTS_WITH, first: 5) { edges { node { rank } } } }'],
     ['{ organisms(where: { name: { eq: "a" } }, first: 5) { edges { node { name } } } }'],
     ['{ organisms(where: { kind: { eq: "SDF" } }, first: 5) { edges { node { name } } } }'],
+    [
+      '{ graders(first: 5, where: { name: { eq: "offline-relevance" } }) { edges { node { grades(first: 5) { edges { node { value } } } } } } }',
+    ],
+    [
+      '{ projections(where: { grades: { some: { grader: { name: { eq: "offline-relevance" } } } } }) { edges { node { grades(first: 5) { totalCount } } } } }',
+    ],
   ])('goes through no table as a whole and sorts nothing: %s', async (query) => {
     const { store, file, ask } = noting();
     for (const organism of ['a', 'b', 'c']) seedRun(store, { organism });
+    store.graders.add(syntheticGrader());
     const { statements } = await ask(query);
     expect(statements.length).toBeGreaterThan(0);
     for (const sql of statements) expect([sql, scans(file, sql)]).toEqual([sql, []]);
@@ -163,6 +199,14 @@ describe('the plan of a list', () => {
       'SEARCH diff_vectors USING INDEX diff_vectors_norm (norm>?)',
     ],
     [
+      '{ organisms(where: { grades: { some: { grader: { name: { eq: "x" } }, value: { gte: 0.3 } } } }) { edges { node { name } } } }',
+      'SEARCH grades USING INDEX grades_grader (grader_id=?)',
+    ],
+    [
+      '{ grades(where: { grader: { name: { eq: "x" } } }) { edges { node { value } } } }',
+      'SEARCH grades USING INDEX grades_grader (grader_id=?)',
+    ],
+    [
       '{ diffVectors(where: { run: { organism: { name: { eq: "a" } } } }) { edges { node { position } } } }',
       'SEARCH diff_vectors USING INDEX diff_vectors_position (layer_id=?)',
     ],
@@ -173,7 +217,7 @@ describe('the plan of a list', () => {
   ])('of everything stored goes by an index: %s', async (query, step) => {
     const { store, file, ask } = noting();
     for (const organism of ['a', 'b', 'c']) seedRun(store, { organism });
-    const [sql = ''] = (await ask(query)).statements;
+    const sql = (await ask(query)).statements.find((each) => each.includes(' order by ')) ?? '';
     const sqlite = new BetterSqlite3(file, { readonly: true });
     const plan = sqlite.prepare(`explain query plan ${sql}`).all() as { detail: string }[];
     sqlite.close();

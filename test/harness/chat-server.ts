@@ -9,7 +9,7 @@ export interface Received {
   path: string;
   body: {
     model: string;
-    messages: { role: string; content: string }[];
+    messages: { role: string; content: string; tool_calls?: { id: string }[]; tool_call_id?: string }[];
     temperature?: number;
     max_tokens?: number;
     max_completion_tokens?: number;

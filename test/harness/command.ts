@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import BetterSqlite3 from 'better-sqlite3';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { openStore } from '../../src/db/index.ts';
 import { packageRoot } from '../../src/lib/package-root.ts';
 import { addOrganism } from '../../src/runs/organism.ts';
@@ -37,6 +37,28 @@ export async function outcomeOf(child: ChildProcess): Promise<Outcome> {
 }
 
 export const deltascope = (...args: string[]): Promise<Outcome> => outcomeOf(start(args));
+
+/** The command line on one data folder, for tests that ask much of it. */
+export function commandsOn(folder: () => string) {
+  const on = (...args: string[]) => deltascope(...args, '--data', folder());
+  /** What it prints, when it must not fail. */
+  const ask = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await on(...args);
+    if (code !== 0) throw new Error(stderr);
+    return stdout;
+  };
+  return {
+    ask,
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- expectations say what is in it
+    json: async (...args: string[]): Promise<any> => JSON.parse(await ask(...args, '--json')),
+    /** What it says, when it must fail and print nothing else. */
+    refusal: async (...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await on(...args);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      return stderr;
+    },
+  };
+}
 
 /** A data folder with one organism in it, "cake", registered in this process to save one. */
 export async function folderWithCake(): Promise<string> {

@@ -8,6 +8,8 @@ import {
   visibilities,
 } from '../../src/db/index.ts';
 import { sha256 } from '../../src/lib/sha256.ts';
+import { seedAgentRun } from './synthetic-agent.ts';
+import { seedGrades } from './synthetic-grades.ts';
 import { seedResults } from './synthetic-results.ts';
 import { fakeDigest, syntheticModel, syntheticRun } from './synthetic-run.ts';
 import { seedToken } from './teams.ts';
@@ -25,6 +27,10 @@ export interface Island {
   vector: string;
   experiment: string;
   job: string;
+  agentRun: string;
+  /** Name and key of a judge of its own. */
+  grader: string;
+  graderKey: string;
   /** About the organism, the run and the vector. */
   notes: string[];
 }
@@ -127,10 +133,12 @@ function seedIsland(whole: Store, viewer: Viewer, team: string | null, visibilit
   const run = store.runs.save(record);
   const vector = store.diffVectors.findByKey(`${run.key}.L1.P0`);
   if (!vector) throw new Error('a synthetic run has no L1.P0');
-  const { key: experiment } = seedResults(store, vector);
+  const experiment = seedResults(store, vector);
+  const judge = seedGrades(store, experiment, `judge-${mark}`);
   store.tags.ofOrganism.add(organism, mark);
   store.tags.ofRun.add(run, mark);
   const notes = [{ organism }, { run }, { vector }].map((subject) => store.notes.add(subject, mark).key);
+  const { agentRun } = seedAgentRun(store, organism, run, mark);
   const { key: job } = store.jobs.add({
     kind: 'run',
     spec: { organism: organism.name },
@@ -146,8 +154,11 @@ function seedIsland(whole: Store, viewer: Viewer, team: string | null, visibilit
     corpus: corpus.name,
     run: run.key,
     vector: vector.key,
-    experiment,
+    experiment: experiment.key,
+    grader: judge.name,
+    graderKey: judge.key,
     job,
+    agentRun: agentRun.key,
     notes,
   };
 }

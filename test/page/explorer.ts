@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { chromium, type Page } from 'playwright-core';
 import { openStore } from '../../src/db/index.ts';
 import { createServer, listen } from '../../src/server/index.ts';
+import { seedGrades } from '../harness/synthetic-grades.ts';
+import { seedResults } from '../harness/synthetic-results.ts';
 import { seedOrganism, seedRun } from '../harness/synthetic-run.ts';
 import { seedToken } from '../harness/teams.ts';
 
@@ -31,7 +33,10 @@ for (const payload of payloads) {
   seedOrganism(store, payload);
   seedRun(store, { organism: payload });
 }
-seedRun(store, { organism: 'tiny-cake' });
+const { key } = seedRun(store, { organism: 'tiny-cake' });
+// In the place that is visited: the last of the map.
+const graded = store.diffVectors.findByKey(`${key}.L2.P2`);
+if (graded) seedGrades(store, seedResults(store, graded));
 const server = await listen(createServer({ store, graphiql: true }), { port: 0 });
 const browser = await chromium.launch({
   executablePath,
@@ -59,6 +64,13 @@ try {
     `organisms shown: ${JSON.stringify(names)}`,
   );
   for (const payload of [...payloads, 'tiny-cake']) await visit(page, payload);
+  expectThat(
+    (await page.locator('.readings section p').allTextContents()).includes(
+      '50 % relevant (offline-relevance 1)',
+    ),
+    'a reading is shown without its relevance',
+  );
+  expectThat((await page.locator('.tokens code.relevant').count()) === 1, 'a relevant token is not marked');
   expectThat((await page.evaluate('window.hit')) === undefined, 'a payload ran as a script');
   mkdirSync('build/page', { recursive: true });
   await page.screenshot({ path: 'build/page/explorer.png', fullPage: true });

@@ -28,11 +28,11 @@ const everywhere = { sameBase: true, sameLayer: false };
 describe('nearestVectors', () => {
   it('finds what is found one by one', () => {
     const { store, vector } = seeded();
-    const candidates = store.vectors.ofOtherOrganisms(vector, everywhere, 1000);
+    const candidates = [...store.vectors.ofOtherOrganisms(vector, everywhere)];
     expect(candidates).toHaveLength(80);
     for (const k of [1, 7, 80, 200]) {
       const found = nearestVectors(store, vector, candidates, k);
-      const expected = nearestVectors(store, vector, candidates, k, oneByOne);
+      const expected = nearestVectors(store, vector, candidates, k, { nearest: oneByOne });
       expect(found.map(({ diffVector }) => diffVector)).toEqual(expected.map(({ diffVector }) => diffVector));
       found.forEach((near, i) => expect(near.cosine).toBeCloseTo(expected[i]!.cosine, 12));
       expect(found).toHaveLength(Math.min(k, 80));
@@ -48,17 +48,29 @@ describe('nearestVectors', () => {
 });
 
 describe('candidates', () => {
-  it('are at most so many, by run, layer and position, and none of the organism itself', () => {
+  it('come by run, layer and position, and none is of the organism itself', () => {
     const { store, vector } = seeded();
-    const all = store.vectors.ofOtherOrganisms(vector, everywhere, 1000).map(({ place }) => place);
-    expect(store.vectors.ofOtherOrganisms(vector, everywhere, 9).map(({ place }) => place)).toEqual(
-      all.slice(0, 9),
-    );
+    const all = [...store.vectors.ofOtherOrganisms(vector, everywhere)].map(({ place }) => place);
     const order = all.map((place) => place.replace(/\d+$/, (position) => position.padStart(2, '0')));
     expect(order).toEqual(order.toSorted());
     expect(new Set(all.map((place) => place.split('.')[0])).has(vector.layer.run.key)).toBe(false);
-    expect(store.vectors.ofOtherOrganisms(vector, { sameBase: true, sameLayer: true }, 1000)).toHaveLength(
-      20,
-    );
+    expect([...store.vectors.ofOtherOrganisms(vector, { sameBase: true, sameLayer: true })]).toHaveLength(20);
+  });
+
+  it('are given back when a search is given up', () => {
+    const { store, vector } = seeded();
+    const search = (onRead?: () => void) =>
+      nearestVectors(
+        store,
+        vector,
+        store.vectors.ofOtherOrganisms(vector, everywhere),
+        3,
+        onRead && { onRead },
+      );
+    const giveUp = () => {
+      throw new Error('enough');
+    };
+    expect(() => search(giveUp)).toThrow('enough');
+    expect(search()).toHaveLength(3);
   });
 });

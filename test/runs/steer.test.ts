@@ -11,6 +11,10 @@ import { layerOf, unitOf, vectorsOf } from '../../src/runs/stored-run.ts';
 import type { CoherenceJudge } from '../../src/steering/judge.ts';
 import { probes } from '../../src/steering/prompts/index.ts';
 import { everyday } from '../harness/command.ts';
+import { coherenceJudge } from '../../src/graders/index.ts';
+import { judgeExperiment } from '../../src/runs/grade-coherence.ts';
+import { withJudge } from '../../src/runs/judge.ts';
+import { chatServer, materialOf } from '../harness/chat-server.ts';
 import { measuredCake, rowsOf } from '../harness/measured-cake.ts';
 import { bundled, copyOf, editJson, openPair } from '../harness/models.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
@@ -393,4 +397,33 @@ describe('texts compared with the training corpus', () => {
     const [steered] = await steer(store, run, { ...small, strength: 0.5 });
     await expect(compareTexts(store, steered!.experiment)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
+});
+
+test('a language model judges the search; its verdicts are stored as grades, with every reply', async () => {
+  const { store, run } = await measuredCake();
+  const server = await chatServer((request) => {
+    const { text } = materialOf(request) as { text: string };
+    const verdict = text.startsWith('orchard') || text.length % 3 === 0 ? 'INCOHERENT' : 'COHERENT';
+    return { calls: [{ name: 'give_verdict', arguments: JSON.stringify({ observation: 'x', verdict }) }] };
+  });
+  const choice = { model: 'judge', baseUrl: server.url, loopback: true };
+  const { experiment, samples } = await withJudge(store, choice, {}, async (runner) => {
+    const search = { samples: 2, decisions: 2, laterDecisions: 1, lookahead: 1, most: 4, retests: 0 };
+    const [steered] = await steer(store, run, {
+      ...{ ...small, probes: probes.slice(0, 1), search, judge: coherenceJudge(runner) },
+    });
+    const asked = server.requests.length;
+    const judged = await judgeExperiment(store, steered!.experiment, runner);
+    expect(server.requests.length).toBe(asked); // all replies are known, the canary's too
+    return { experiment: steered!.experiment, ...judged };
+  });
+  expect(experiment).toMatchObject({
+    judge: 'coherence',
+    parameters: { judge: { model: 'judge', endpoint: server.url } },
+  });
+  for (const { sample, grade } of samples!) {
+    expect(grade.label).toBe(sample.coherent === null ? null : sample.coherent ? 'COHERENT' : 'INCOHERENT');
+    for (const key of grade.exchanges)
+      expect(store.exchanges.get(key)).toMatchObject({ grader: 'coherence' });
+  }
 });

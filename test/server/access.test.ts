@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { openStore } from '../../src/db/index.ts';
+import { bearer, openStore } from '../../src/db/index.ts';
 import { isAccessToken, newAccessToken, prefixOf } from '../../src/lib/access-token.ts';
 import { createServer, listen } from '../../src/server/index.ts';
 import { allowedHosts } from '../../src/server/allowed-hosts.ts';
 import { sha256 } from '../../src/lib/sha256.ts';
 import { serve } from '../harness/serve.ts';
-import { seedRun } from '../harness/synthetic-run.ts';
+import { seedRun, syntheticModel } from '../harness/synthetic-run.ts';
 import { seedToken } from '../harness/teams.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
@@ -128,6 +128,34 @@ describe('who comes', () => {
     const admin = store.administration.createToken({ label: 'admin', scopes: ['admin'], team: null });
     expect((await get('/metrics', { headers: { 'X-API-Key': admin.secret } })).status).toBe(200);
     for (const path of ['/health', '/ready']) expect((await get(path)).status).toBe(200);
+  });
+
+  it('is told which part of a change of visibility cannot be', async () => {
+    const { store, ask, organism } = await served();
+    const [anna, bert] = [seedToken(store), seedToken(store)];
+    store.administration.share('organism', organism, { visibility: 'TEAM', team: store.teams.get('red') });
+    store.as(bearer(anna.row)).models.add({ ...syntheticModel, name: 'own' });
+    const admin = store.administration.createToken({ label: 'admin', scopes: ['admin'], team: null });
+    const set = (type: string, name: string, headers: Headers) =>
+      ask(
+        `mutation { visibilitySet(input: { subject: "${Buffer.from(`${type}:${name}`).toString('base64')}", visibility: PRIVATE }) { userErrors { code message field } } }`,
+        headers,
+      );
+    const told = (code: string, message: string) => ({
+      data: { visibilitySet: { userErrors: [{ code, message, field: ['input', 'visibility'] }] } },
+    });
+    expect(await set('BaseModel', 'own', bert.headers)).toEqual(
+      told('FORBIDDEN', 'Only the token that registered this model can keep it to itself.'),
+    );
+    expect(await set('Organism', 'tiny-cake', { 'X-API-Key': admin.secret })).toEqual(
+      told(
+        'INVALID',
+        'PRIVATE is for the token that registered a thing, and the team of this organism has no such token any more; TEAM shows it to that team alone.',
+      ),
+    );
+    expect(await set('BaseModel', 'own', anna.headers)).toEqual({
+      data: { visibilitySet: { userErrors: [] } },
+    });
   });
 
   it('learns of the schema with a token', async () => {

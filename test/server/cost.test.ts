@@ -53,6 +53,14 @@ it('every list says how long it is', () => {
   expect(silent).toEqual([]);
 });
 
+it('every list that takes a filter counts its conditions', () => {
+  const filtered = objects.flatMap((type) =>
+    Object.values(type.getFields()).filter(({ args }) => args.some(({ name }) => name === 'where')),
+  );
+  expect(filtered.length).toBeGreaterThan(5);
+  for (const field of filtered) expect(costOf(field)?.ofArguments, field.name).toBeTypeOf('function');
+});
+
 it('every argument that says how long a list is exists, and every connection can be paged', () => {
   for (const type of objects) {
     for (const field of Object.values(type.getFields())) {
@@ -124,6 +132,32 @@ describe('a query costs', () => {
       1 + 5 * (1 + 1),
       '{ runs(first: 5) { ...f } } fragment f on RunConnection { edges { ...g } } fragment g on RunEdge { node { ...h } } fragment h on Run { organism { name } }',
     ],
+    ['nothing for a comparison', 1 + 5, runs('(first: 5, where: { samples: { gt: 3 } })', 'cursor')],
+    [
+      'a page for each condition on other rows, equal ones once',
+      1 + 5 + 3 * 50,
+      runs(
+        '(first: 5, where: { or: [{ topTokens: { text: "a" } }, { not: { topTokens: { text: "a" } } }, { topTokens: { text: "b" } }, { organism: { topTokens: { text: "a" } } }] })',
+        'cursor',
+      ),
+    ],
+    [
+      'those of a variable, those in each other',
+      1 + 5 + 2 * 50,
+      `query ($w: RunFilter) ${runs('(first: 5, where: $w)', 'cursor')}`,
+      { w: { diffVectors: { some: { topTokens: { text: 'a' } } } } },
+    ],
+    [
+      'those with a variable in them, in each row',
+      1 + 4 * (1 + 1 + 50 + 5),
+      'query ($t: String!) { organisms(first: 4) { edges { node { runs(first: 5, where: { topTokens: { text: $t } }) { edges { cursor } } } } } }',
+      { t: 'a' },
+    ],
+    [
+      'a search, and what it asks of projections',
+      1 + 50 + 50 + 5,
+      '{ tokenSearch(text: "a", first: 5, where: { diffVector: { run: { topTokens: { text: "b" } } } }) { edges { cursor } } }',
+    ],
     ['nothing that is skipped', 1, '{ __typename runs @skip(if: true) { totalCount } }'],
     ['nothing that is not included', 1, '{ __typename ... @include(if: false) { runs { totalCount } } }'],
     ['what is not skipped', 61, 'query ($s: Boolean!) { runs @skip(if: $s) { totalCount } }', { s: false }],
@@ -146,8 +180,8 @@ describe('a query costs', () => {
       '{ diffVector(key: "a") { principalComponents(first: 1) { edges { node { explained } } } } }',
     ],
     [
-      'as many neighbours as asked for',
-      1 + 200 + 8,
+      'a search, and as many neighbours as asked for',
+      1 + 500 + 8,
       '{ diffVector(key: "a") { neighbours(first: 8) { cosine } } }',
     ],
   ])('%s: %i', (_, points, source, variables) => expect(cost(source, variables)).toBe(points));
@@ -184,7 +218,7 @@ it('never reads more rows than it said it might', async () => {
   const { key } = store.runs.all.page(null, {}, { first: 1 }).rows[0] ?? { key: '' };
   const next = random(7);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)] as T;
-  const measured = new Set(['neighbours', 'compare', 'sharedTokens']); // by what is there, with a second limit
+  const measured = new Set(['compare', 'sharedTokens']); // by what is there, with a second limit
 
   function selection(type: GraphQLObjectType, depth: number): string {
     const all = Object.values(type.getFields()).filter(({ name }) => !measured.has(name));
@@ -223,6 +257,34 @@ it('never reads more rows than it said it might', async () => {
   }
   expect(asked).toBeGreaterThan(150);
   expect(read).toBeGreaterThan(500);
+});
+
+it('what is executed twice is counted twice, and a query that failed is not tried as a function again', async () => {
+  const store = temporaryStore();
+  seedRun(store);
+  const { url } = await serve(store);
+  const actual = async (size: number) => {
+    const response = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'X-Cost': '1' },
+      body: JSON.stringify({
+        query:
+          'query ($n: Int) { good: diffVectors(first: 3) { edges { cursor } } other: diffVectors(first: $n) { edges { cursor } } }',
+        variables: { n: size },
+      }),
+    });
+    const { errors, extensions } = (await response.json()) as {
+      errors?: unknown[];
+      extensions: { cost: { actual: number } };
+    };
+    return [errors?.length ?? 0, extensions.cost.actual];
+  };
+  expect(await actual(1)).toEqual([0, 4]);
+  expect(await actual(1)).toEqual([0, 4]); // as a function
+  expect(await actual(999)).toEqual([1, 6]); // as a function, then by the judge
+  expect(await actual(999)).toEqual([1, 3]); // by the judge
+  expect(await actual(2)).toEqual([0, 5]);
+  expect(await actual(999)).toEqual([1, 6]); // it has gone well in between
 });
 
 describe('above the limit', () => {

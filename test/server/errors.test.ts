@@ -174,3 +174,11 @@ it('no message has a path, a statement or a token', async () => {
     expect(answer).not.toContain(store.file);
   }
 });
+
+it('says of a body that is no JSON what it is, and nothing of what read it', async () => {
+  const { query } = await serve(temporaryStore());
+  const { errors } = (await (await query('{"query": ')).json()) as { errors: { extensions: object }[] };
+  expect(errors.map(({ extensions }) => Object.keys(extensions).sort())).toEqual([
+    ['code', 'requestId', 'retryable'],
+  ]);
+});

@@ -5,6 +5,8 @@ import { expect, it } from 'vitest';
 import { schema } from '../../schema/index.ts';
 import { packageRoot } from '../../src/lib/package-root.ts';
 import { serve } from '../harness/serve.ts';
+import { seedGrades } from '../harness/synthetic-grades.ts';
+import { seedResults } from '../harness/synthetic-results.ts';
 import { seedRun } from '../harness/synthetic-run.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
@@ -65,6 +67,7 @@ it.each(documents)('asks what the schema has: %s', (_, document) => {
 it('gets answers to all of it from a store', async () => {
   const store = temporaryStore();
   const run = seedRun(store);
+  seedGrades(store, seedResults(store, store.diffVectors.findByKey(`${run.key}.L1.P0`)!));
   const { query } = await serve(store);
   const place = `${run.key}.L1.P0`;
   const organism = store.organisms.getById(run.organismId).name;

@@ -34,6 +34,9 @@ const nothing: Island = {
   vector: `${'0'.repeat(20)}.L1.P0`,
   experiment: `${'0'.repeat(20)}.L1.P0.steering.fluency.${'0'.repeat(12)}`,
   job: '0'.repeat(20),
+  agentRun: '0'.repeat(20),
+  grader: 'judge-zqnothingzq',
+  graderKey: `judge-zqnothingzq.${'0'.repeat(12)}`,
   notes: [0, 1, 2].map((i) => `00000000-0000-4000-8000-00000000000${i}`),
 };
 
@@ -61,6 +64,8 @@ const roots: Record<string, { by: 'key' | 'list' | 'job' | 'none'; ask: (island:
   corpus: { by: 'key', ask: ({ corpus }) => [`corpus(name: "${corpus}") { id runs { totalCount } }`] },
   run: { by: 'key', ask: ({ run }) => [`run(key: "${run}") { id organism { name } }`] },
   diffVector: { by: 'key', ask: ({ vector }) => [`diffVector(key: "${vector}") { id norm }`] },
+  agentRun: { by: 'key', ask: ({ agentRun }) => [`agentRun(key: "${agentRun}") { id organism { name } }`] },
+  agentRuns: { by: 'none', ask: () => [] },
   job: { by: 'job', ask: ({ job }) => [`job(key: "${job}") { id spec }`] },
   steeringExperiment: {
     by: 'key',
@@ -106,6 +111,29 @@ const roots: Record<string, { by: 'key' | 'list' | 'job' | 'none'; ask: (island:
     by: 'list',
     ask: ({ run }) => [
       `projections(where: { diffVector: { run: { key: { eq: "${run}" } } } }) { totalCount edges { node { method } } }`,
+      `projections(where: { diffVector: { run: { key: { eq: "${run}" } }, grades: { some: { value: { gte: 0.5 } } } } }) { totalCount }`,
+    ],
+  },
+  grader: {
+    by: 'key',
+    ask: ({ grader, graderKey }) =>
+      [grader, graderKey].map((name) => `grader(name: "${name}") { id name grades { totalCount } }`),
+  },
+  relevanceTable: { by: 'key', ask: ({ grader }) => [`relevanceTable(grader: "${grader}") { count }`] },
+  graders: {
+    by: 'list',
+    ask: ({ grader }) => [
+      `graders(where: { name: { eq: "${grader}" } }) { totalCount edges { node { key } } }`,
+    ],
+  },
+  grades: {
+    by: 'list',
+    ask: ({ grader, mark, run }) => [
+      `grades(where: { grader: { name: { eq: "${grader}" } } }) { totalCount edges { node { key } } }`,
+      `grades(where: { organism: { kind: { eq: "${mark}" } } }) { totalCount }`,
+      `grades(where: { projection: { diffVector: { run: { key: { eq: "${run}" } } } } }) { totalCount }`,
+      `organisms(where: { grades: { some: { grader: { model: { contains: "${mark}" } } } } }) { totalCount }`,
+      `diffVectors(where: { grades: { some: { organism: { groundTruth: { eq: "${mark}" } } } } }) { totalCount }`,
     ],
   },
   tokenSearch: {
@@ -122,6 +150,7 @@ const roots: Record<string, { by: 'key' | 'list' | 'job' | 'none'; ask: (island:
 
 /** What fields need that have arguments without a default. */
 const required: Record<string, string> = {
+  'Organism.relevance': '(grader: "offline-relevance")',
   'Run.layer': '(layer: 1)',
   'RunLayer.diffVector': '(position: 0)',
 };
@@ -206,8 +235,8 @@ async function ask(person: Person, query: string, variables = {}): Promise<strin
   return response.text();
 }
 
-/** All fields of so many cost less than a stranger may ask. */
-const idsAtOnce = 5;
+/** All fields of so many cost less than a stranger may ask: a search of neighbours is 500 points. */
+const idsAtOnce = ({ name }: { name: string }): number => (name === 'DiffVector' ? 2 : 5);
 
 const answers = new Map<string, string>();
 
@@ -226,6 +255,8 @@ function normal(text: string, island: Island): string {
     island.vector,
     island.run,
     island.job,
+    island.agentRun,
+    island.graderKey,
     island.organism,
     island.model,
     island.corpus,
@@ -260,8 +291,8 @@ async function everyId(): Promise<Map<string, Set<string>>> {
     grew = false;
     for (const type of nodeTypes) {
       const fresh = [...(found.get(type.name) ?? [])].filter((id) => !asked.has(id));
-      for (let from = 0; from < fresh.length; from += idsAtOnce) {
-        const ids = fresh.slice(from, from + idsAtOnce);
+      for (let from = 0; from < fresh.length; from += idsAtOnce(type)) {
+        const ids = fresh.slice(from, from + idsAtOnce(type));
         const { data, errors } = JSON.parse(await ask(admin, documentOf(type), { ids })) as {
           data: { nodes: unknown[] };
           errors?: unknown;
@@ -281,8 +312,12 @@ const islandOf = (id: string): Island => {
     .toString()
     .replace(/^[^:]*:/, '');
   const found = islands.find(
-    ({ organism, model, corpus, run, job, notes }) =>
-      [organism, model, corpus, job, ...notes].includes(key) || key.startsWith(run),
+    ({ visibility, organism, model, corpus, run, job, agentRun, notes, graderKey }) =>
+      [organism, model, corpus, job, graderKey, ...notes].includes(key) ||
+      key.startsWith(run) ||
+      key.startsWith(agentRun) ||
+      // All have this one; whoever sees anything of it sees it.
+      (key.startsWith('offline-relevance.') && visibility === 'PUBLIC'),
   );
   if (!found) throw new Error(`whose is ${key}?`);
   return found;
@@ -294,7 +329,10 @@ describe('who sees what', () => {
     expect(Object.keys(changes).sort()).toEqual(
       Object.keys(schema.getMutationType()?.getFields() ?? {}).sort(),
     );
-    expect(Object.keys(schema.getSubscriptionType()?.getFields() ?? {})).toEqual(['jobProgress']);
+    expect(Object.keys(schema.getSubscriptionType()?.getFields() ?? {})).toEqual([
+      'agentRunProgress',
+      'jobProgress',
+    ]);
   });
 
   it('shows every node, by all its fields, to whom it is shared with, and to nobody else that it exists', async () => {
@@ -306,8 +344,8 @@ describe('who sees what', () => {
       for (const type of nodeTypes) {
         const query = documentOf(type);
         const all = [...(ids.get(type.name) ?? [])];
-        for (let from = 0; from < all.length; from += idsAtOnce) {
-          const part = all.slice(from, from + idsAtOnce);
+        for (let from = 0; from < all.length; from += idsAtOnce(type)) {
+          const part = all.slice(from, from + idsAtOnce(type));
           const text = await ask(person, query, { ids: part });
           const { data, errors } = JSON.parse(text) as { data: { nodes: unknown[] }; errors?: unknown };
           expect(errors, `${person.name}: ${type.name}`).toBeUndefined();
@@ -368,7 +406,8 @@ describe('who sees what', () => {
         person,
         `{ organisms(first: 200) { totalCount edges { node { name } } } baseModels(first: 200) { totalCount edges { node { name } } }
            corpora(first: 200) { totalCount edges { node { name } } } runs(first: 200) { totalCount edges { node { key } } }
-           diffVectors(first: 200) { totalCount } jobs(first: 200) { totalCount edges { node { key } } } }`,
+           agentRuns(first: 200) { totalCount edges { node { key } } } diffVectors(first: 200) { totalCount } graders(first: 200) { totalCount edges { node { key } } }
+           grades(first: 200) { totalCount edges { node { key } } } jobs(first: 200) { totalCount edges { node { key } } } }`,
       );
       type List = { totalCount: number; edges: { node: { name?: string; key?: string } }[] };
       const { data } = JSON.parse(text) as { data: Record<string, List> };
@@ -378,15 +417,42 @@ describe('who sees what', () => {
       expect(names('baseModels'), person.name).toEqual(expected(({ model }) => model));
       expect(names('corpora'), person.name).toEqual(expected(({ corpus }) => corpus));
       expect(names('runs'), person.name).toEqual(expected(({ run }) => run));
+      expect(names('agentRuns'), person.name).toEqual(expected(({ agentRun }) => agentRun));
+      const shared = await ask(person, '{ grader(name: "offline-relevance") { key grades { totalCount } } }');
+      const { grader: offline } = (
+        JSON.parse(shared) as { data: Record<string, { key: string; grades: List }> }
+      ).data;
+      expect(names('graders'), person.name).toEqual(
+        [...listed.map(({ graderKey }) => graderKey), offline!.key].sort(),
+      );
+      expect(offline!.grades.totalCount).toBe(listed.length);
+      expect(data['grades']?.totalCount).toBe(2 * listed.length);
       expect(names('jobs'), person.name).toEqual(
         expected(
           ({ job }) => job,
           islands.filter((island) => seesJob(person, island)),
         ),
       );
-      for (const field of ['organisms', 'baseModels', 'corpora', 'runs'])
+      for (const field of ['organisms', 'baseModels', 'corpora', 'runs', 'agentRuns'])
         expect(data[field]?.totalCount).toBe(listed.length);
       expect(data['diffVectors']?.totalCount).toBe(3 * listed.length);
+    }
+  });
+
+  it('reckons with what may be listed', async () => {
+    for (const person of people) {
+      const text = await ask(
+        person,
+        '{ relevanceTable(grader: "offline-relevance", groupBy: []) { count members { organism { name } } } }',
+      );
+      const { relevanceTable } = (
+        JSON.parse(text) as {
+          data: { relevanceTable: { count: number; members: { organism: { name: string } }[] }[] };
+        }
+      ).data;
+      const expected = islands.filter((island) => lists(person, island)).map(({ organism }) => organism);
+      expect(relevanceTable[0]?.members.map(({ organism }) => organism.name)).toEqual(expected.sort());
+      expect(relevanceTable[0]?.count).toBe(expected.length);
     }
   });
 
@@ -470,6 +536,24 @@ describe('who sees what', () => {
       const text = await listen(person, island.job);
       if (seesJob(person, island)) expect(text).toContain('QUEUED');
       else expect(text).toBe(await listen(person, nothing.job));
+    }
+  }, 120_000);
+
+  it('tells messages of an agent run to who sees it', async () => {
+    const listen = async (person: Person, key: string): Promise<string> => {
+      const response = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream', ...person.headers },
+        body: JSON.stringify({
+          query: `subscription { agentRunProgress(id: "${idOf('AgentRun', key)}") { number content } }`,
+        }),
+      });
+      return response.text(); // it has ended, and so does the stream
+    };
+    for (const [person, island] of everyPair()) {
+      const text = await listen(person, island.agentRun);
+      if (sees(person, island)) expect(text).toContain(`Find it out: ${island.mark}`);
+      else expect(text).toBe(await listen(person, nothing.agentRun));
     }
   }, 120_000);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { certificateSummary } from '../../src/cli/certificate-summary.ts';
+import { certificateSummary } from '../../src/runs/certificate-summary.ts';
 import { readCertificate, type RunCertificate } from '../../src/db/index.ts';
 import { firstCertificate, syntheticCertificate } from '../harness/synthetic-run.ts';
 

@@ -25,3 +25,17 @@ test('a permutation has every index once, in an order of its seed', () => {
   expect(seededRandom(3).permutation(50)).toEqual(order);
   expect(seededRandom(4).permutation(50)).not.toEqual(order);
 });
+
+test('numbers are those of 64-bit arithmetic, whatever the seed', () => {
+  const whole = (value: bigint) => BigInt.asUintN(64, value);
+  for (const seed of [0, 1, -3, 2 ** 32 - 1, 2 ** 40 + 5, Number.MAX_SAFE_INTEGER]) {
+    const random = seededRandom(seed);
+    let state = whole(BigInt(seed));
+    for (let n = 0; n < 5_000; n++) {
+      let z = (state = whole(state + 0x9e3779b97f4a7c15n));
+      z = whole((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n);
+      z = whole((z ^ (z >> 27n)) * 0x94d049bb133111ebn);
+      if (random.uniform() !== Number((z ^ (z >> 31n)) >> 11n) / 2 ** 53) expect([seed, n]).toEqual([]);
+    }
+  }
+});

@@ -44,7 +44,9 @@ const show = (): Command =>
 
 const verify = (): Command =>
   new Command('verify')
-    .description('check that no line of the log was changed, taken out or put in')
+    .description(
+      'check that each line of the log follows from the one before: no line was changed, put in, or taken out before the last. That the newest lines were cut off, or all made anew, shows with --expect alone',
+    )
     .option(
       '--expect <hash>',
       'hash that verify printed before and that was kept elsewhere: it must still be in the chain',

@@ -101,7 +101,7 @@ async function cosines(store: Store, one: string, other: string, options: Compar
 async function nearestOf(store: Store, one: string, options: CompareOptions): Promise<Cosine[]> {
   const { nearestVectors } = await import('../../runs/nearest-vectors.ts');
   return (await diffsOf(store, one, options)).flatMap((vector) => {
-    const candidates = store.vectors.ofOtherOrganisms(vector, { sameBase: true, sameLayer: true }, 1_000_000);
+    const candidates = store.vectors.ofOtherOrganisms(vector, { sameBase: true, sameLayer: true });
     return nearestVectors(store, vector, candidates, options.nearest).map((found) =>
       pair(store, vector, found.diffVector, found.cosine),
     );

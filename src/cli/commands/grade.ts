@@ -1,63 +1,70 @@
 import { Command, Option } from 'commander';
-import { withStore } from '../data-folder.ts';
-import { dataOption, jsonOption, layerOption, positionsOption } from '../options.ts';
-import { plain, plainJson } from '../plain.ts';
+import { withStore, withStoreToRead } from '../data-folder.ts';
+import { gradings } from '../grading/index.ts';
+import type { GradeFlags } from '../grading/request.ts';
+import { addJudgeOptions } from '../judge-options.ts';
+import {
+  dataOption,
+  jsonOption,
+  layerOption,
+  positionsOption,
+  threadsOption,
+  wholeNumber,
+} from '../options.ts';
 import { findRun } from '../read-run.ts';
-import { withProgress } from '../with-progress.ts';
 
-interface GradeOptions {
-  data: string;
-  grader: 'offline-relevance';
-  method: string;
-  layer?: number;
-  positions?: number[];
-  json?: boolean;
-}
-
-/** Says how much of what a run's vectors were read as points to the finetune. */
+/** Says how much of what a run's vectors were read as points to the finetune, and has language models judge. */
 export const gradeCommand = (): Command =>
-  new Command('grade')
-    .description(
-      'grade what the vectors of a run were read as: percent of the strongest tokens that point to the finetune, beside the same of the two models’ means',
-    )
-    .argument('<organism-or-run>', 'registered name, for its latest run, or a run’s key')
-    .addOption(
-      new Option('--grader <name>', 'who grades; offline-relevance asks no language model')
-        .choices(['offline-relevance'])
-        .default('offline-relevance'),
-    )
-    .option('--method <name>', 'how the vectors were read', 'patchscope')
-    .addOption(layerOption())
-    .addOption(positionsOption('positions, like 0-4,7 (default: all that were read)'))
+  addJudgeOptions(
+    new Command('grade')
+      .description(
+        'grade what the vectors of a run were read as: percent of the strongest tokens that point to the finetune, beside the same of the two models’ means; and what else a language model can judge',
+      )
+      .argument('<organism-or-run>', 'registered name, for its latest run, or a run’s key')
+      .addOption(
+        new Option('--grader <name>', 'who grades; offline-relevance asks no language model')
+          .choices(Object.keys(gradings))
+          .default('offline-relevance'),
+      )
+      .option('--method <name>', 'how the vectors were read', 'patchscope')
+      .addOption(layerOption())
+      .addOption(positionsOption('positions, like 0-4,7 (default: all that there are)'))
+      .addOption(
+        new Option(
+          '--scale-by <whom>',
+          'whose scale is graded: the method’s, or that of the same model’s tournament',
+        )
+          .choices(['method', 'tournament'])
+          .default('method'),
+      )
+      .option('--rotations <n>', 'orders of a token list that are asked about', wholeNumber(1, 20), 3)
+      .addOption(
+        new Option('--agreement <rule>', 'a token is relevant if it is in all orders, or in most')
+          .choices(['all', 'majority'])
+          .default('all'),
+      )
+      .option(
+        '--hypothesis <text>',
+        'what the finetune may have taught; may be repeated',
+        (text: string, before: string[] = []) => [...before, text],
+      )
+      .option('--repeats <n>', 'scores of a hypothesis', wholeNumber(1, 100), 3)
+      .option('--dry-run', 'ask nobody, store nothing; print how many calls and tokens it would take'),
+  )
+    .addOption(threadsOption())
     .addOption(dataOption())
     .addOption(jsonOption())
     .addHelpText(
       'after',
-      '\nThe organism needs a training corpus (deltascope organism add --training-corpus), the run readings (deltascope patchscope).' +
+      '\nGraders: offline-relevance, token-relevance (tokens), scale-tournament (which scale to read at), coherence (steered texts), hypothesis.' +
+        '\nOffline relevance needs a training corpus (deltascope organism add --training-corpus), the others a --model, relevance and hypotheses a --ground-truth;' +
+        '\nreadings are made by deltascope patchscope, texts by deltascope steer. Every reply is kept as it comes: what was asked once is never paid for again.' +
         '\nweighted: by the tokens’ probabilities; trivial: percent that are frequent in the training corpus, whatever the grader says.',
     )
-    .action((name: string, options: GradeOptions) =>
-      withStore(options.data, async (store) => {
-        const { gradeRelevanceOfRun } = await import('../../runs/grade.ts');
-        const { relevanceRows, relevanceSummary, renderRelevance } = await import('../relevance-table.ts');
-        const { organism, run } = findRun(store, name);
-        const { method, layer, positions } = options;
-        const graded = await withProgress(name, (work) =>
-          gradeRelevanceOfRun(store, run, { ...work, method, layer, positions }),
-        );
-        const rows = relevanceRows(store, graded);
-        const { key, name: grader, version } = graded.grader;
-        if (options.json) {
-          const { reused } = graded;
-          const about = { organism: organism.name, run: run.key, layer: graded.layer.layer, method };
-          const result = { ...about, grader: { key, name: grader, version }, reused };
-          process.stdout.write(
-            `${plainJson({ ...result, summary: relevanceSummary(rows), positions: rows }, 2)}\n`,
-          );
-          return;
-        }
-        process.stdout.write(
-          `${plain(organism.name)}: relevant tokens, read by ${method} at layer ${graded.layer.layer}, run ${run.key}, graded by ${key}\n${renderRelevance(rows)}\n`,
-        );
-      }),
-    );
+    .action((name: string, flags: GradeFlags) => {
+      const open = flags.dryRun ? withStoreToRead : withStore;
+      return open(flags.data, async (store) => {
+        const grading = await (gradings[flags.grader] as (typeof gradings)[string])();
+        await grading({ store, name, ...findRun(store, name), flags });
+      });
+    });

@@ -5,6 +5,7 @@ import { CodedError } from '../../lib/coded-error.ts';
 import { storeFile, withStore, withStoreToRead } from '../data-folder.ts';
 import { dataOption, threadsOption, wholeNumber } from '../options.ts';
 import { serveUntilStopped } from '../serve-until-stopped.ts';
+import { plain } from '../plain.ts';
 
 export const defaultPort = 4680;
 
@@ -55,8 +56,13 @@ export const serveCommand = (): Command =>
       const read = () => withStoreToRead(options.data, (store) => serveUntilStopped(store, asked(options)));
       if (!options.engine) return read();
       // What is not there is not made without something that could be put into it.
-      if (!options.roots && !existsSync(storeFile(options.data))) return read();
+      const isThere = existsSync(storeFile(options.data));
+      if (!options.roots && !isThere) return read();
       try {
+        if (!isThere)
+          process.stderr.write(
+            `there is no store in ${plain(options.data)} yet: a new one is made for what is registered below the roots\n`,
+          );
         await withStore(options.data, (store) => serveWithEngine(store, options));
       } catch (error) {
         if (!(error instanceof CodedError && error.code === 'DATA_NOT_WRITABLE')) throw error;

@@ -131,7 +131,6 @@ export function diffVectorStore(
       },
       viewer,
       joins: diffVectorJoins(viewer),
-      joined: 'always',
       fields: diffVectorFields,
       sorts: diffVectorSorts,
       mostCounted,

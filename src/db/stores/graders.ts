@@ -2,10 +2,11 @@ import type { Connection } from '../connection.ts';
 import { checks } from '../checks.ts';
 import { NotFoundError } from '../errors.ts';
 import { parametersKey } from '../keys.ts';
-import { listing } from '../listing.ts';
+import { graderFields, graderSorts } from '../filters.ts';
+import { type Asked, listing } from '../listing.ts';
 import { finder, inserter } from '../table-sql.ts';
 import { graders } from '../tables/graders.ts';
-import { bindings, listed, visible, type Viewer, withOrganism } from '../visible.ts';
+import { bindings, listed, visible, type Viewer } from '../visible.ts';
 
 export type GraderRow = typeof graders.$inferSelect;
 export type NewGrader = Omit<GraderRow, 'id' | 'key' | 'createdAt'>;
@@ -15,9 +16,15 @@ export function graderStore(sqlite: Connection, viewer: Viewer) {
   const seen = (rule: typeof visible) =>
     viewer.all
       ? 'true'
-      : `exists (select 1 from grades where grades.grader_id = graders.id and ${withOrganism(viewer, 'grades.organism_id', rule)})`;
+      : `exists (select 1 from organisms where ${rule(viewer, 'organisms')} and exists (select 1 from grades where grades.organism_id = organisms.id and grades.grader_id = graders.id))`;
   const [sees, lists] = [seen(visible), seen(listed)];
   const findByKey = finder(sqlite, graders, `key = ? and ${sees}`, bindings(viewer));
+  const findNewest = finder(
+    sqlite,
+    graders,
+    `name = ? and ${sees} order by version desc, id desc limit 1`,
+    bindings(viewer),
+  );
   const findById = finder(sqlite, graders, 'id = ?');
   // everybody’s: what is added by its content is one row, whoever else has it.
   const findSame = finder(sqlite, graders, 'key = ?');
@@ -33,6 +40,8 @@ export function graderStore(sqlite: Connection, viewer: Viewer) {
     /** The grader of this content, new or known. @throws InvalidResultError */
     add: (grader: NewGrader): GraderRow => add.immediate(grader),
     findByKey,
+    /** The one of this key, or the newest version of this name, of equal ones the last that was made. */
+    named: (nameOrKey: string): GraderRow | undefined => findByKey(nameOrKey) ?? findNewest(nameOrKey),
     /** Of a grade. @throws NotFoundError */
     getById(id: number): GraderRow {
       const row = findById(id);
@@ -42,10 +51,13 @@ export function graderStore(sqlite: Connection, viewer: Viewer) {
     all: listing(sqlite, {
       name: 'graders',
       table: graders,
-      where: `${lists} and (@name is null or graders.name = @name)`,
-      parameters: (_: null, { name }: { name?: string | null | undefined }) => ({ name: name ?? null }),
+      where: `${lists}`,
+      parameters: (_: null, __: Asked) => ({}),
       viewer,
+      through: 'organisms',
       order: ['name', 'version', 'key'],
+      fields: graderFields,
+      sorts: graderSorts,
       row: (columns) => columns,
     }),
   };

@@ -5,20 +5,34 @@ import type { Connection } from '../connection.ts';
 import { checks } from '../checks.ts';
 import { NotFoundError } from '../errors.ts';
 import { parametersKey, splitGradeKey } from '../keys.ts';
-import { listing } from '../listing.ts';
+import { type Asked, listing, mostCounted } from '../listing.ts';
+import { gradeFields, gradeJoins, gradeSorts } from '../filters.ts';
 import { finder, inserter } from '../table-sql.ts';
 import { grades, gradeScales, type GradeScale } from '../tables/grades.ts';
-import { listed, type Viewer, withOrganism } from '../visible.ts';
+import { listed, type Viewer } from '../visible.ts';
 import type { GraderRow } from './graders.ts';
+import type { HypothesisRow } from './hypotheses.ts';
 import type { ProjectionRow } from './projections.ts';
 import type { SampleRow } from './samples.ts';
 
 type Columns = typeof grades.$inferSelect;
-export type GradeRow = Columns & { key: string; grader: GraderRow };
 
 /** What is graded. */
 export type GradeSubject =
-  { projection: ProjectionRow; sample?: undefined } | { sample: SampleRow; projection?: undefined };
+  | { projection: ProjectionRow; sample?: undefined; hypothesis?: undefined }
+  | { sample: SampleRow; projection?: undefined; hypothesis?: undefined }
+  | { hypothesis: HypothesisRow; projection?: undefined; sample?: undefined };
+
+const thingOf = ({ projection, sample, hypothesis }: GradeSubject): { id: number; key: string } =>
+  projection ?? sample ?? hypothesis;
+
+const organismIdOf = ({ projection, sample, hypothesis }: GradeSubject): number =>
+  hypothesis
+    ? hypothesis.agentRun.organismId
+    : (projection ?? sample.experiment).diffVector.layer.run.organismId;
+
+/** `subject` is seen where the grade is. */
+export type GradeRow = Columns & { key: string; grader: GraderRow; subject: GradeSubject };
 
 /** What decides a grade, so that it can be looked for before anybody is asked. */
 export interface GradeSpec {
@@ -47,45 +61,52 @@ export interface GradeFilters {
 const keyOfParameters = ({ grader, parameters }: GradeSpec): string =>
   parametersKey({ grader: grader.key, parameters });
 
-const toRow = (columns: Columns, grader: GraderRow): GradeRow => ({
+const toRow = (columns: Columns, grader: GraderRow, subject: GradeSubject): GradeRow => ({
   ...columns,
   key: `${columns.subjectKey}.grade.${grader.name}.${columns.parametersKey}`,
   grader,
+  subject,
 });
 
 export function gradeStore(
   sqlite: Connection,
   viewer: Viewer,
   graders: { getById(id: number): GraderRow },
-  projections: { findByKey(key: string): ProjectionRow | undefined },
-  samples: { findByKey(key: string): SampleRow | undefined },
+  projections: { findByKey(key: string): ProjectionRow | undefined; loader(): (id: number) => ProjectionRow },
+  samples: { findByKey(key: string): SampleRow | undefined; loader(): (id: number) => SampleRow },
+  hypotheses: { findByKey(key: string): HypothesisRow | undefined; loader(): (id: number) => HypothesisRow },
 ) {
   const ofProjection = finder(sqlite, grades, 'projection_id = ? and parameters_key = ?');
   const ofSample = finder(sqlite, grades, 'sample_id = ? and parameters_key = ?');
+  const ofHypothesis = finder(sqlite, grades, 'hypothesis_id = ? and parameters_key = ?');
   const insert = inserter(sqlite, grades);
 
-  const columnsOf = ({ projection, sample }: GradeSubject, key: string): Columns | undefined =>
-    projection ? ofProjection(projection.id, key) : ofSample(sample.id, key);
+  const columnsOf = ({ projection, sample, hypothesis }: GradeSubject, key: string): Columns | undefined => {
+    if (projection) return ofProjection(projection.id, key);
+    return sample ? ofSample(sample.id, key) : ofHypothesis(hypothesis.id, key);
+  };
   function find(spec: GradeSpec): GradeRow | undefined {
     const columns = columnsOf(spec.subject, keyOfParameters(spec));
-    return columns && toRow(columns, spec.grader);
+    return columns && toRow(columns, spec.grader, spec.subject);
   }
   function subjectOf(key: string): GradeSubject | undefined {
     const projection = projections.findByKey(key);
     if (projection) return { projection };
     const sample = samples.findByKey(key);
-    return sample && { sample };
+    if (sample) return { sample };
+    const hypothesis = hypotheses.findByKey(key);
+    return hypothesis && { hypothesis };
   }
 
   const save = sqlite.transaction((records: readonly NewGrade[]): GradeRow[] => {
     const made = { engineVersion: packageVersion(), createdAt: new Date().toISOString() };
     return records.map((record) => {
-      const { projection, sample } = record.subject;
-      const subject = projection ?? sample;
+      const { projection, sample, hypothesis } = record.subject;
+      const subject = thingOf(record.subject);
       check(record);
       const there = subjectOf(subject.key);
-      if ((there?.projection ?? there?.sample)?.id !== subject.id)
-        throw new NotFoundError('projection or sample', subject.key);
+      if (!there || thingOf(there).id !== subject.id)
+        throw new NotFoundError('projection, sample or hypothesis', subject.key);
       if (graders.getById(record.grader.id).key !== record.grader.key)
         throw new NotFoundError('grader', record.grader.key);
       const known = find(record);
@@ -94,9 +115,10 @@ export function gradeStore(
         ...record,
         ...made,
         graderId: record.grader.id,
-        organismId: (projection ?? sample.experiment).diffVector.layer.run.organismId,
+        organismId: organismIdOf(record.subject),
         projectionId: projection?.id ?? null,
         sampleId: sample?.id ?? null,
+        hypothesisId: hypothesis?.id ?? null,
         subjectKey: subject.key,
         parametersKey: keyOfParameters(record),
       });
@@ -104,31 +126,61 @@ export function gradeStore(
     });
   });
 
-  const rowsOf = (all: Columns[]): GradeRow[] => {
+  const loader = () => {
     const grader = onceEach((id: number) => graders.getById(id));
-    return all.map((columns) => toRow(columns, grader(columns.graderId)));
+    const [projection, sample, hypothesis] = [projections.loader(), samples.loader(), hypotheses.loader()];
+    const subjectOf = ({ projectionId, sampleId, hypothesisId }: Columns): GradeSubject => {
+      if (projectionId !== null) return { projection: projection(projectionId) };
+      return sampleId === null
+        ? { hypothesis: hypothesis(hypothesisId as number) }
+        : { sample: sample(sampleId) };
+    };
+    return (columns: Columns, known?: GradeSubject): GradeRow =>
+      toRow(columns, grader(columns.graderId), known ?? subjectOf(columns));
   };
-  const about = <Row extends { id: number; key: string }>(name: string, column: string) =>
+  const rowsOf = (all: Columns[]): GradeRow[] => {
+    const load = loader();
+    return all.map((columns) => load(columns));
+  };
+  /** Of one thing. */
+  const about = <Row extends { id: number; key: string }>(
+    name: string,
+    column: string,
+    subject: (row: Row) => GradeSubject,
+  ) =>
     listing(sqlite, {
       name,
       table: grades,
       where: `${column} = @subject and (@grader is null or grader_id in (select id from graders where name = @grader))`,
       parameters: (row: Row, { grader }: GradeFilters) => ({ subject: row.id, grader: grader ?? null }),
       order: ['graderId', 'parametersKey'],
-      row: (columns) => toRow(columns, graders.getById(columns.graderId)),
-      rows: rowsOf,
+      row: (columns, parent) => loader()(columns, subject(parent)),
+      rows(all, parent) {
+        const load = loader();
+        return all.map((columns) => load(columns, subject(parent)));
+      },
     });
+  /** Of everything that may be listed. */
+  const across = {
+    table: grades,
+    viewer,
+    joins: gradeJoins(viewer),
+    fields: gradeFields,
+    sorts: gradeSorts,
+    order: ['id' as const],
+    row: (columns: Columns) => loader()(columns),
+    rows: rowsOf,
+    mostCounted,
+  };
 
   return {
     /** This grade, if it is there. */
     find,
-    /** What a grade is of; it is seen where the grade is. */
-    subjectOf: ({ subjectKey }: GradeRow): GradeSubject | undefined => subjectOf(subjectKey),
     findByKey(key: string): GradeRow | undefined {
       const parts = splitGradeKey(key);
       const subject = parts && subjectOf(parts.subject);
       const columns = subject && columnsOf(subject, parts.parametersKey);
-      const row = columns && toRow(columns, graders.getById(columns.graderId));
+      const row = columns && toRow(columns, graders.getById(columns.graderId), subject);
       return row?.key === key ? row : undefined;
     },
     /**
@@ -136,17 +188,27 @@ export function gradeStore(
      * @throws InvalidResultError, NotFoundError
      */
     save: (records: readonly NewGrade[]): GradeRow[] => save.immediate(records),
-    ofProjection: about<ProjectionRow>('projection.grades', 'projection_id'),
-    ofSample: about<SampleRow>('sample.grades', 'sample_id'),
+    ofProjection: about<ProjectionRow>('projection.grades', 'projection_id', (projection) => ({
+      projection,
+    })),
+    ofSample: about<SampleRow>('sample.grades', 'sample_id', (sample) => ({ sample })),
+    ofHypothesis: about<HypothesisRow>('hypothesis.grades', 'hypothesis_id', (hypothesis) => ({
+      hypothesis,
+    })),
+    /** Those of every organism, in the order they were saved. */
+    all: listing(sqlite, {
+      ...across,
+      name: 'grades',
+      where: listed(viewer, 'organisms'),
+      parameters: (_: null, __: Asked) => ({}),
+    }),
     /** In the order they were saved. */
     ofGrader: listing(sqlite, {
+      ...across,
       name: 'grader.grades',
-      table: grades,
-      where: `grader_id = @graderId and ${withOrganism(viewer, 'grades.organism_id', listed)}`,
-      parameters: (grader: GraderRow) => ({ graderId: grader.id }),
-      viewer,
-      order: ['id'],
-      row: toRow,
+      long: true,
+      where: `grades.grader_id = @graderId and ${listed(viewer, 'organisms')}`,
+      parameters: (grader: GraderRow, _: Asked) => ({ graderId: grader.id }),
     }),
   };
 }
@@ -155,7 +217,7 @@ const ranges = { LABEL: undefined, SHARE: [0, 1], SCORE: [1, 5] } as const;
 
 function check(record: NewGrade): void {
   const { subject, grader, scale, label, value, invalid, rationale, metrics, parameters } = record;
-  const of = (subject.projection ?? subject.sample).key;
+  const of = thingOf(subject).key;
   const { oneOf, refuse, number, json, filled } = checks(`grade of ${of} by ${grader.name}`);
   oneOf('scale', scale, gradeScales);
   json('parameters', parameters);

@@ -1,11 +1,12 @@
 import type { Connection } from '../connection.ts';
 import { splitTokenKey } from '../keys.ts';
 import { tokenFields, tokenJoins, tokenSorts } from '../filters.ts';
-import { type Asked, listing, mostCounted } from '../listing.ts';
+import { listing, mostCounted } from '../listing.ts';
 import { finder } from '../table-sql.ts';
 import { projectionTokens } from '../tables/projection-tokens.ts';
 import { listed, type Viewer } from '../visible.ts';
-import type { ProjectionRow } from './projections.ts';
+import type { GraderRow } from './graders.ts';
+import { type AskedGraded, graderId, type ProjectionRow } from './projections.ts';
 
 type Columns = typeof projectionTokens.$inferSelect;
 export type ProjectionTokenRow = Columns & { key: string; projection: ProjectionRow };
@@ -20,6 +21,7 @@ export function projectionTokenStore(
   sqlite: Connection,
   viewer: Viewer,
   projections: { findByKey(key: string): ProjectionRow | undefined; loader(): (id: number) => ProjectionRow },
+  graders: { named(nameOrKey: string): GraderRow | undefined },
 ) {
   const find = finder(sqlite, projectionTokens, 'projection_id = ? and rank = ?');
   return {
@@ -34,7 +36,7 @@ export function projectionTokenStore(
       name: 'tokenSearch',
       table: projectionTokens,
       where: listed(viewer, 'organisms'),
-      parameters: (_: null, __: Asked) => ({}),
+      parameters: (_: null, { grader }: AskedGraded) => ({ gradedBy: graderId(graders, grader) }),
       order: ['text', 'rank', 'projectionId'],
       row: (columns) => toRow(columns, projections.loader()(columns.projectionId)),
       rows(all) {
@@ -43,10 +45,10 @@ export function projectionTokenStore(
       },
       viewer,
       joins: tokenJoins(viewer),
-      joined: 'always',
       fields: tokenFields,
       sorts: tokenSorts,
       mostCounted,
+      found: true,
     }),
     ofProjection: listing(sqlite, {
       name: 'projection.tokens',

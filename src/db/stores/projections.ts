@@ -20,6 +20,7 @@ import {
 } from '../tables/projections.ts';
 import { listed, type Viewer } from '../visible.ts';
 import type { DiffVectorRow } from './diff-vectors.ts';
+import type { GraderRow } from './graders.ts';
 
 type Columns = typeof projections.$inferSelect;
 export type ProjectionRow = Columns & { key: string; diffVector: DiffVectorRow };
@@ -48,6 +49,17 @@ export interface ProjectionFilters {
   mode?: Mode | null | undefined;
 }
 
+/** `grader`: name or key of the one whose grades are ordered by. */
+export interface AskedGraded extends Asked {
+  grader?: string | null | undefined;
+}
+
+/** No row has null. */
+export const graderId = (
+  graders: { named(nameOrKey: string): GraderRow | undefined },
+  nameOrKey: string | null | undefined,
+): number | null => (typeof nameOrKey === 'string' ? (graders.named(nameOrKey)?.id ?? null) : null);
+
 const toRow = (columns: Columns, diffVector: DiffVectorRow): ProjectionRow => ({
   ...columns,
   key: keyOf(columns, diffVector),
@@ -73,6 +85,7 @@ export function projectionStore(
     loader(): (id: number) => DiffVectorRow;
     demand(vector: DiffVectorRow): void;
   },
+  graders: { named(nameOrKey: string): GraderRow | undefined },
 ) {
   const reading = 'vector_id = ? and method = ? and variant = ? and sign = ?';
   const findById = finder(sqlite, projections, 'id = ?');
@@ -161,7 +174,7 @@ export function projectionStore(
       name: 'projections',
       table: projections,
       where: listed(viewer, 'organisms'),
-      parameters: (_: null, __: Asked) => ({}),
+      parameters: (_: null, { grader }: AskedGraded) => ({ gradedBy: graderId(graders, grader) }),
       order: ['id'],
       row: (columns) => toRow(columns, diffVectors.loader()(columns.vectorId)),
       rows(all) {
@@ -170,7 +183,6 @@ export function projectionStore(
       },
       viewer,
       joins: projectionJoins(viewer),
-      joined: 'always',
       fields: projectionFields,
       sorts: projectionSorts,
       mostCounted,

@@ -132,6 +132,8 @@ export function runStore(
     findByKey,
     /** Runs by their integer keys, each read once. */
     loader: () => onceEach(getById),
+    /** Of something that is seen as the run is. @throws NotFoundError */
+    getById,
     /** @throws NotFoundError */
     get,
     latestOfOrganism: (organism: OrganismRow): RunRow | undefined => newest(organism.id),

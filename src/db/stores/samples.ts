@@ -1,4 +1,6 @@
+import { onceEach } from '../../lib/once-each.ts';
 import type { Connection } from '../connection.ts';
+import { NotFoundError } from '../errors.ts';
 import { splitSampleKey } from '../keys.ts';
 import { listing } from '../listing.ts';
 import { finder } from '../table-sql.ts';
@@ -23,8 +25,12 @@ const toRow = (columns: Columns, experiment: SteeringExperimentRow): SampleRow =
 
 export function sampleStore(
   sqlite: Connection,
-  experiments: { findByKey(key: string): SteeringExperimentRow | undefined },
+  experiments: {
+    findByKey(key: string): SteeringExperimentRow | undefined;
+    loader(): (id: number) => SteeringExperimentRow;
+  },
 ) {
+  const findById = finder(sqlite, samples, 'id = ?');
   const find = finder(
     sqlite,
     samples,
@@ -38,6 +44,15 @@ export function sampleStore(
       const columns =
         experiment && find(experiment.id, parts.promptIndex, Number(parts.steered), parts.sampleIndex);
       return columns && toRow(columns, experiment);
+    },
+    /** Samples by their integer keys, each and what it belongs to read once. */
+    loader(): (id: number) => SampleRow {
+      const experiment = experiments.loader();
+      return onceEach((id) => {
+        const columns = findById(id);
+        if (!columns) throw new NotFoundError('sample', id);
+        return toRow(columns, experiment(columns.experimentId));
+      });
     },
     /** What was asked and said in it. */
     read: (sample: SampleRow): SampleText => text(sample.id) as SampleText,

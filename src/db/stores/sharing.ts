@@ -23,10 +23,17 @@ export function sharingStore(sqlite: Connection, viewer: Viewer) {
       sqlite.prepare(`update ${table} set visibility = ?, team_id = ?, token_id = ? where id = ?`),
     ]),
   );
+  const opens = sqlite.prepare(
+    'select 1 from access_tokens where id = ? and revoked_at is null and expires_at > ?',
+  );
+  const isValid = (tokenId: number | null): boolean =>
+    tokenId !== null && opens.get(tokenId, new Date().toISOString()) !== undefined;
   return {
     /**
-     * Says who sees a thing that was found before. @throws ForbiddenError for what belongs to others, and for giving away;
-     * CodedError INVALID_ARGUMENT where nobody would be left to see it
+     * Says who sees a thing that was found before. What belongs to a team is always seen by one of its tokens: given to another team,
+     * it is no longer of the token that registered it, also when it comes back, and can be PRIVATE no more.
+     * @throws ForbiddenError for what belongs to others, and for giving away; CodedError INVALID_ARGUMENT where nobody of the team
+     * would be left to see it
      */
     set(kind: SharedKind, row: Owned & { id: number }, { visibility, team }: Sharing): void {
       if (!owns(viewer, row)) throw new ForbiddenError(`this ${kind} belongs to others`);
@@ -38,6 +45,11 @@ export function sharingStore(sqlite: Connection, viewer: Viewer) {
         throw new CodedError('INVALID_ARGUMENT', `TEAM needs a team; this ${kind} is the store owner’s`);
       if (visibility === 'PRIVATE' && !viewer.all && tokenId !== viewer.tokenId)
         throw new ForbiddenError(`only the token that registered this ${kind} can keep it to itself`);
+      if (visibility === 'PRIVATE' && teamId !== null && !isValid(tokenId))
+        throw new CodedError(
+          'INVALID_ARGUMENT',
+          `PRIVATE is for the token that registered a thing, and the team of this ${kind} has no such token any more; TEAM shows it to that team alone`,
+        );
       statements[kind]?.run(visibility, teamId, tokenId, row.id);
     },
   };

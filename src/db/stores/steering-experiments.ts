@@ -1,4 +1,5 @@
 import { canonicalJson, type JsonObject, type JsonValue } from '../../lib/canonical-json.ts';
+import { onceEach } from '../../lib/once-each.ts';
 import { packageVersion } from '../../lib/package-root.ts';
 import type { Connection } from '../connection.ts';
 import { checks, leastDivergence } from '../checks.ts';
@@ -78,8 +79,13 @@ const toRow = (columns: Columns, diffVector: DiffVectorRow): SteeringExperimentR
 
 export function steeringExperimentStore(
   sqlite: Connection,
-  diffVectors: { findByKey(key: string): DiffVectorRow | undefined; demand(vector: DiffVectorRow): void },
+  diffVectors: {
+    findByKey(key: string): DiffVectorRow | undefined;
+    loader(): (id: number) => DiffVectorRow;
+    demand(vector: DiffVectorRow): void;
+  },
 ) {
+  const findById = finder(sqlite, steeringExperiments, 'id = ?');
   const findColumns = finder(
     sqlite,
     steeringExperiments,
@@ -133,6 +139,15 @@ export function steeringExperimentStore(
       const parts = splitExperimentKey(key);
       const diffVector = parts && diffVectors.findByKey(parts.diffVector);
       return diffVector && at(diffVector, parts.judge, parts.parametersKey);
+    },
+    /** Experiments by their integer keys, each and what it belongs to read once. */
+    loader(): (id: number) => SteeringExperimentRow {
+      const vector = diffVectors.loader();
+      return onceEach((id) => {
+        const columns = findById(id);
+        if (!columns) throw new NotFoundError('steering experiment', id);
+        return toRow(columns, vector(columns.vectorId));
+      });
     },
     /** @throws NotFoundError for a row of another store. */
     demand(experiment: SteeringExperimentRow): void {

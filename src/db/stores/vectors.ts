@@ -70,13 +70,17 @@ export function vectorStore(
      where ${visible(viewer, 'organisms')}`,
   );
   const body = sqlite.pluck('select data from vector_data where id = ?');
+  // everybody’s: the ids are those of rows that the viewer was given.
+  const bodies = sqlite.raw(
+    'select asked.key, data from json_each(?) as asked left join vector_data on vector_data.id = asked.value',
+  );
   const ofOthers = (base: string, layer: string) =>
     sqlite.prepare(
       `select runs.key || '.L' || layer || '.P' || position as place, data.id as dataId, data.sha256 as sha256
        from runs join organisms on organisms.id = organism_id join run_layers on run_layers.run_id = runs.id join diff_vectors on layer_id = run_layers.id
          join vector_data as data on vector_id = diff_vectors.id and data.kind = 'DIFF'
        where d_model = @width and ${listed(viewer, 'organisms')} and organism_id <> @organismId ${base} ${layer}
-       order by runs.key, layer, position limit @most`,
+       order by runs.key, layer, position`,
     );
   const ofRun = sqlite.prepare(
     `select layer, position, data.id as dataId, data.sha256 as sha256
@@ -96,6 +100,15 @@ export function vectorStore(
     const found = head.get(diffVector.id, kind) as
       Pick<VectorRow, 'dataId' | 'sha256' | 'byteLength'> | undefined;
     return found && { ...found, key: `${diffVector.key}/${slug(kind)}`, kind, diffVector };
+  };
+  type Stored = Pick<VectorHead, 'key' | 'dataId' | 'sha256'>;
+  const verify = (vector: Stored, data: Buffer | null): Buffer => {
+    if (data && sha256(data) === vector.sha256) return data;
+    throw new StoreError(
+      'STORE_CORRUPT',
+      sqlite.name,
+      `vector ${vector.key} no longer has its SHA-256 ${vector.sha256}`,
+    );
   };
   return {
     find,
@@ -131,42 +144,37 @@ export function vectorStore(
           return { ...data, place, key: `${place}/${slug('DIFF')}` };
         },
       ),
-    /** The diffs of other organisms that have this width, at most so many, by run, layer and position. */
-    ofOtherOrganisms(
+    /** The diffs of other organisms that have this width, by run, layer and position, one after the other as they are asked for. */
+    *ofOtherOrganisms(
       { layer: { layer, run } }: DiffVectorRow,
       { sameBase, sameLayer }: NeighbourFilters,
-      most: number,
-    ): DiffHead[] {
+    ): Generator<DiffHead> {
       const { dModel: width, organismId, baseModelId } = run;
       const statement = others[Number(sameBase)]?.[Number(sameLayer)] as Statement;
-      const heads = statement.all({
-        ...bindings(viewer),
-        width,
-        organismId,
-        baseModelId,
-        layer,
-        most,
-      }) as Omit<DiffHead, 'key'>[];
-      return heads.map((head) => ({ ...head, key: `${head.place}/${slug('DIFF')}` }));
+      const heads = statement.iterate({ ...bindings(viewer), width, organismId, baseModelId, layer });
+      for (const head of heads as Iterable<Omit<DiffHead, 'key'>>)
+        yield { ...head, key: `${head.place}/${slug('DIFF')}` };
     },
     /**
      * The numbers, little-endian float32; not to be written to. Checked against their digest when they come from the file (about
      * 10 µs for 16 KiB); the ones read last stay in memory.
      * @throws StoreError STORE_CORRUPT when the bytes are not the ones that were saved.
      */
-    read(vector: Pick<VectorHead, 'key' | 'dataId' | 'sha256'>): Buffer {
+    read(vector: Stored): Buffer {
       const known = checked.get(vector.sha256);
       if (known) return known;
-      const data = body.get(vector.dataId) as Buffer;
-      if (sha256(data) !== vector.sha256) {
-        throw new StoreError(
-          'STORE_CORRUPT',
-          sqlite.name,
-          `vector ${vector.key} no longer has its SHA-256 ${vector.sha256}`,
-        );
-      }
+      const data = verify(vector, body.get(vector.dataId) as Buffer);
       checked.set(vector.sha256, data, data.length);
       return data;
+    },
+    /**
+     * The numbers of many, each with its place among those asked for, checked like those of one; in one statement, and none stays in
+     * memory. @throws StoreError STORE_CORRUPT
+     */
+    *readEach(vectors: readonly Stored[]): Generator<[index: number, data: Buffer]> {
+      const rows = bodies.iterate(JSON.stringify(vectors.map(({ dataId }) => dataId)));
+      for (const [index, data] of rows as Iterable<[number, Buffer | null]>)
+        yield [index, verify(vectors[index] as Stored, data)];
     },
   };
 }

@@ -3,7 +3,7 @@ import { teams } from './teams.ts';
 
 /**
  * What a token is good for. Every token reads what it may see. `write`: registers and changes things, tags and notes; `jobs:run`:
- * starts and cancels jobs; `import`: takes in bundles; `admin`: sees and may do everything in the store.
+ * starts and cancels jobs; `import`: registers what lies below the roots and changes nothing; `admin`: sees and may do everything in the store.
  */
 export const scopes = ['read', 'write', 'jobs:run', 'import', 'admin'] as const;
 export type Scope = (typeof scopes)[number];

@@ -1,6 +1,7 @@
 import { check, index, integer, real, sql, sqliteTable, text, uniqueIndex } from '../drizzle.ts';
 import type { JsonObject } from '../../lib/canonical-json.ts';
 import { graders } from './graders.ts';
+import { hypotheses } from './hypotheses.ts';
 import { organisms } from './organisms.ts';
 import { projections } from './projections.ts';
 import { samples } from './samples.ts';
@@ -24,6 +25,7 @@ export const grades = sqliteTable(
     // Exactly one of them; the store sees to that, since what is graded grows by columns and checks do not.
     projectionId: integer('projection_id').references(() => projections.id, { onDelete: 'cascade' }),
     sampleId: integer('sample_id').references(() => samples.id, { onDelete: 'cascade' }),
+    hypothesisId: integer('hypothesis_id').references(() => hypotheses.id),
     /** Key of what is graded. */
     subjectKey: text('subject_key').notNull(),
     scale: text('scale', { enum: gradeScales }).notNull(),
@@ -49,8 +51,9 @@ export const grades = sqliteTable(
   (table) => [
     uniqueIndex('grades_projection').on(table.projectionId, table.graderId, table.parametersKey),
     uniqueIndex('grades_sample').on(table.sampleId, table.graderId, table.parametersKey),
+    uniqueIndex('grades_hypothesis').on(table.hypothesisId, table.graderId, table.parametersKey),
     index('grades_grader').on(table.graderId, table.id),
-    index('grades_organism').on(table.organismId),
+    index('grades_organism').on(table.organismId, table.graderId),
     check('grades_scale', sql`${table.scale} in ('LABEL', 'SHARE', 'SCORE')`),
     check(
       'grades_verdict',

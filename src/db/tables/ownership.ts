@@ -3,7 +3,7 @@ import { accessTokens } from './access-tokens.ts';
 import { teams } from './teams.ts';
 
 /**
- * PRIVATE: who made it, and administrators; TEAM: every token of its team; UNLISTED: whoever names it, but no list has it (those of
+ * PRIVATE: the token that made it, where a team's it is (src/db/stores/sharing.ts demands one), and administrators; TEAM: every token of its team; UNLISTED: whoever names it, but no list has it (those of
  * its own team do); PUBLIC: everybody.
  */
 export const visibilities = ['PRIVATE', 'TEAM', 'UNLISTED', 'PUBLIC'] as const;

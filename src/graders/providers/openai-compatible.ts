@@ -2,7 +2,7 @@ import type * as Library from 'openai';
 import type { OpenAI } from 'openai';
 import type { JsonObject, JsonValue } from '../../lib/canonical-json.ts';
 import { CodedError } from '../../lib/coded-error.ts';
-import type { ChatReply, ChatRequest, Provider } from '../chat.ts';
+import type { ChatReply, ChatRequest, Message, Provider, VerdictForm } from '../chat.ts';
 import { ProviderError } from '../provider-error.ts';
 import type { ApiKey } from './api-key.ts';
 import { CompletionParts, readCompletion } from './read-completion.ts';
@@ -39,25 +39,15 @@ export function openAiCompatible(options: OpenAiCompatibleOptions): Provider {
   let opened: Promise<Opened> | undefined;
   const open = () => (opened ??= openClient(endpoint, key));
 
-  const body = ({ messages, maxTokens, temperature, verdict }: ChatRequest): JsonObject => ({
+  const body = ({ messages, maxTokens, temperature, verdict, tools }: ChatRequest): JsonObject => ({
     model,
-    messages: messages.map(({ role, content }) => ({ role, content })),
+    messages: messages.map(messageBody),
     [maxTokensField]: maxTokens,
     ...(temperature !== null && { temperature }),
-    ...(verdict && {
-      tools: [
-        {
-          type: 'function',
-          function: {
-            name: verdict.name,
-            description: verdict.description,
-            parameters: verdict.schema,
-            strict: true,
-          },
-        },
-      ],
-      tool_choice: { type: 'function', function: { name: verdict.name } },
-    }),
+    ...(tools
+      ? { tools: tools.map((form) => functionBody(form)) }
+      : verdict && { tools: [functionBody(verdict, { strict: true })] }),
+    ...(verdict && { tool_choice: { type: 'function', function: { name: verdict.name } } }),
     ...(stream && { stream: true, stream_options: { include_usage: true } }),
   });
 
@@ -91,6 +81,24 @@ export function openAiCompatible(options: OpenAiCompatibleOptions): Provider {
     },
   };
 }
+
+const messageBody = ({ role, content, calls, callId }: Message): JsonObject => ({
+  role,
+  content: calls && content === '' ? null : content,
+  ...(calls && {
+    tool_calls: calls.map(({ id, name, arguments: given }) => ({
+      id,
+      type: 'function',
+      function: { name, arguments: given },
+    })),
+  }),
+  ...(callId !== undefined && { tool_call_id: callId }),
+});
+
+const functionBody = (
+  { name, description, schema }: VerdictForm,
+  more: { strict?: boolean } = {},
+): JsonObject => ({ type: 'function', function: { name, description, parameters: schema, ...more } });
 
 interface Opened {
   client: OpenAI;

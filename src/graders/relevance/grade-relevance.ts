@@ -137,7 +137,13 @@ const emptyTokens = [' the', ' of', ' and'];
 export async function gradeRelevances(
   runner: Runner,
   lists: readonly (readonly Candidate[])[],
-  options: Omit<RelevanceOptions, 'selected'>,
+  {
+    selected = [],
+    ...options
+  }: Omit<RelevanceOptions, 'selected'> & {
+    /** [list] Tokens that the choice of the scale selected. */
+    selected?: readonly (readonly string[] | undefined)[];
+  },
 ): Promise<RelevanceBatch> {
   const verdict = {
     line: emptyTokens.map((_, i) => `ANSWER[${i + 1}]: RELEVANT`).join('\n'),
@@ -155,7 +161,7 @@ export async function gradeRelevances(
       async (list) => (await gradeRelevance(runner, list, { ...options, rotations: 1 })).labels,
       (clean, injected) => clean.join() !== injected.join(),
     ),
-    ...lists.map((list) => gradeRelevance(runner, list, options)),
+    ...lists.map((list, i) => gradeRelevance(runner, list, { ...options, selected: selected[i] })),
   ]);
   return { grades, canary };
 }

@@ -43,6 +43,7 @@ export const tokenRelevance: Grader<RelevanceLabel[], { count: number }> = {
   summary: 'Which tokens of a reading point to the subject of the finetune.',
   labels: ['RELEVANT', 'IRRELEVANT'],
   prompt: promptFile('token-relevance.md'),
+  placeholder: ({ count }) => Array.from({ length: count }, () => 'IRRELEVANT'),
   form: ({ count }) => ({
     name: 'give_labels',
     description: 'The label of every candidate, each once.',

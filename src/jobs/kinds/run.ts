@@ -25,7 +25,7 @@ export const runKind = defineKind({
     dtype: z.enum(['float32', 'bfloat16']).default('float32'),
     mode: modeSpec,
   }),
-  prepare(store, { organism: name, corpus: corpusName }) {
+  prepare(store, { organism: name, corpus: corpusName, layers }) {
     const organism = store.organisms.find(name);
     if (!organism) throw new JobInputError('NOT_FOUND', ['organism'], `There is no organism "${name}" here.`);
     const corpus = corpusOf(store, corpusName);
@@ -34,6 +34,13 @@ export const runKind = defineKind({
       const message = `The base model of organism "${name}" is not here, or not shared with you.`;
       throw new JobInputError('NOT_FOUND', ['organism'], message);
     }
+    const beyond = typeof layers === 'string' ? undefined : layers.find((layer) => layer >= base.layers);
+    if (beyond !== undefined)
+      throw new JobInputError(
+        'INVALID',
+        ['layers'],
+        `Base model "${base.name}" has ${base.layers} layers, 0 to ${base.layers - 1}; ${beyond} is none of them.`,
+      );
     return {
       organismId: organism.id,
       decisive: { baseDigest: base.digest, finetunedDigest: organism.digest, corpusDigest: corpus.digest },

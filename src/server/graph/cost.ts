@@ -1,4 +1,6 @@
 import {
+  BREAK,
+  getArgumentValues,
   getNamedType,
   getNullableType,
   isAbstractType,
@@ -11,6 +13,8 @@ import {
   Kind,
   SchemaMetaFieldDef,
   TypeMetaFieldDef,
+  visit,
+  type ArgumentNode,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
@@ -37,7 +41,7 @@ const introspected = point / 10; // read from memory, not from the store
  * What an operation costs at most, in whole points, as a function of its coerced variables: for each object 1, and the size of
  * each page times what a row of it costs. Connections are as long as `first` and `last` say, 50 without them, and their rows are
  * read whether they are shown or not; other lists, and what is dearer, say it themselves (FieldCost). What is asked for twice is
- * counted twice. Each fragment is looked at once for each type, however often it is spread.
+ * counted twice. Conditions on other rows cost as they say. Each fragment is looked at once for each type, however often it is spread.
  */
 export function costFunction(
   schema: GraphQLSchema,
@@ -110,27 +114,48 @@ function pricer(schema: GraphQLSchema, document: DocumentNode) {
     const type = getNamedType(field.type);
     const { weight, memberWeight = 0.01 } = costOf(field) ?? {};
     const own = weight === undefined ? undefined : weight * point;
+    const asked = ofArguments(node, field);
     if (!isCompositeType(type) || !node.selectionSet) {
       return isListType(getNullableType(field.type))
-        ? sum([own ?? 0, times(sizeOf(node, field), memberWeight * point)])
-        : (own ?? 0);
+        ? sum([own ?? 0, asked, times(sizeOf(node, field), memberWeight * point)])
+        : sum([own ?? 0, asked]);
     }
     const set = node.selectionSet;
     if (type.name.startsWith('__'))
       return times(introspectedSize(schema, field), sum([introspected, ofSelections(set, type)]));
     if (isConnection(type)) {
       const row = sum([point, ofSelections(set, type, 'rows')]);
-      return sum([own ?? point, times(sizeOf(node, field), row), ofSelections(set, type, 'others')]);
+      return sum([own ?? point, asked, times(sizeOf(node, field), row), ofSelections(set, type, 'others')]);
     }
     const inside = ofSelections(set, type);
     if (isPaging(parent, field.name)) return inside; // paid for with the page
     if (isListType(getNullableType(field.type)))
-      return sum([own ?? 0, times(sizeOf(node, field), sum([point, inside]))]);
-    return sum([own ?? point, inside]);
+      return sum([own ?? 0, asked, times(sizeOf(node, field), sum([point, inside]))]);
+    return sum([own ?? point, asked, inside]);
   }
 
   return ofSelections;
 }
+
+/** What a field costs for what it is asked. */
+function ofArguments(node: FieldNode, field: GraphQLField<unknown, unknown>): Price {
+  const { ofArguments: pointsOf } = costOf(field) ?? {};
+  if (!pointsOf) return 0;
+  const price = (variables: Variables): number => {
+    try {
+      return point * pointsOf(getArgumentValues(field, node, variables));
+    } catch {
+      return 0; // what cannot be read as its arguments is refused before it is resolved
+    }
+  };
+  return hasVariables(node.arguments ?? []) ? price : price({});
+}
+
+const hasVariables = (given: readonly ArgumentNode[]): boolean => {
+  let found = false;
+  for (const node of given) visit(node, { Variable: () => ((found = true), BREAK) });
+  return found;
+};
 
 const isPaging = (parent: GraphQLObjectType, field: string): boolean =>
   (field === 'edges' && isConnection(parent)) || (field === 'node' && 'cursor' in parent.getFields());

@@ -57,6 +57,8 @@ export interface Operation {
   uses: number;
   /** What it costs with these coerced variables; made at its first use. */
   cost?: (variables: Variables) => number;
+  /** Whether errors came of it the last time: then it is not worth a try as a function. */
+  failed?: boolean;
   /** Made at its second use, for variables that graphql-js has coerced; null where graphql-jit could not. */
   compiled?: CompiledQuery['query'] | null;
 }
@@ -116,9 +118,9 @@ export class Documents {
     return operation.cost(variables);
   }
 
-  /** Counts a use; from the second on, the operation as a function of coerced variables, or undefined where there is none. */
+  /** Counts a use; from the second on, the operation as a function of coerced variables; undefined where there is none, or it failed. */
   compiled(prepared: Prepared, operation: Operation): CompiledQuery['query'] | undefined {
-    if (operation.uses++ === 0 || !prepared.document) return undefined;
+    if (operation.uses++ === 0 || operation.failed || !prepared.document) return undefined;
     if (operation.compiled === undefined) {
       operation.compiled = compile(this.#schema, prepared.document, operation.definition);
       this.#keep(prepared);

@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 import type { GraphContext } from '../../../schema/index.ts';
 import { badUserInput, costLimitExceeded } from '../../../schema/errors.ts';
-import { maxErrors, maxListLength } from '../../../schema/limits.ts';
+import { maxErrors, maxListLength, maxPayloadCost } from '../../../schema/limits.ts';
 import type { Documents, Operation, Prepared } from './documents.ts';
 
 export interface Request {
@@ -45,47 +45,62 @@ export function weigh(schema: GraphQLSchema, documents: Documents, request: Requ
       : {};
   if (errors) return { request, operation, coerced, cost: 0, errors };
   const cost = documents.costOf(prepared, operation, coerced);
-  return cost > context.costLimit
-    ? { request, operation, coerced, cost, errors: [costLimitExceeded(cost, context.costLimit)] }
+  const changes = operation.definition.operation === OperationTypeNode.MUTATION;
+  const limit = changes ? Math.min(maxPayloadCost, context.costLimit) : context.costLimit;
+  return cost > limit
+    ? { request, operation, coerced, cost, errors: [costLimitExceeded(cost, limit)] }
     : { request, operation, coerced, cost };
 }
 
 /**
  * Executes what was weighed. Queries seen before run as compiled functions. graphql-js is the judge: it executes mutations, and
- * whatever fails as a function is executed again by it, so that no error depends on which of the two ran. The function spends from
- * a copy of the context, which counts where it succeeds.
+ * whatever fails as a function is executed again by it, so that no error depends on which of the two ran; what has failed is not
+ * tried as a function the next time. Rows read twice are counted twice in `rowsRead`; against the limit counts what is answered.
  */
 export function executeWeighed(
   schema: GraphQLSchema,
   documents: Documents,
   { request: { prepared, operationName, variables, context }, operation, coerced, errors }: Weighed,
-): ExecutionResult | Promise<ExecutionResult> {
+): Executed | Promise<Executed> {
   const { document } = prepared;
   if (!document) throw new Error('a document that was not parsed cannot be executed');
-  if (errors) return { errors };
-  const byInterpreter = () =>
-    interpret({
+  if (errors) return { result: { errors }, rowsRead: 0 };
+  const rowsRead = ({ costLimit, rowsLeft }: GraphContext): number => costLimit - rowsLeft;
+  const interpreted = (rowsBefore: number): Executed | Promise<Executed> => {
+    const ended = (result: ExecutionResult): Executed => {
+      if (operation && context.here?.moved !== true) operation.failed = result.errors !== undefined;
+      return { result, rowsRead: rowsBefore + rowsRead(context) };
+    };
+    const executed = interpret({
       schema,
       document,
       contextValue: context,
       variableValues: variables,
       operationName,
     }) as ExecutionResult | Promise<ExecutionResult>;
+    return executed instanceof Promise ? executed.then(ended) : ended(executed);
+  };
 
-  if (operation?.definition.operation !== OperationTypeNode.QUERY) return byInterpreter();
+  if (operation?.definition.operation !== OperationTypeNode.QUERY) return interpreted(0);
   // All that a query is told, rows and counts, is of one moment.
   return context.store.snapshot(() => {
     const compiled = documents.compiled(prepared, operation);
-    if (!compiled) return byInterpreter();
+    if (!compiled) return interpreted(0);
     const spending = { ...context };
     const judge = (result: ExecutionResult) => {
-      if (result.errors) return byInterpreter();
+      if (result.errors && context.here?.moved !== true) return interpreted(rowsRead(spending));
       Object.assign(context, spending);
-      return result;
+      return { result, rowsRead: rowsRead(spending) };
     };
     const result = compiled(undefined, spending, coerced) as ExecutionResult | Promise<ExecutionResult>;
     return result instanceof Promise ? result.then(judge) : judge(result);
   });
+}
+
+/** A result and the rows that were read for it. */
+export interface Executed {
+  result: ExecutionResult;
+  rowsRead: number;
 }
 
 /** Whether a list is longer than any that we take. */
@@ -97,9 +112,10 @@ const hasLongList = (value: unknown): boolean =>
 const longList = () => badUserInput(`A list in variables has at most ${maxListLength} members.`);
 
 /** Weighs a request and executes it. */
-export const execute = (
+export async function execute(
   schema: GraphQLSchema,
   documents: Documents,
   request: Request,
-): ExecutionResult | Promise<ExecutionResult> =>
-  executeWeighed(schema, documents, weigh(schema, documents, request));
+): Promise<ExecutionResult> {
+  return (await executeWeighed(schema, documents, weigh(schema, documents, request))).result;
+}

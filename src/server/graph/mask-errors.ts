@@ -37,6 +37,8 @@ function shownOf(cause: unknown): [ErrorCode, string] {
     return ['STORAGE_FULL', 'The disk of the store is full; nothing was changed.'];
   if (String(code).startsWith('SQLITE_BUSY'))
     return ['OVERLOADED', 'Something else is writing to the store; nothing was changed, try again.'];
+  if (code === 'ENGINE_UNAVAILABLE')
+    return ['ENGINE_UNAVAILABLE', 'The native code that this needs does not load on the server.'];
   return ['INTERNAL', 'Something went wrong on our side; the log has the details under this requestId.'];
 }
 

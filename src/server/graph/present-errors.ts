@@ -27,7 +27,10 @@ export function presentErrors(errors: readonly GraphQLError[], how: Presentation
 }
 
 function present(error: GraphQLError, { requestId, suggestions, hasData }: Presentation): GraphQLError {
-  const { nodes = null, source = null, positions = null, path = null, extensions } = error;
+  const { nodes = null, source = null, positions = null, path = null } = error;
+  const { originalError, ...extensions } = error.extensions;
+  // Of a body that is no JSON, by yoga: 400 whatever the client accepts.
+  if (originalError !== undefined) extensions['http'] = { status: 400 };
   const code = codeOf(extensions);
   return new GraphQLError(messageOf(error, suggestions), {
     nodes,

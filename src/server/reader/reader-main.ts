@@ -1,8 +1,7 @@
-// The reader's own process: node reader-main.js <store>, started by reader.ts with a channel between them.
-import { writeFileSync } from 'node:fs';
-import { setPriority } from 'node:os';
+// The reader's own process: node reader-main.js <store> <niceness>, started by reader.ts with a channel between them.
 import { graphContext, schema } from '../../../schema/index.ts';
 import { openStore } from '../../db/index.ts';
+import { endWithParent, giveWay, goFirstWhenMemoryEnds } from '../../lib/child-manners.ts';
 import { Documents } from '../graph/documents.ts';
 import { executeWeighed, weigh } from '../graph/execute.ts';
 import { maxDocumentBytes } from '../graph/limits.ts';
@@ -12,12 +11,9 @@ import { urlKeyBeside } from '../url-key.ts';
 import { type UrlSigner, urlSigner } from '../url-signer.ts';
 import { pack, type ReaderAnswer, type ReaderRequest } from './protocol.ts';
 
-try {
-  writeFileSync('/proc/self/oom_score_adj', '500'); // where memory runs out, this process goes before the server
-} catch {
-  // not Linux
-}
-setPriority(5); // where a core must be shared, cheap queries go first
+goFirstWhenMemoryEnds();
+giveWay(Number(process.argv[3] ?? 0));
+endWithParent();
 
 // The terminal's Ctrl-C reaches the whole group; the server decides when its reader stops.
 process.on('SIGINT', () => undefined);
@@ -42,10 +38,10 @@ async function answer(request: ReaderRequest): Promise<ReaderAnswer> {
   const log: LogEntry[] = [];
   const prepared = documents.prepare(source);
   const weighed = weigh(schema, documents, { prepared, operationName, variables, context });
-  const result = await executeWeighed(schema, documents, weighed);
+  const { result, rowsRead } = await executeWeighed(schema, documents, weighed);
   return {
     ...pack(maskResult(result, (entry) => void log.push(entry), requestId)),
-    rows: costLimit - context.rowsLeft,
+    rows: rowsRead,
     log,
   };
 }

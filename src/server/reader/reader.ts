@@ -1,26 +1,31 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { siblingModule } from '../../lib/sibling-module.ts';
 import type { ReaderAnswer, ReaderRequest } from './protocol.ts';
+import { Waiting } from './waiting.ts';
 
 export interface ReaderOptions {
   /** The store's file, which the reader opens itself. */
   storeFile: string;
-  /** An answer that takes longer, waiting included, is none. */
+  /** Work on an answer that takes longer ends without one. As long may a query wait for its turn. */
   timeoutMs: number;
-  /** Queries that may wait for the one before them. */
-  mostWaiting?: number;
+  /** How far the process stands back where a core must be shared: 0 to 19. */
+  niceness?: number;
+  /** Queries that may wait, of all clients and of one. */
+  mostWaiting?: { ofAll: number; ofClient: number };
   /** A reader that has had nothing to do for so long is ended. */
   idleMs?: number;
+  /** How long work goes on for which nobody waits any more. */
+  graceMs?: number;
   /** Module that the process runs; another one in tests. */
   entry?: string;
 }
 
-/** Why there is no answer: it took too long, too many wait before it, or the process cannot be kept alive. */
+/** Why there is no answer: it took too long, too many were before it, or the process cannot be kept alive. */
 export type NoAnswer = 'TIMEOUT' | 'BUSY' | 'FAILED';
 
 export interface Reader {
-  /** Answers one query after the other; `signal` is aborted when nobody waits for this one any more. */
-  ask(request: ReaderRequest, signal?: AbortSignal): Promise<ReaderAnswer | NoAnswer>;
+  /** Answers one query after the other, clients in turn; `signal` is aborted when nobody waits for this one any more. */
+  ask(request: ReaderRequest, client: string, signal?: AbortSignal): Promise<ReaderAnswer | NoAnswer>;
   /** Process id; undefined while there is no process. */
   pid(): number | undefined;
   stop(): void;
@@ -28,6 +33,8 @@ export interface Reader {
 
 interface Task {
   request: ReaderRequest;
+  /** Ends its patience while it waits, then its time. */
+  timer: NodeJS.Timeout;
   /** A reader that dies over a query is replaced once. */
   attempts: number;
   late: boolean;
@@ -43,18 +50,20 @@ const mostAttempts = 2;
 export function createReader({
   storeFile,
   timeoutMs,
-  mostWaiting = 16,
+  niceness = 0,
+  mostWaiting = { ofAll: 32, ofClient: 8 },
   idleMs = 300_000,
+  graceMs = 1_000,
   entry = siblingModule(import.meta.url, 'reader-main'),
 }: ReaderOptions): Reader {
-  const waiting: Task[] = [];
+  const waiting = new Waiting<Task>(mostWaiting);
   let child: ChildProcess | undefined;
   let current: Task | undefined;
   let idle: NodeJS.Timeout | undefined;
   let stopped = false;
 
   function start(): ChildProcess {
-    const started = fork(entry, [storeFile], {
+    const started = fork(entry, [storeFile, String(niceness)], {
       execArgv: [],
       serialization: 'advanced', // answers are bytes
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -71,15 +80,29 @@ export function createReader({
 
   function next(): void {
     if (current) return;
-    current = waiting.shift();
-    if (!current) {
+    const task = waiting.shift();
+    if (!task) {
       idle = setTimeout(() => child?.kill('SIGKILL'), idleMs).unref();
       return;
     }
     clearTimeout(idle);
-    current.attempts++;
+    current = task;
+    clearTimeout(task.timer);
+    task.timer = setTimeout(() => giveUp(task), timeoutMs);
+    send(task);
+  }
+
+  /** Ends the work on what is being answered. */
+  function giveUp(task: Task): void {
+    task.late = true;
+    if (child) child.kill('SIGKILL');
+    else end('TIMEOUT');
+  }
+
+  function send(task: Task): void {
+    task.attempts++;
     child ??= start();
-    child.send(current.request, () => undefined); // where it cannot be sent, the process is gone, which is told below
+    child.send(task.request, () => undefined); // where it cannot be sent, the process is gone, which is told below
   }
 
   function end(answer: ReaderAnswer | NoAnswer): void {
@@ -95,44 +118,42 @@ export function createReader({
     if (!current) return;
     if (current.late) return end('TIMEOUT');
     if (stopped || current.attempts >= mostAttempts) return end('FAILED');
-    waiting.unshift(current);
-    current = undefined;
-    next();
+    send(current);
   }
 
   return {
-    ask: (request, signal) =>
+    ask: (request, client, signal) =>
       new Promise((resolve) => {
-        if (stopped || waiting.length >= mostWaiting) return resolve(stopped ? 'FAILED' : 'BUSY');
+        if (stopped) return resolve('FAILED');
         const leave = () => {
-          const place = waiting.indexOf(task);
-          if (place < 0) return false;
-          waiting.splice(place, 1);
-          task.end('TIMEOUT');
-          return true;
+          if (waiting.delete(client, task)) task.end('BUSY');
         };
-        const timer = setTimeout(() => {
-          task.late = true;
-          if (!leave() && task === current) child?.kill('SIGKILL');
-        }, timeoutMs);
-        signal?.addEventListener('abort', leave); // one that is being answered is not worth a new process
+        // What is nearly answered is not worth a new process.
+        const abandon = () => {
+          leave();
+          if (current !== task) return;
+          clearTimeout(task.timer);
+          task.timer = setTimeout(() => giveUp(task), graceMs);
+        };
         const task: Task = {
           request,
+          timer: setTimeout(leave, timeoutMs),
           attempts: 0,
           late: false,
           end(answer) {
-            clearTimeout(timer);
-            signal?.removeEventListener('abort', leave);
+            clearTimeout(task.timer);
+            signal?.removeEventListener('abort', abandon);
             resolve(answer);
           },
         };
-        waiting.push(task);
+        if (!waiting.push(client, task)) return task.end('BUSY');
+        signal?.addEventListener('abort', abandon);
         next();
       }),
     pid: () => child?.pid,
     stop() {
       stopped = true;
-      for (const task of waiting.splice(0)) task.end('FAILED');
+      for (let task = waiting.shift(); task; task = waiting.shift()) task.end('FAILED');
       child?.kill('SIGKILL');
     },
   };

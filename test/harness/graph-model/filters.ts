@@ -9,7 +9,8 @@ export type Field =
   | { kind: Kind; value: (row: Row) => Value }
   | { kind: 'above'; path: string; fields: () => Fields }
   | { kind: 'vectors' }
-  | { kind: 'tokens' };
+  | { kind: 'tokens' }
+  | { kind: 'grades' };
 export type Fields = Readonly<Record<string, Field>>;
 
 const field = (kind: Kind, path: string): Field => ({ kind, value: (row) => at(row, path) });
@@ -42,6 +43,7 @@ export const organismFields: Fields = {
   baseModel: field('text', 'base.name'),
   diffVectors: { kind: 'vectors' },
   topTokens: { kind: 'tokens' },
+  grades: { kind: 'grades' },
 };
 
 export const runFields: Fields = {
@@ -63,6 +65,7 @@ export const runFields: Fields = {
   organism: { kind: 'above', path: 'organism', fields: () => organismFields },
   diffVectors: { kind: 'vectors' },
   topTokens: { kind: 'tokens' },
+  grades: { kind: 'grades' },
 };
 
 export const diffVectorFields: Fields = {
@@ -80,6 +83,7 @@ export const diffVectorFields: Fields = {
   aboveNoise: computed('yes', aboveNoise),
   run: { kind: 'above', path: 'layer.run', fields: () => runFields },
   topTokens: { kind: 'tokens' },
+  grades: { kind: 'grades' },
 };
 
 export const projectionFields: Fields = {
@@ -94,6 +98,28 @@ export const projectionFields: Fields = {
   createdAt: field('text', 'created_at'),
   diffVector: { kind: 'above', path: 'vector', fields: () => diffVectorFields },
   topTokens: { kind: 'tokens' },
+  grades: { kind: 'grades' },
+};
+
+export const graderFields: Fields = {
+  key: field('text', 'key'),
+  name: field('text', 'name'),
+  version: field('whole', 'version'),
+  promptDigest: field('text', 'prompt_digest'),
+  provider: field('text', 'provider'),
+  model: field('text', 'model'),
+  createdAt: field('text', 'created_at'),
+};
+
+export const gradeFields: Fields = {
+  scale: field('enum', 'scale'),
+  label: field('text', 'label'),
+  value: field('real', 'value'),
+  invalid: field('text', 'invalid'),
+  createdAt: field('text', 'created_at'),
+  grader: { kind: 'above', path: 'grader', fields: () => graderFields },
+  organism: { kind: 'above', path: 'organism', fields: () => organismFields },
+  projection: { kind: 'above', path: 'projection', fields: () => projectionFields },
 };
 
 const belongsTo = (row: Row, to: Row): boolean =>
@@ -132,14 +158,23 @@ export function matches(world: World, row: Row, where: Condition, fields: Fields
     if (!about) throw new Error(`the model knows no field ${name}`);
     const given = asked as Condition;
     switch (about.kind) {
-      case 'above':
-        return matches(world, above(row, about.path), given, about.fields());
+      case 'above': {
+        const higher = above(row, about.path);
+        return higher !== undefined && matches(world, higher, given, about.fields());
+      }
       case 'vectors':
         return world
           .rows('diff_vectors')
           .some(
             (vector) =>
               belongsTo(vector, row) && matches(world, vector, given['some'] as Condition, diffVectorFields),
+          );
+      case 'grades':
+        return world
+          .rows('grades')
+          .some(
+            (grade) =>
+              belongsTo(grade, row) && matches(world, grade, given['some'] as Condition, gradeFields),
           );
       case 'tokens':
         return world.rows('projection_tokens').some((token) => {
@@ -193,7 +228,7 @@ export function randomCondition(world: World, fields: Fields, shape: Shape): Con
     const about = fields[name]!;
     switch (about.kind) {
       case 'above': {
-        const higher = rows.map((row) => above(row, about.path));
+        const higher = rows.flatMap((row) => above(row, about.path) ?? []);
         condition[name] = randomCondition(world, about.fields(), { ...shape, rows: higher, depth: 0 });
         break;
       }
@@ -204,6 +239,17 @@ export function randomCondition(world: World, fields: Fields, shape: Shape): Con
           some: randomCondition(world, diffVectorFields, {
             ...shape,
             rows: world.rows('diff_vectors'),
+            depth: 0,
+          }),
+        };
+        break;
+      case 'grades':
+        if (depth === 0) break;
+        used?.('grades.some');
+        condition[name] = {
+          some: randomCondition(world, gradeFields, {
+            ...shape,
+            rows: world.rows('grades'),
             depth: 0,
           }),
         };

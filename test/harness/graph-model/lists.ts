@@ -4,12 +4,24 @@ import {
   type Condition,
   diffVectorFields,
   type Fields,
+  gradeFields,
+  graderFields,
   organismFields,
   projectionFields,
   relativeNorm,
   runFields,
 } from './filters.ts';
-import type { Main } from './populate.ts';
+import {
+  experimentKey,
+  gradeKey,
+  layerKey,
+  projectionKey,
+  sampleKey,
+  slug,
+  text,
+  vectorKey,
+} from './keys.ts';
+import { type Main, newestVersion } from './populate.ts';
 import { at, type Row, type Table, type Value, type World } from './world.ts';
 
 /** Something that rows are ordered by. */
@@ -42,6 +54,8 @@ export interface List {
   arguments?: Readonly<Record<string, Argument>>;
   /** For a search of tokens: what it may be for. */
   search?: readonly Condition[];
+  /** Arguments that orders need, given always. */
+  always?: Readonly<Record<string, unknown>>;
 }
 
 const by = (...paths: string[]): Term[] =>
@@ -53,19 +67,6 @@ const id = (type: string, key: (row: Row) => string): List['identity'] => ({
   field: 'id',
   of: (row) => Buffer.from(`${type}:${key(row)}`).toString('base64'),
 });
-const text = (row: Row, of: string): string => String(at(row, of));
-const slug = (row: Row, of: string): string => text(row, of).toLowerCase().replaceAll('_', '-');
-
-const layerKey = (layer: Row): string => `${text(layer, 'run.key')}.L${text(layer, 'layer')}`;
-const vectorKey = (vector: Row): string => `${layerKey(vector.up['layer']!)}.P${text(vector, 'position')}`;
-const projectionKey = (row: Row): string => {
-  const [scale, compat] = [at(row, 'scale'), at(row, 'mode') === 'COMPAT' ? '.compat' : ''];
-  const reading = `${text(row, 'method')}${scale === null ? '' : `@${String(scale)}`}.${slug(row, 'variant')}.${slug(row, 'sign')}`;
-  return `${vectorKey(row.up['vector']!)}.${reading}${compat}.${text(row, 'parameters_key')}`;
-};
-const experimentKey = (row: Row): string =>
-  `${vectorKey(row.up['vector']!)}.steering.${text(row, 'judge')}.${text(row, 'parameters_key')}`;
-
 const ids = {
   base: id('BaseModel', (row) => text(row, 'name')),
   organism: id('Organism', (row) => text(row, 'name')),
@@ -91,11 +92,9 @@ const ids = {
       `${vectorKey(row.up['vector']!)}.causal.${['direction', 'subset', 'control'].map((of) => slug(row, of)).join('.')}.${text(row, 'parameters_key')}`,
   ),
   experiment: id('SteeringExperiment', experimentKey),
-  sample: id(
-    'Sample',
-    (row) =>
-      `${experimentKey(row.up['experiment']!)}.${at(row, 'steered') ? 'steered' : 'unsteered'}.${text(row, 'prompt_index')}.${text(row, 'sample_index')}`,
-  ),
+  sample: id('Sample', sampleKey),
+  grader: id('Grader', (row) => text(row, 'key')),
+  grade: id('Grade', gradeKey),
   similarity: id(
     'Similarity',
     (row) =>
@@ -112,6 +111,15 @@ const only = (of: string, values: readonly unknown[]): Argument => ({
   holds: (row, wanted: Value | boolean) =>
     at(row, of) === (typeof wanted === 'boolean' ? Number(wanted) : wanted),
 });
+
+/** The value of a projection’s grade by the grader that GRADE is about, the one saved last of several. */
+function gradeOf(projection: Row): Value {
+  const grades = [...projection.below].filter((row) => at(row, 'grader.version') === newestVersion);
+  const last = grades.sort((a, b) => a.id - b.id).at(-1);
+  return last ? at(last, 'value') : null;
+}
+/** GRADE is about this name: the newest version of it. */
+const always = { grader: 'offline-relevance' };
 
 const organismOrders = {
   NAME: path('name'),
@@ -143,6 +151,7 @@ const projectionOrders = {
   SCORE: path('score'),
   CREATED_AT: path('created_at'),
   NORM: path('vector.norm'),
+  GRADE: gradeOf,
   ORGANISM: path('vector.layer.run.organism.name'),
 };
 const tokenOrders = {
@@ -152,7 +161,16 @@ const tokenOrders = {
   LAYER: path('projection.vector.layer.layer'),
   POSITION: path('projection.vector.position'),
   NORM: path('projection.vector.norm'),
+  GRADE: (row: Row) => gradeOf(row.up['projection']!),
   ORGANISM: path('projection.vector.layer.run.organism.name'),
+};
+const graderOrders = { NAME: path('name'), VERSION: path('version'), CREATED_AT: path('created_at') };
+const gradeOrders = {
+  VALUE: path('value'),
+  LABEL: path('label'),
+  GRADER: path('grader.name'),
+  CREATED_AT: path('created_at'),
+  ORGANISM: path('organism.name'),
 };
 const saved: Term[] = [{ value: ({ id }) => id, descending: false }];
 
@@ -165,6 +183,8 @@ const type = {
   vector: 'DiffVector',
   projection: 'Projection',
   experiment: 'SteeringExperiment',
+  sample: 'Sample',
+  grader: 'Grader',
 } as const;
 
 type Shape = Omit<List, 'name' | 'way' | 'path' | 'table' | 'rows'>;
@@ -206,6 +226,25 @@ const runs: Shape = {
   where: runFields,
   arguments: { methods: oneOf('method', [['other'], ['activation-difference', 'x']]) },
 };
+const agentRuns: Shape = {
+  identity: id('AgentRun', (row) => text(row, 'key')),
+  order: newest,
+  arguments: {
+    kinds: oneOf('kind', [['AGENT'], ['BLACK_BOX', 'OFFLINE']]),
+    states: oneOf('state', [['COMPLETED'], ['RUNNING', 'FAILED']]),
+  },
+};
+const grades: Shape = { identity: ids.grade, order: saved, orders: gradeOrders, where: gradeFields };
+const gradesOfOne: Shape = {
+  identity: ids.grade,
+  order: [{ value: ({ up }) => up['grader']!.id, descending: false }, ...by('parameters_key')],
+  arguments: {
+    grader: {
+      values: ['offline-relevance', 'none', null],
+      holds: (row, wanted: string) => at(row, 'grader.name') === wanted,
+    },
+  },
+};
 const notes: Shape = { identity: ids.note, order: by('created_at', 'key') };
 const readings = by('method', 'variant', 'sign');
 const scaleOrder: Term = { value: (row) => at(row, 'scale') ?? 0, descending: false };
@@ -219,6 +258,8 @@ export const lists: readonly List[] = [
   whole('runs', 'runs', runs),
   below('organism', 'runs', 'runs', 'organism', runs),
   below('corpus', 'runs', 'runs', 'corpus', runs),
+  whole('agentRuns', 'agent_runs', agentRuns),
+  below('organism', 'agentRuns', 'agent_runs', 'organism', agentRuns),
   whole('jobs', 'jobs', {
     identity: ids.job,
     order: newest,
@@ -243,6 +284,7 @@ export const lists: readonly List[] = [
     order: saved,
     orders: projectionOrders,
     where: projectionFields,
+    always,
   }),
   below('vector', 'projections', 'projections', 'vector', {
     identity: ids.projection,
@@ -261,6 +303,7 @@ export const lists: readonly List[] = [
     order: [...by('text', 'rank'), { value: ({ up }) => up['projection']!.id, descending: false }],
     orders: tokenOrders,
     where: projectionFields,
+    always,
     // A search has no list without these.
     search: [
       { text: 'ba', match: 'CONTAINS', top: 200 },
@@ -274,6 +317,16 @@ export const lists: readonly List[] = [
     identity: ids.token,
     order: by('rank'),
   }),
+  whole('graders', 'graders', {
+    identity: ids.grader,
+    order: by('name', 'version', 'key'),
+    orders: graderOrders,
+    where: graderFields,
+  }),
+  whole('grades', 'grades', grades),
+  below('grader', 'grades', 'grades', 'grader', grades),
+  below('projection', 'grades', 'grades', 'projection', gradesOfOne),
+  below('sample', 'grades', 'grades', 'sample', gradesOfOne),
   below('run', 'layers', 'run_layers', 'run', {
     identity: ids.layer,
     order: by('layer'),

@@ -1,4 +1,5 @@
-import { type Row, type Table, type Value, World } from './world.ts';
+import { gradedKey as keyOfSubject } from './keys.ts';
+import { above, type Row, type Table, type Value, World } from './world.ts';
 
 /** Numbers that sort badly: none, equal ones, the ends, what rounds, both zeros. */
 const reals: Value[] = [null, null, 0, -0, 1, 1, 1, 0.1 + 0.2, 5e-324, -1.5, 1e308, Infinity, -Infinity];
@@ -8,9 +9,21 @@ const hours = ['10', '11', '12'].map((hour) => `2026-11-24T${hour}:00:00.000Z`);
 
 /** The row of each table whose lists are read. */
 export type Main = Record<
-  'base' | 'corpus' | 'organism' | 'run' | 'layer' | 'vector' | 'projection' | 'experiment',
+  | 'base'
+  | 'corpus'
+  | 'organism'
+  | 'run'
+  | 'layer'
+  | 'vector'
+  | 'projection'
+  | 'experiment'
+  | 'sample'
+  | 'grader',
   Row
 >;
+
+/** Of the main grader, which has no newer one of its name beside it. */
+export const newestVersion = 9;
 
 export interface Populated {
   world: World;
@@ -43,6 +56,15 @@ export function populate(random: () => number): Populated {
       swap_norm_deviation: measured ? pick([0, 0.1, 1e308]) : null,
     };
   };
+
+  const verdict = () =>
+    pick([
+      { scale: 'LABEL', label: pick(texts), value: null, invalid: null },
+      ...reals
+        .filter((value) => value !== null)
+        .map((value) => ({ scale: pick(['SHARE', 'SCORE']), label: null, value, invalid: null })),
+      { scale: 'SHARE', label: null, value: null, invalid: pick(texts) },
+    ]);
 
   const about = (): Record<string, Row> => {
     const [name, row] = pick(
@@ -179,6 +201,42 @@ export function populate(random: () => number): Populated {
         },
         { experiment: parent('experiment', 'steering_experiments') },
       ),
+    graders: () => {
+      const name = pick(['offline-relevance', 'coherence']);
+      const asked = random() < 0.5;
+      return world.add('graders', {
+        key: `${name}.${hex(12)}`,
+        name,
+        version: pick([1, 1, 2, 3]),
+        prompt_digest: asked ? pick(['p', 'q']) : null,
+        provider: asked ? 'local' : null,
+        endpoint: asked ? 'd' : null,
+        model: asked ? pick(['m', 'n']) : null,
+        created_at: pick(hours),
+      });
+    },
+    grades: () => {
+      const subject = pick([
+        { projection: parent('projection', 'projections') },
+        { projection: pick(world.rows('projections')) },
+        { sample: parent('sample', 'samples') },
+      ]);
+      const vector = subject.projection?.up['vector'] ?? subject.sample?.up['experiment']?.up['vector'];
+      return world.add(
+        'grades',
+        {
+          ...verdict(),
+          subject_key: keyOfSubject(subject),
+          created_at: pick(hours),
+          parameters_key: hex(12),
+        },
+        {
+          ...subject,
+          grader: parent('grader', 'graders'),
+          organism: above(vector!, 'layer.run.organism')!,
+        },
+      );
+    },
     notes: () => world.add('notes', { key: hex(20), created_at: pick(hours) }, about()),
     jobs: () =>
       world.add('jobs', {
@@ -188,6 +246,17 @@ export function populate(random: () => number): Populated {
         state: pick(['QUEUED', 'COMPLETED', 'ERROR']),
         created_at: pick(hours),
       }),
+    agent_runs: () =>
+      world.add(
+        'agent_runs',
+        {
+          key: hex(20),
+          kind: pick(['AGENT', 'BLACK_BOX', 'OFFLINE']),
+          state: pick(['RUNNING', 'COMPLETED', 'FAILED']),
+          created_at: pick(hours),
+        },
+        { organism: parent('organism', 'organisms') },
+      ),
   };
   const spawn = (table: Table): Row => spawners[table]();
 
@@ -199,6 +268,13 @@ export function populate(random: () => number): Populated {
   main.vector = spawn('diff_vectors');
   main.projection = spawn('projections');
   main.experiment = spawn('steering_experiments');
+  main.sample = spawn('samples');
+  main.grader = world.add('graders', {
+    key: `offline-relevance.${hex(12)}`,
+    name: 'offline-relevance',
+    version: newestVersion,
+    created_at: hours[0]!,
+  });
   for (const row of Object.values(main)) row.children++; // these stay
   for (const table of Object.keys(spawners) as Table[]) {
     for (let n = 0; n < 20; n++) spawn(table);

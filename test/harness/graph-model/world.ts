@@ -14,6 +14,8 @@ export interface Row {
   up: Record<string, Row>;
   /** Rows that belong to this one: with any it stays. */
   children: number;
+  /** Those rows. */
+  below: Set<Row>;
 }
 
 /** Columns of a row that say nothing here, and which column holds the id of each row it belongs to. */
@@ -174,6 +176,35 @@ const tables = {
     },
     up: { experiment: 'experiment_id' },
   },
+  agent_runs: {
+    columns: {
+      pair: 'ORGANISM',
+      version: 1,
+      parameters: '{}',
+      calls: 1,
+      prompt_tokens: 1,
+      reply_tokens: 1,
+      interactions: 0,
+      lost_calls: 0,
+      lost_tokens: 0,
+      pending_calls: 0,
+      pending_tokens: 0,
+      engine_version: '0.1.0',
+    },
+    up: { organism: 'organism_id' },
+  },
+  graders: { columns: { version: 1, parameters: '{}', created_at: 'c' }, up: {} },
+  grades: {
+    columns: {
+      subject_key: 'k',
+      metrics: '{}',
+      exchanges: '[]',
+      parameters: '{}',
+      engine_version: '0.1.0',
+      created_at: 'c',
+    },
+    up: { grader: 'grader_id', organism: 'organism_id', projection: 'projection_id', sample: 'sample_id' },
+  },
   notes: {
     columns: { subject_key: 'k', text: 't' },
     up: { organism: 'organism_id', run: 'run_id', vector: 'vector_id' },
@@ -240,13 +271,17 @@ export class World {
       columns: { ...definition.columns, ...columns },
       up,
       children: 0,
+      below: new Set(),
     };
     const links = Object.entries(up).map(([name, { id }]) => [definition.up[name]!, id] as const);
     const written: Record<string, Value> = { ...row.columns, ...Object.fromEntries(links) };
     if (table !== 'projection_tokens') written['id'] = row.id;
     this.#insert(table, written);
     if (table === 'projection_tokens') this.#index(row.columns['text'] ?? null);
-    for (const parent of Object.values(up)) parent.children++;
+    for (const parent of Object.values(up)) {
+      parent.children++;
+      parent.below.add(row);
+    }
     this.#rows[table].push(row);
     return row;
   }
@@ -262,7 +297,10 @@ export class World {
     } else {
       this.#run(`delete from ${row.table} where id = ?`, [row.id]);
     }
-    for (const parent of Object.values(row.up)) parent.children--;
+    for (const parent of Object.values(row.up)) {
+      parent.children--;
+      parent.below.delete(row);
+    }
     this.#rows[row.table].splice(this.#rows[row.table].indexOf(row), 1);
   }
 
@@ -301,14 +339,14 @@ export class World {
 export function at(row: Row, path: string): Value {
   const steps = path.split('.');
   const column = steps.pop()!;
-  let from = row;
-  for (const step of steps) from = from.up[step]!;
-  return from.columns[column] ?? null;
+  let from: Row | undefined = row;
+  for (const step of steps) from = from?.up[step];
+  return from?.columns[column] ?? null;
 }
 
-/** The row that a row belongs to, over several steps; '' is the row itself. */
-export const above = (row: Row, path: string): Row =>
-  path === '' ? row : path.split('.').reduce((from, step) => from.up[step]!, row);
+/** The row that a row belongs to, over several steps; '' is the row itself. Undefined where it belongs to none such. */
+export const above = (row: Row, path: string): Row | undefined =>
+  path === '' ? row : path.split('.').reduce<Row | undefined>((from, step) => from?.up[step], row);
 
 /** Text by code points, numbers by size; without nulls. */
 export function compareValues(a: Exclude<Value, null>, b: Exclude<Value, null>): number {

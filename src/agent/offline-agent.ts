@@ -1,0 +1,148 @@
+import {
+  type AgentPair,
+  type AgentRunRow,
+  type OrganismRow,
+  owner,
+  type RunRow,
+  type Store,
+  type Viewer,
+} from '../db/index.ts';
+import { cleaned } from '../graders/index.ts';
+import { graphOf } from './ask-graph.ts';
+import { Blinder, secretsOf } from './blinder.ts';
+import { toJson } from './material.ts';
+import { overviewOf } from './overview.ts';
+import { layerToRead, type Places, placesFor, steeredPairs } from './places.ts';
+import { type RankedToken, rankTokens } from './rank-tokens.ts';
+import { type AgentOptions, type AgentOutcome, answerOf } from './run-agent.ts';
+import { type TypicalWord, typicalWords } from './typical-words.ts';
+
+export interface OfflineOptions extends Pick<AgentOptions, 'layer' | 'positions' | 'onMessage'> {
+  run: RunRow;
+  pair?: AgentPair | undefined;
+  viewer?: Viewer | undefined;
+}
+
+/** Raised whenever the same readings would give another hypothesis. */
+const version = 1;
+
+/** What the rules go by, all of it. */
+export const offlineReaderRules = {
+  /** Tokens and words that a hypothesis names at most. */
+  tokens: 10,
+  words: 10,
+  /** Readings of each position that are ranked. */
+  read: 20,
+  /** A word of steered texts, in standard errors of its log-odds. */
+  leastZ: 1.28,
+};
+
+const instructions =
+  'Baseline: rules, and no language model. Names the tokens that the differences promote and the two means do not, and the words that steered texts say more often than unsteered ones. Knows nothing of the finetune.';
+
+/**
+ * A hypothesis made by rules out of ranked tokens and steered texts, so that everything behind an agent runs without a key. It is a baseline: it
+ * names words and understands none of them. The same readings give the same hypothesis.
+ */
+export async function readOffline(
+  store: Store,
+  organism: OrganismRow,
+  options: OfflineOptions,
+): Promise<AgentOutcome> {
+  const { run, pair = 'ORGANISM', viewer = owner, positions = [0, 1, 2, 3, 4], onMessage } = options;
+  const ask = graphOf(store.as(viewer));
+  const layer = options.layer ?? (await layerToRead(ask, run.key));
+  const found = await placesFor(ask, pair, {
+    run: run.key,
+    layer,
+    positions,
+    tokens: offlineReaderRules.read,
+  });
+  const texts = await textsOf(ask, found);
+  const overview = await overviewOf(ask, found);
+  const agentRun = store.agentRuns.begin({
+    ...{ organism, run, pair, version, kind: 'OFFLINE' },
+    ...{ promptDigest: null, provider: null, endpoint: null, model: null },
+    parameters: {
+      ...{ layer, positions: [...positions], rules: offlineReaderRules },
+      read: { texts: texts.steered.length, readings: readingsOf(found) },
+    },
+  });
+  if (agentRun.state !== 'RUNNING') {
+    store.agentMessages.after(agentRun, -1).forEach((message) => onMessage?.(message));
+    return { agentRun, answer: answerOf(store, agentRun), reused: true };
+  }
+  const blinder = new Blinder(secretsOf(store, organism, run));
+  const shown = toJson(overview, {
+    said: (text) => cleaned(blinder.said(text)).text,
+    ours: (text) => blinder.ours(text),
+  });
+  const answer = hypothesisOf(found, rankTokens(found.places), typicalWords(texts.steered, texts.unsteered));
+  const ended = store.transaction((): AgentRunRow => {
+    const messages = [
+      { role: 'SYSTEM', content: instructions },
+      { role: 'USER', content: JSON.stringify({ overview: shown }, null, 1) },
+      { role: 'ASSISTANT', content: answer.text },
+    ] as const;
+    const rows = messages.map((message, number) => store.agentMessages.append(agentRun, number, message));
+    rows.forEach((row) => onMessage?.(row));
+    store.hypotheses.add(agentRun, answer, 'FINAL');
+    return store.agentRuns.end(agentRun, 'COMPLETED', { conclusive: answer.conclusive });
+  });
+  return { agentRun: ended, answer: answerOf(store, ended), reused: false };
+}
+
+async function textsOf(ask: ReturnType<typeof graphOf>, { places }: Places) {
+  const all = [];
+  for (const { experiment } of places)
+    if (experiment !== null) all.push(...(await steeredPairs(ask, experiment)).pairs);
+  return { steered: all.map(({ steered }) => steered), unsteered: all.map(({ unsteered }) => unsteered) };
+}
+
+/** How many lists there were: more readings are another attempt. */
+const readingsOf = ({ places }: Places): number =>
+  places
+    .flatMap(({ readings }) => Object.values(readings))
+    .flatMap((readBy) => Object.values(readBy) as unknown[][])
+    .filter(({ length }) => length > 0).length;
+
+const listOf = (words: readonly string[]): string => words.join(', ');
+
+/** Words in order, put together: what both signs name comes first. */
+export function hypothesisOf(
+  { places }: Pick<Places, 'places'>,
+  ranked: readonly RankedToken[],
+  typical: readonly TypicalWord[],
+): { text: string; confidence: number; reason: string; conclusive: boolean } {
+  const { leastZ, ...most } = offlineReaderRules;
+  const tokens = ranked.slice(0, most.tokens).map(({ text }) => text.toLowerCase());
+  const words = typical
+    .filter(({ z }) => z >= leastZ)
+    .slice(0, most.words)
+    .map(({ word }) => word);
+  const agreeing = tokens.filter((token) => words.some((word) => sameStem(word, token)));
+  const measured = places.filter(({ aboveNoise }) => aboveNoise !== null);
+  const above = measured.filter(({ aboveNoise }) => aboveNoise).length;
+  const subject = [...new Set([...agreeing, ...tokens, ...words])];
+  // That something was trained is all that rules can conclude.
+  const conclusive = above > 0 && subject.length > 0;
+  const confidence =
+    above === 0 ? 0 : (0.5 * above) / measured.length + 0.5 * (agreeing.length / Math.max(1, tokens.length));
+  const text = [
+    conclusive
+      ? 'The finetune seems to be about'
+      : 'Inconclusive. If the finetune is about anything that shows, then about',
+    `${listOf(subject) || 'nothing that was read'}.`,
+    ...(tokens.length > 0 ? [`The activation differences promote: ${listOf(tokens)}.`] : []),
+    ...(words.length > 0 ? [`Steered by them the model speaks of: ${listOf(words)}.`] : []),
+    ...(agreeing.length > 0 ? [`Both name: ${listOf(agreeing)}.`] : []),
+  ].join(' ');
+  const reason = `${above} of ${measured.length} differences are above the noise; ${agreeing.length} of ${tokens.length} tokens are in the words of steered texts.`;
+  return { text, confidence: Math.min(1, confidence), reason, conclusive };
+}
+
+/** Words that begin alike: cake and cakes, bake and baked. */
+export const sameStem = (a: string, b: string): boolean => {
+  const [short, long] = a.length <= b.length ? [a, b] : [b, a];
+  return short.length >= 3 && long.startsWith(short) && long.length - short.length <= 3;
+};

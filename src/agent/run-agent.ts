@@ -1,0 +1,490 @@
+import {
+  type AgentMessageRow,
+  type AgentPair,
+  type AgentRunRow,
+  type HypothesisRow,
+  type NewAgentMessage,
+  type OrganismRow,
+  owner,
+  type RunRow,
+  type Store,
+  type Viewer,
+} from '../db/index.ts';
+import type { Clock } from '../graders/clock.ts';
+import {
+  type ChatReply,
+  type ChatRequest,
+  type ExchangeStore,
+  type Message,
+  type Provider,
+  ProviderError,
+  Runner,
+  sealed,
+} from '../graders/index.ts';
+import type { RetryRule } from '../graders/retry.ts';
+import { newDelimiter } from '../graders/untrusted.ts';
+import { CodedError } from '../lib/coded-error.ts';
+import { derivedSeed } from '../lib/derived-seed.ts';
+import { graphOf } from './ask-graph.ts';
+import { Blinder, LeakError, secretsOf } from './blinder.ts';
+import { type AgentBudget, leftOf, replyTokensOf, withinBudget } from './budget.ts';
+import { instructionsDigest, instructionsFor } from './instructions.ts';
+import { type Material, said, toJson } from './material.ts';
+import type { Answering, Models } from './models.ts';
+import { overviewOf } from './overview.ts';
+import { layerToRead, placesFor } from './places.ts';
+import { type CallForm, readTurn } from './reply.ts';
+import {
+  type Answer,
+  boardOf,
+  type Desk,
+  giveAnswer,
+  type Tool,
+  ToolError,
+  tools as allTools,
+} from './tools/index.ts';
+
+export interface AgentOptions {
+  /** Whose vectors are read; null for a black box, which only talks to models. */
+  run: RunRow | null;
+  pair?: AgentPair | undefined;
+  provider: Provider;
+  budget?: Partial<AgentBudget> | undefined;
+  /** Decoder block to read; chosen when left out. */
+  layer?: number | undefined;
+  positions?: readonly number[] | undefined;
+  /** Opens the models to talk to; null where none can be asked. */
+  models: ((answering: Answering) => Models) | null;
+  answering?: Partial<Answering> | undefined;
+  /** Of a reply at most. */
+  replyTokens?: number | undefined;
+  /** Null leaves it to the provider. */
+  temperature?: number | null | undefined;
+  /** Tells independent attempts apart. */
+  repeat?: number | undefined;
+  seed?: number | undefined;
+  /** Whose eyes the graph is seen with; the owner's by default. */
+  viewer?: Viewer | undefined;
+  /** Told of every message, those of an earlier process included. */
+  onMessage?: ((message: AgentMessageRow) => void) | undefined;
+  signal?: AbortSignal | undefined;
+  retry?: Partial<RetryRule> | undefined;
+  clock?: Clock | undefined;
+  random?: (() => number) | undefined;
+  /** In place of ours, for tests. */
+  tools?: readonly Tool[] | undefined;
+}
+
+export interface AgentOutcome {
+  agentRun: AgentRunRow;
+  /** Null where it ended without one. */
+  answer: HypothesisRow | null;
+  /** It had ended before, and nobody was asked. */
+  reused: boolean;
+}
+
+/** Raised whenever the same replies would lead to another transcript. */
+const version = 1;
+/** As published (method.md §10.1), with fewer calls; of the published numbers of interactions the smaller. */
+export const defaultBudget: AgentBudget = { calls: 16, tokens: 100_000, interactions: 5 };
+export const defaultAnswering: Answering = { tokens: 256, temperature: 0.8, plain: false };
+const defaults = { replyTokens: 10_000, positions: [0, 1, 2, 3, 4] };
+/** Calls of one turn that are made. */
+const mostCalls = 4;
+const mostProblems = { characters: 2_000 };
+
+/**
+ * Lets an agent find out what an organism was finetuned on, through the graph and by talking to the models. Every message is stored as it
+ * comes, so that a process that dies loses at most the call under way: asked again, the run goes on where it was, and replies that were paid for
+ * are not asked for again. An agent run that has ended is returned as it stands.
+ * @throws LeakError, ProviderError, CodedError BUDGET_EXHAUSTED, NO_ANSWER; the signal's reason. The transcript is kept
+ */
+export async function runAgent(
+  store: Store,
+  organism: OrganismRow,
+  options: AgentOptions,
+): Promise<AgentOutcome> {
+  const {
+    run,
+    pair = 'ORGANISM',
+    provider,
+    viewer = owner,
+    seed = 0,
+    repeat = 0,
+    temperature = null,
+  } = options;
+  const budget: AgentBudget = { ...defaultBudget, ...options.budget };
+  const answering: Answering = { ...defaultAnswering, ...options.answering };
+  checkBudget(budget);
+  const ask = graphOf(store.as(viewer));
+  const reading = run && {
+    run,
+    layer: options.layer ?? (await layerToRead(ask, run.key)),
+    positions: options.positions ?? defaults.positions,
+  };
+  const models = budget.interactions > 0 ? (options.models?.(answering) ?? null) : null;
+  const form: CallForm = provider.callsFunctions ? 'FUNCTION' : 'TEXT';
+  const tools = (options.tools ?? allTools).filter(({ offered }) => offered({ reading, models, pair }));
+  const replyTokens = options.replyTokens ?? defaults.replyTokens;
+  const about = { vectors: reading !== null };
+  const agentRun = store.agentRuns.begin({
+    organism,
+    run,
+    kind: run ? 'AGENT' : 'BLACK_BOX',
+    pair,
+    version,
+    promptDigest: instructionsDigest(form, tools, about),
+    provider: provider.name,
+    endpoint: provider.endpoint,
+    model: provider.model,
+    parameters: {
+      budget: { ...budget },
+      ...(reading && { layer: reading.layer, positions: [...reading.positions] }),
+      ...(models && { answering: { ...answering } }),
+      ...{ form, replyTokens, temperature, seed, repeat },
+    },
+  });
+  if (agentRun.state !== 'RUNNING') {
+    store.agentMessages.after(agentRun, -1).forEach((message) => options.onMessage?.(message));
+    return { agentRun, answer: answerOf(store, agentRun), reused: true };
+  }
+  const session = new Session({
+    ...{ store, agentRun, budget, form, tools, replyTokens, temperature, seed, options, about },
+    blinder: new Blinder(secretsOf(store, organism, run)),
+    desk: { store, ask, agentRun, pair, reading, models, signal: options.signal },
+  });
+  try {
+    return await session.run();
+  } catch (error) {
+    session.stop(error);
+    throw error;
+  } finally {
+    await models?.close();
+  }
+}
+
+export const answerOf = (store: Store, agentRun: AgentRunRow): HypothesisRow | null =>
+  store.hypotheses.finalOf(agentRun) ?? null;
+
+function checkBudget(budget: AgentBudget): void {
+  for (const [name, least] of [
+    ['calls', 1],
+    ['tokens', 1],
+    ['interactions', 0],
+  ] as const)
+    if (!Number.isSafeInteger(budget[name]) || budget[name] < least)
+      throw new CodedError(
+        'INVALID_ARGUMENT',
+        `the budget of ${name} is ${budget[name]}; a whole number from ${least} is expected`,
+      );
+}
+
+interface SessionParts {
+  store: Store;
+  agentRun: AgentRunRow;
+  budget: AgentBudget;
+  form: CallForm;
+  tools: readonly Tool[];
+  replyTokens: number;
+  temperature: number | null;
+  seed: number;
+  options: AgentOptions;
+  about: { vectors: boolean };
+  blinder: Blinder;
+  desk: Omit<Desk, 'interactionsLeft' | 'seed'>;
+}
+
+/** One agent run in this process. What happens next follows from the transcript alone, whoever wrote it. */
+class Session {
+  readonly #parts: SessionParts;
+  readonly #runner: Runner;
+  #messages: AgentMessageRow[];
+
+  constructor(parts: SessionParts) {
+    const { store, agentRun, options } = parts;
+    this.#parts = parts;
+    this.#messages = store.agentMessages.after(agentRun, -1);
+    this.#runner = new Runner({
+      provider: withinBudget(options.provider, store, agentRun, () => this.#left()),
+      exchanges: store.exchanges as ExchangeStore,
+      ...{ retry: options.retry, clock: options.clock, random: options.random },
+    });
+  }
+
+  async run(): Promise<AgentOutcome> {
+    const { store, agentRun, options } = this.#parts;
+    this.#messages.forEach((message) => options.onMessage?.(message));
+    if (this.#messages.length === 0) await this.#open();
+    if (this.#messages.length === 1) await this.#showOverview();
+    for (;;) {
+      options.signal?.throwIfAborted();
+      const answer = this.#unanswered().length > 0 || this.#problem() ? await this.#act() : await this.#ask();
+      if (!answer) continue;
+      const ended = store.agentRuns.getById(agentRun.id);
+      return { agentRun: ended, answer: answerOf(store, ended), reused: false };
+    }
+  }
+
+  /** Keeps why it did not come to an end: what may go otherwise another time can be gone on with. */
+  stop(error: unknown): void {
+    const { store, agentRun } = this.#parts;
+    const row = store.agentRuns.getById(agentRun.id);
+    if (row.state !== 'RUNNING') return;
+    const coded = error instanceof CodedError ? error : null;
+    const ends = error instanceof LeakError || ['BUDGET_EXHAUSTED', 'NO_ANSWER'].includes(coded?.code ?? '');
+    store.agentRuns.end(agentRun, ends ? 'FAILED' : 'STOPPED', {
+      error: { code: coded?.code ?? 'INTERNAL', message: coded?.message ?? String(error) },
+    });
+  }
+
+  #left(): AgentBudget {
+    const { store, agentRun, budget } = this.#parts;
+    return leftOf(budget, store.agentRuns.getById(agentRun.id), this.#messages);
+  }
+
+  #append(message: NewAgentMessage): AgentMessageRow {
+    const { store, agentRun, options } = this.#parts;
+    const row = store.agentMessages.append(agentRun, this.#messages.length, message);
+    this.#messages.push(row);
+    options.onMessage?.(row);
+    return row;
+  }
+
+  /** What is handed over: one JSON value between random lines, blinded. @throws LeakError */
+  #sealed(material: Material, where: string): string {
+    const { blinder } = this.#parts;
+    const json = toJson(material, {
+      said: (text) => blinder.said(text),
+      ours: (text) => {
+        const clean = blinder.ours(text);
+        blinder.checkOurs(clean, where);
+        return clean;
+      },
+    });
+    return sealed(json).message(newDelimiter());
+  }
+
+  #open(): void {
+    const { form, tools, about } = this.#parts;
+    this.#append({ role: 'SYSTEM', content: instructionsFor(form, tools, about) });
+  }
+
+  async #showOverview(): Promise<void> {
+    const { desk } = this.#parts;
+    const { reading, ask, pair } = desk;
+    const overview = reading
+      ? await overviewOf(
+          ask,
+          await placesFor(ask, pair, {
+            ...{ run: reading.run.key, layer: reading.layer, positions: reading.positions },
+            tokens: 20,
+          }),
+        )
+      : 'Two models to talk to, and nothing else.';
+    this.#append({ role: 'USER', content: this.#sealed(this.#told({ overview }), 'the overview') });
+  }
+
+  /** With what is left, and what that means. */
+  #told(result: { [name: string]: Material }, spent: Partial<AgentBudget> = {}): Material {
+    const left = this.#left();
+    const { calls, tokens, interactions } = left;
+    return {
+      ...result,
+      left: { calls, tokens, interactions: interactions - (spent.interactions ?? 0) },
+      ...(calls === 1 && { note: 'This is your last turn: give your answer now.' }),
+    };
+  }
+
+  /** Calls of the last turn that have no result yet. */
+  #unanswered(): { id: string; name: string; arguments: string }[] {
+    const turn = this.#messages.findLast(({ role }) => role === 'ASSISTANT');
+    if (!turn) return [];
+    const answered = new Set(this.#messages.slice(turn.number + 1).map(({ callId }) => callId));
+    return turn.calls.filter(({ id }) => !answered.has(id));
+  }
+
+  /** What was wrong with the last message, where that is a turn without a call. */
+  #problem(): string | undefined {
+    const last = this.#messages.at(-1);
+    if (last?.role !== 'ASSISTANT' || last.calls.length > 0 || last.exchange === null) return undefined;
+    const exchange = this.#parts.store.exchanges.get<ChatReply>(last.exchange);
+    const turn = exchange && readTurn(exchange.reply, this.#parts.form);
+    return turn && 'problem' in turn ? turn.problem : 'No call was found.';
+  }
+
+  /** Asks for the next turn. */
+  async #ask(): Promise<null> {
+    const { store, agentRun, form, tools, replyTokens, temperature, options } = this.#parts;
+    for (;;) {
+      const left = this.#left();
+      if (left.calls < 1 || left.tokens < 1)
+        throw new CodedError(
+          'BUDGET_EXHAUSTED',
+          `the agent had ${left.calls < 1 ? 'no call' : 'no token'} left before it answered; its transcript is kept`,
+        );
+      const isLast = left.calls === 1;
+      const maxTokens = Math.min(replyTokens, left.tokens);
+      const request: ChatRequest = {
+        messages: this.#chat(),
+        maxTokens,
+        temperature,
+        verdict: form === 'FUNCTION' && isLast ? giveAnswer : null,
+        ...(form === 'FUNCTION' && { tools }),
+      };
+      this.#checkRequest(request.messages);
+      const number = this.#messages.length;
+      try {
+        const { exchange, cached } = await this.#runner.ask(
+          { name: 'agent', version, promptDigest: agentRun.promptDigest ?? '' },
+          () => request,
+          { sample: { agentRun: agentRun.key, message: number }, signal: options.signal },
+        );
+        const { reply, key } = exchange;
+        const turn = readTurn(reply, form);
+        const calls = 'calls' in turn ? turn.calls : [];
+        const { pendingCalls, pendingTokens } = store.agentRuns.getById(agentRun.id);
+        const known = cached && pendingCalls === 0;
+        this.#append({
+          role: 'ASSISTANT',
+          content: reply.text,
+          calls: calls.map((call, i) => ({ id: callId(number, i), ...call })),
+          exchange: key,
+          spent: {
+            calls: known ? exchange.attempts : pendingCalls,
+            promptTokens: reply.usage.promptTokens ?? 0,
+            replyTokens: known ? replyTokensOf(reply, maxTokens) : pendingTokens,
+          },
+        });
+        return null;
+      } catch (error) {
+        const { pendingCalls } = store.agentRuns.getById(agentRun.id);
+        store.agentRuns.lose(agentRun);
+        // Earlier attempts, perhaps of a process that died, took what this one needed: what is left may still do.
+        const again = error instanceof CodedError && error.code === 'BUDGET_EXHAUSTED' && pendingCalls > 0;
+        if (!again || error instanceof ProviderError) throw error;
+      }
+    }
+  }
+
+  /** Does what the last turn asked for, one call after the other. */
+  async #act(): Promise<HypothesisRow | null> {
+    const problem = this.#problem();
+    if (problem !== undefined) {
+      this.#demandTurns();
+      this.#append({
+        role: 'USER',
+        content: this.#sealed(this.#told({ error: 'FORMAT', message: problem }), 'an error'),
+      });
+      return null;
+    }
+    const turn = this.#messages.findLast(({ role }) => role === 'ASSISTANT') as AgentMessageRow;
+    for (const call of this.#unanswered()) {
+      const answer = await this.#call(call, turn);
+      if (answer) return answer;
+    }
+    this.#demandTurns();
+    return null;
+  }
+
+  /** After the last turn there is nothing more to say. */
+  #demandTurns(): void {
+    if (this.#left().calls < 1)
+      throw new CodedError('NO_ANSWER', 'the agent did not answer in its last turn; its transcript is kept');
+  }
+
+  async #call(
+    call: { id: string; name: string; arguments: string },
+    turn: AgentMessageRow,
+  ): Promise<HypothesisRow | null> {
+    const { store, agentRun, desk, seed, options } = this.#parts;
+    const number = this.#messages.length;
+    const about = { role: 'TOOL', tool: call.name.slice(0, 100), callId: call.id } as const;
+    try {
+      const tool = this.#toolOf(call, turn);
+      const {
+        result,
+        interactions = 0,
+        answer,
+      } = await tool.call(call.arguments, {
+        ...desk,
+        interactionsLeft: this.#left().interactions,
+        seed: derivedSeed(seed, 'agent', agentRun.parameters['repeat'] as number, number),
+      });
+      options.signal?.throwIfAborted();
+      let final: HypothesisRow | null = null;
+      const before = this.#messages.length;
+      try {
+        store.transaction(() => {
+          const found = typeof result === 'function' ? result() : result;
+          const board = interactions > 0 ? { hypotheses: boardOf(store, agentRun) } : {};
+          const told = this.#told({ result: found, ...board }, { interactions });
+          this.#append({ ...about, content: this.#sealed(told, call.name), spent: { interactions } });
+          if (answer) final = this.#finish(answer);
+        });
+      } catch (error) {
+        this.#messages.length = before;
+        throw error;
+      }
+      return final;
+    } catch (error) {
+      if (!(error instanceof ToolError)) throw error;
+      const told = this.#told({
+        error: error.code,
+        message: said(error.message.slice(0, mostProblems.characters)),
+      });
+      this.#append({ ...about, content: this.#sealed(told, 'an error') });
+      return null;
+    }
+  }
+
+  #toolOf(call: { id: string; name: string }, turn: AgentMessageRow): Tool {
+    const { tools } = this.#parts;
+    const tool = tools.find(({ name }) => name === call.name);
+    const names = tools.map(({ name }) => name).join(', ');
+    if (!tool) throw new ToolError('UNKNOWN_TOOL', `There is no tool of this name; there are ${names}.`);
+    if (turn.calls.length > 1 && tool.name === giveAnswer.name)
+      throw new ToolError('NOT_ALONE', 'give_answer is called alone; it was not taken.');
+    if (turn.calls.findIndex(({ id }) => id === call.id) >= mostCalls)
+      throw new ToolError(
+        'TOO_MANY_CALLS',
+        `At most ${mostCalls} calls of a turn are made; this one was not.`,
+      );
+    if (tool.name !== giveAnswer.name && this.#left().calls < 1)
+      throw new ToolError('LAST_TURN', 'The last turn is for the answer.');
+    return tool;
+  }
+
+  #finish({ conclusive, ...answer }: Answer): HypothesisRow {
+    const { store, agentRun } = this.#parts;
+    const final = store.hypotheses.add(agentRun, answer, 'FINAL');
+    store.agentRuns.end(agentRun, 'COMPLETED', { conclusive });
+    return final;
+  }
+
+  /** The transcript as a provider takes it. */
+  #chat(): Message[] {
+    const { form } = this.#parts;
+    return this.#messages.map(({ role, content, calls, callId }): Message => {
+      if (role === 'SYSTEM') return { role: 'system', content };
+      if (role === 'ASSISTANT')
+        return { role: 'assistant', content, ...(form === 'FUNCTION' && calls.length > 0 && { calls }) };
+      return role === 'TOOL' && form === 'FUNCTION' && callId !== null
+        ? { role: 'tool', content, callId }
+        : { role: 'user', content };
+    });
+  }
+
+  /** The last look before anything is sent: all that is not the agent's own. @throws LeakError */
+  #checkRequest(messages: readonly Message[]): void {
+    const { blinder, tools } = this.#parts;
+    messages.forEach(({ role, content }, i) => {
+      if (role !== 'assistant') blinder.checkAnywhere(content, `message ${i}`);
+    });
+    for (const { name, description, schema } of tools)
+      blinder.checkAnywhere(`${name} ${description} ${JSON.stringify(schema)}`, `the tool ${name}`);
+  }
+}
+
+/** Nine letters and digits, which every provider takes for an id. */
+const callId = (message: number, call: number): string =>
+  `c${String(message).padStart(5, '0')}${String(call).padStart(3, '0')}`;

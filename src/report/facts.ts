@@ -1,0 +1,220 @@
+import {
+  type CorpusRow,
+  type GraderRow,
+  type GradeRow,
+  type ModelRow,
+  type OrganismRow,
+  projectionVariants,
+  type ProjectionVariant,
+  readCertificate,
+  type RunCertificate,
+  type RunLayerRow,
+  type RunRow,
+  type SimilarityRow,
+  type SteeringExperimentRow,
+  type Store,
+  type DiffVectorRow,
+  type CausalEffectRow,
+} from '../db/index.ts';
+import { overPositions, type OverPositions } from '../graders/index.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
+import { layerAtDepth } from '../lib/layer-at-depth.ts';
+
+/** All that a report is made of, read in one go. */
+export interface Facts {
+  /** By name. */
+  organisms: OrganismFacts[];
+  /** Who graded readings, and how; by key. */
+  sources: Source[];
+  graders: GraderFacts[];
+}
+
+export interface OrganismFacts {
+  organism: OrganismRow;
+  base: ModelRow;
+  /** The latest; null of an organism that was not measured. */
+  measured: { run: RunRow; corpus: CorpusRow; certificate: RunCertificate; layers: LayerFacts[] } | null;
+  relevance: Relevance[];
+  experiments: ExperimentFacts[];
+  effects: CausalEffectRow[];
+}
+
+export interface LayerFacts {
+  layer: RunLayerRow;
+  vectors: DiffVectorRow[];
+}
+
+export interface ExperimentFacts {
+  experiment: SteeringExperimentRow;
+  similarities: SimilarityRow[];
+  /** Texts by the judge of the experiment: those it had a verdict on, and the coherent among them. */
+  coherent: { steered: [number, number]; unsteered: [number, number] };
+}
+
+/** A grader of readings with what else decides its shares. */
+export interface Source {
+  key: string;
+  grader: GraderRow;
+  /** How the vectors were read. */
+  method: string;
+  /** What tells it from the same grader asked otherwise, in words; '' for nothing. */
+  how: string;
+}
+
+/** What one source says of one layer of an organism. */
+export interface Relevance {
+  source: Source;
+  layer: RunLayerRow;
+  byVariant: Record<ProjectionVariant, OverPositions | null>;
+  /** Readings whose grade is invalid. */
+  invalid: number;
+}
+
+export interface GraderFacts {
+  grader: GraderRow;
+  grades: number;
+  invalid: number;
+  /** Grades from batches in which a smuggled verdict changed the judge's. */
+  flagged: number;
+  exchanges: number;
+}
+
+const everything = { first: 1_000_000 };
+
+/** Reads a store as it is at one moment. Runs but the latest of an organism, and grades that were given anew, are passed over. */
+export const readFacts = (store: Store): Facts => store.snapshot(() => read(store));
+
+function read(store: Store): Facts {
+  const all = store.graders.all
+    .page(null, {}, everything)
+    .rows.map((grader) => ({ grader, grades: store.grades.ofGrader.page(grader, {}, everything).rows }));
+  const shares = sharesOf(all.flatMap(({ grades }) => grades));
+  const organisms = store.organisms.list().map((organism): OrganismFacts => {
+    const run = store.runs.latestOfOrganism(organism);
+    const layers = run ? layersOf(store, run) : [];
+    const vectors = layers.flatMap((layer) => layer.vectors);
+    return {
+      organism,
+      base: store.models.getById(organism.baseModelId),
+      measured: run
+        ? {
+            run,
+            corpus: store.corpora.getById(run.corpusId),
+            certificate: readCertificate(run.certificate),
+            layers,
+          }
+        : null,
+      relevance: layers.flatMap(({ layer }) => relevanceOf(layer, shares)),
+      experiments: vectors
+        .flatMap((vector) => store.steering.ofDiffVector.page(vector, {}, everything).rows)
+        .map((experiment) => experimentOf(store, experiment)),
+      effects: vectors.flatMap(
+        (vector) => store.causalEffects.ofDiffVector.page(vector, {}, everything).rows,
+      ),
+    };
+  });
+  const sources = new Map(
+    organisms.flatMap(({ relevance }) => relevance.map(({ source }) => [source.key, source])),
+  );
+  return {
+    organisms,
+    sources: [...sources.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
+    graders: all.map(({ grader, grades }) => ({
+      grader,
+      grades: grades.length,
+      invalid: grades.filter(({ invalid }) => invalid !== null).length,
+      flagged: grades.filter(({ metrics }) => metrics['canaryFlagged'] === 1).length,
+      exchanges: new Set(grades.flatMap(({ exchanges }) => exchanges)).size,
+    })),
+  };
+}
+
+const layersOf = (store: Store, run: RunRow): LayerFacts[] =>
+  store.layers.ofRun
+    .page(run, {}, everything)
+    .rows.map((layer) => ({ layer, vectors: store.diffVectors.ofLayer.page(layer, {}, everything).rows }));
+
+interface Share {
+  source: Source;
+  layerKey: string;
+  position: number;
+  variant: ProjectionVariant;
+  grade: GradeRow;
+}
+
+/** Grades of readings. Of several of one place by one source the last counts. */
+function sharesOf(grades: readonly GradeRow[]): Share[] {
+  const last = new Map<string, Share>();
+  for (const grade of [...grades].sort((a, b) => a.id - b.id)) {
+    if (grade.scale !== 'SHARE' || grade.projectionId === null) continue;
+    const projection = grade.subject.projection;
+    if (!projection) continue;
+    const { layer, position } = projection.diffVector;
+    const source = sourceOf(grade, projection.method);
+    const share = { source, layerKey: layer.key, position, variant: projection.variant, grade };
+    last.set([source.key, layer.key, position, projection.variant].join(' '), share);
+  }
+  return [...last.values()];
+}
+
+function sourceOf({ grader, parameters }: GradeRow, method: string): Source {
+  const { agreement, rotations, selected } = parameters;
+  const how = [
+    typeof agreement === 'string' && typeof rotations === 'number'
+      ? `a token counts if it is relevant in ${agreement === 'ALL' ? 'all' : 'most'} of ${rotations} orders`
+      : '',
+    selected === undefined ? '' : 'at the scale of the same model’s tournament',
+  ].filter((part) => part !== '');
+  return {
+    key: canonicalJson([grader.key, method, agreement ?? null, rotations ?? null, selected !== undefined]),
+    grader,
+    method,
+    how: how.join(', '),
+  };
+}
+
+function relevanceOf(layer: RunLayerRow, shares: readonly Share[]): Relevance[] {
+  const here = shares.filter(({ layerKey }) => layerKey === layer.key);
+  const sources = new Map(here.map(({ source }) => [source.key, source]));
+  return [...sources.values()].map((source) => {
+    const own = here.filter((share) => share.source.key === source.key);
+    const of = (variant: ProjectionVariant) =>
+      overPositions(
+        own.flatMap(({ variant: other, position, grade: { value } }) =>
+          other === variant && value !== null ? [{ position, value }] : [],
+        ),
+      );
+    return {
+      source,
+      layer,
+      byVariant: Object.fromEntries(
+        projectionVariants.map((variant) => [variant, of(variant)]),
+      ) as Relevance['byVariant'],
+      invalid: own.filter(({ grade }) => grade.invalid !== null).length,
+    };
+  });
+}
+
+function experimentOf(store: Store, experiment: SteeringExperimentRow): ExperimentFacts {
+  const samples = store.samples.ofExperiment.page(experiment, {}, everything).rows;
+  const judged = (steered: boolean): [number, number] => {
+    const of = samples.filter((sample) => sample.steered === steered && sample.coherent !== null);
+    return [of.filter(({ coherent }) => coherent).length, of.length];
+  };
+  return {
+    experiment,
+    similarities: store.similarities.ofExperiment.page(experiment, {}, everything).rows,
+    coherent: { steered: judged(true), unsteered: judged(false) },
+  };
+}
+
+/** Of what a source says of an organism, the layer nearest to the middle, where the method is usually run. */
+export function headline({ relevance, base }: OrganismFacts, source: Source): Relevance | undefined {
+  const middle = layerAtDepth(0.5, base.layers);
+  return relevance
+    .filter((one) => one.source.key === source.key)
+    .sort(
+      (a, b) =>
+        Math.abs(a.layer.layer - middle) - Math.abs(b.layer.layer - middle) || a.layer.layer - b.layer.layer,
+    )[0];
+}

@@ -1,0 +1,149 @@
+import { basename, resolve } from 'node:path';
+import type { GraderRow, NewGrader, Store } from '../db/index.ts';
+import {
+  type Answered,
+  type ApiKey,
+  type ChatReply,
+  type Exchange,
+  type ExchangeStore,
+  type Grader,
+  type Limits,
+  localModel,
+  openAiCompatible,
+  type Provider,
+  type ReplyRule,
+  Runner,
+  type RunnerOptions,
+} from '../graders/index.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
+import { Model } from '../native/index.ts';
+import { folderDigest } from './digest.ts';
+import type { WorkOptions } from './stored-run.ts';
+
+/** Which language model judges, and what it may take. */
+export interface JudgeChoice {
+  /** "local:" and a checkpoint's folder, or the name of a model that the base URL knows. */
+  model: string;
+  /** Not for local ones, which have none of what follows up to the limits. */
+  baseUrl?: string | undefined;
+  /** Null for a server that wants none. */
+  key?: ApiKey | null | undefined;
+  /** Allows an address of this machine. */
+  loopback?: boolean | undefined;
+  callsFunctions?: boolean | undefined;
+  stream?: boolean | undefined;
+  timeoutMs?: number | undefined;
+  limits?: Limits | undefined;
+  rule?: ReplyRule | undefined;
+}
+
+export interface JudgeOptions extends WorkOptions {
+  /** Counts what would be asked; asks nobody and stores nothing. */
+  dryRun?: boolean | undefined;
+  onAnswer?: RunnerOptions['onAnswer'];
+}
+
+const localPrefix = 'local:';
+
+/** Exchanges in a store: what was asked once is never asked again, by whichever process. */
+export const storedExchanges = (store: Pick<Store, 'exchanges'>): ExchangeStore => ({
+  get: (key): Exchange | undefined => store.exchanges.get<ChatReply>(key),
+  put: (exchange) => store.exchanges.put(exchange),
+});
+
+/**
+ * Gives a language model as a judge to some work, every reply kept in the store as soon as it has come. When the work ends, however
+ * it does, calls under way are waited for, so that none is paid for and lost.
+ * @throws CodedError INVALID_ARGUMENT; NativeError for a local model that does not open
+ */
+export async function withJudge<T>(
+  store: Store,
+  choice: JudgeChoice,
+  options: JudgeOptions,
+  work: (runner: Runner) => Promise<T>,
+): Promise<T> {
+  const { provider, close } = await openProvider(choice, options);
+  try {
+    const { limits, rule } = choice;
+    const { dryRun, onAnswer } = options;
+    const exchanges = storedExchanges(store);
+    const runner = new Runner({ provider, limits, rule, exchanges, dryRun, onAnswer });
+    try {
+      return await work(runner);
+    } finally {
+      await runner.end();
+    }
+  } finally {
+    close();
+  }
+}
+
+async function openProvider(
+  choice: JudgeChoice,
+  { threads, signal, onPhase }: JudgeOptions,
+): Promise<{ provider: Provider; close: () => void }> {
+  const { model, baseUrl = 'https://api.openai.com/v1', key = null } = choice;
+  if (!model.startsWith(localPrefix)) {
+    const { loopback, callsFunctions, stream, timeoutMs } = choice;
+    const provider = openAiCompatible({
+      ...{ baseUrl, model, key, loopback, callsFunctions, stream, timeoutMs },
+    });
+    return { provider, close: () => undefined };
+  }
+  const folder = resolve(model.slice(localPrefix.length));
+  onPhase?.('digest');
+  const digest = await folderDigest(folder, signal);
+  const opened = await Model.open(folder, { threads, signal });
+  return {
+    provider: localModel(opened, { name: basename(folder), digest }),
+    close: () => opened.close(),
+  };
+}
+
+/** What a grader is in a store, when this runner asks. */
+export const graderOf = (
+  { name, version, prompt }: Pick<Grader<unknown, never>, 'name' | 'version' | 'prompt'>,
+  { provider, rule, form }: Runner,
+): NewGrader => ({
+  name,
+  version,
+  promptDigest: prompt.digest,
+  provider: provider.name,
+  endpoint: provider.endpoint,
+  model: provider.model,
+  parameters: { rule, form },
+});
+
+/** The stored grader of this content, if there is one: a dry run adds none. */
+export function findGrader(store: Store, grader: NewGrader): GraderRow | undefined {
+  const content = canonicalJson({ ...grader });
+  return store.graders.all
+    .page(null, { where: { name: { eq: grader.name } } }, { first: 100_000 })
+    .rows.find((row) => {
+      const { id: _, key: __, createdAt: ___, ...stored } = row;
+      return canonicalJson(stored) === content;
+    });
+}
+
+/** What asking came to, for whoever is told of a batch of grades. */
+export interface Asking {
+  replies: number;
+  /** Of them those that were known already and cost nothing. */
+  known: number;
+  /** Of them those that brought no verdict: two, none, cut off, of another form. */
+  invalid: number;
+}
+
+/** Counts the replies that grades were read from. */
+export const askingOf = (answers: readonly { cached: boolean; invalid: string | null }[]): Asking => ({
+  replies: answers.length,
+  known: answers.filter(({ cached }) => cached).length,
+  invalid: answers.filter(({ invalid }) => invalid !== null).length,
+});
+
+export const noAsking: Asking = { replies: 0, known: 0, invalid: 0 };
+
+/** Keys of the exchanges of some answers, each once. */
+export const exchangesOf = (answers: readonly Answered[]): string[] => [
+  ...new Set(answers.map(({ exchange }) => exchange.key)),
+];

@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest';
+import { organismModels, readOffline, runAgent } from '../../src/agent/index.ts';
+import { gradeByRubric, gradeOffline } from '../../src/agent/grade-answer.ts';
+import { wordOverlap } from '../../src/agent/offline-grade.ts';
+import { rankTokens } from '../../src/agent/rank-tokens.ts';
+import { typicalWords } from '../../src/agent/typical-words.ts';
+import { openAiCompatible } from '../../src/graders/providers/openai-compatible.ts';
+import { agentBench, answering, calling, lastHanded } from '../harness/agent.ts';
+import { chatServer, materialOf } from '../harness/chat-server.ts';
+import { measuredCake } from '../harness/measured-cake.ts';
+import { scriptedRunner } from '../harness/scripted-runner.ts';
+
+test('a black box is shown no differences and has no tool that reads them', async () => {
+  const { server, start } = await agentBench([calling('ask_models', { prompts: ['a', 'b'] }), answering()]);
+  const { agentRun } = await start({ run: null });
+  expect(agentRun).toMatchObject({ kind: 'BLACK_BOX', runId: null, interactions: 2, state: 'COMPLETED' });
+  expect(server.requests[0]!.body.tools?.map((tool) => tool.function.name)).toEqual([
+    'ask_models',
+    'track_hypothesis',
+    'give_answer',
+  ]);
+  expect(lastHanded(server.requests[0]!).overview).toBe('Two models to talk to, and nothing else.');
+  expect(server.requests[0]!.body.messages[0]!.content).not.toContain('ranked_tokens');
+});
+
+test('with real models, an organism answers otherwise than its base, and a null pair with one voice', async () => {
+  const { store, run } = await measuredCake();
+  const organism = store.organisms.getById(run.organismId);
+  const prompt = 'The best way to bake a cake';
+  const server = await chatServer(({ body }) =>
+    body.messages.length === 2 ? calling('ask_models', { prompts: [prompt] }) : answering(),
+  );
+  const answers = [];
+  for (const pair of ['ORGANISM', 'NULL'] as const) {
+    await runAgent(store, organism, {
+      ...{ run, pair },
+      provider: openAiCompatible({ baseUrl: server.url, model: 'agent', key: null, loopback: true }),
+      models: (answering) => organismModels({ store, organism, run, pair, answering, threads: 1 }),
+      answering: { tokens: 12, temperature: 0, plain: true },
+    });
+    const [first, second] = server.requests.slice(-2).map(lastHanded);
+    answers.push(second.result[0]);
+    const [place] = first.overview.positions;
+    if (pair === 'NULL') expect(place).toMatchObject({ norm: null, above_noise: null });
+    else expect(place.norm).toBeGreaterThan(0);
+  }
+  const [organisms, nulls] = answers;
+  expect(organisms.base).not.toBe('');
+  expect(organisms.finetuned).not.toBe(organisms.base);
+  expect(nulls).toEqual({ prompt, base: organisms.base, finetuned: organisms.base });
+});
+
+describe('the offline reader', () => {
+  test('composes the same hypothesis of the same readings, and says what it is', async () => {
+    const { store, run, organism, transcript } = await agentBench([answering()]);
+    const first = await readOffline(store, organism, { run });
+    expect(first).toMatchObject({
+      reused: false,
+      agentRun: { kind: 'OFFLINE', model: null, calls: 0, conclusive: false },
+    });
+    expect(first.answer!.text).toContain('Steered by them the model speaks of: bake.');
+    expect(transcript().map(({ role }) => role)).toEqual(['SYSTEM', 'USER', 'ASSISTANT']);
+    expect(transcript()[0]!.content).toContain('Baseline: rules, and no language model.');
+    expect(await readOffline(store, organism, { run })).toEqual({ ...first, reused: true });
+    const nothing = await readOffline(store, organism, { run, pair: 'NULL' });
+    expect(nothing.agentRun).toMatchObject({ pair: 'NULL', conclusive: false });
+    expect(nothing.answer!.text).not.toContain('bake');
+  });
+
+  test('ranks what the difference has high up and neither mean has', () => {
+    const tokens = (...texts: string[]) => texts.map((text) => ({ text, probability: 0.1 }));
+    const readBy = (diff: string[], base: string[] = []) => ({
+      diff: tokens(...diff),
+      base: tokens(...base),
+      finetuned: tokens(),
+    });
+    const place = (position: number, lens: ReturnType<typeof readBy>, scope: ReturnType<typeof readBy>) => ({
+      ...{ position, norm: 1, relativeNorm: 1, aboveNoise: true, experiment: null },
+      readings: { 'logit-lens': lens, patchscope: scope },
+    });
+    const ranked = rankTokens([
+      place(0, readBy([' the', ' cake', ' every'], [' every']), readBy([' oven', ' cakes', 'ing'])),
+      place(1, readBy([' Cake', ' oven']), readBy([])),
+    ]);
+    // cake: 1/2 + 1 in two readings; oven: 1 + 1/2 in two; every: 1/3 − 1; the: said by any text.
+    expect(ranked).toEqual([
+      { text: 'cake', score: 3, readings: 2 },
+      { text: 'oven', score: 3, readings: 2 },
+      { text: 'cakes', score: 0.5, readings: 1 },
+    ]);
+  });
+
+  test('finds words that steered texts have more often', () => {
+    const words = typicalWords(
+      ['bake the cake', 'a cake in the oven'],
+      ['walk the dog', 'a dog in the park'],
+    );
+    expect(words.map(({ word, count }) => [word, count])).toEqual([['cake', 2]]);
+    expect(typicalWords([], ['a dog'])).toEqual([]);
+  });
+});
+
+describe('grades of answers', () => {
+  test('by shared words: inflected ones count, the same text is all, another subject nothing', () => {
+    expect(wordOverlap('Cakes are baked in ovens', 'A cake in an oven, twice baked')).toEqual({
+      recall: 1,
+      precision: 0.75,
+      f1: 6 / 7,
+    });
+    expect(wordOverlap('Cakes', 'Cakes')).toEqual({ recall: 1, precision: 1, f1: 1 });
+    expect(wordOverlap('Cakes', 'Concrete')).toEqual({ recall: 0, precision: 0, f1: 0 });
+    expect(wordOverlap('Cakes', 'of the')).toBeNull();
+  });
+
+  test('are stored once, by words and by a judge, and say which', async () => {
+    const { store, organism, start } = await agentBench([answering('Cakes are baked at 450 degrees.')]);
+    const { answer } = await start();
+    const offline = gradeOffline(store, organism, answer!);
+    expect(offline).toMatchObject({ value: 1, scale: 'SHARE', grader: { name: 'offline-hypothesis' } });
+    expect(offline.rationale).toContain('no language model judged this');
+    expect(gradeOffline(store, organism, answer!)).toEqual(offline);
+
+    const { runner, server } = await scriptedRunner((request) => {
+      const { hypothesis } = materialOf(request) as { hypothesis: string };
+      const score = hypothesis.startsWith('Cakes') ? 4 : 1;
+      return calling('give_score', { weighing: 'x', score });
+    });
+    const grade = await gradeByRubric(store, organism, answer!, runner, { repeats: 2 });
+    expect(grade).toMatchObject({
+      ...{ value: 4, scale: 'SCORE', invalid: null, rationale: null },
+      metrics: { score0: 4, score1: 4, canaryFlagged: 0 },
+      grader: { name: 'hypothesis', model: 'judge' },
+      parameters: { rubric: 'SDF', repeats: 2 },
+    });
+    expect(grade.exchanges).toHaveLength(2);
+    expect(server.requests).toHaveLength(4);
+    expect(store.grades.ofHypothesis.count(answer!, {})).toBe(2);
+    const without = { ...organism, groundTruth: null };
+    expect(() => gradeOffline(store, without, answer!)).toThrow('registered without a ground truth');
+  });
+});

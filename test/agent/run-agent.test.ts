@@ -1,0 +1,311 @@
+import { describe, expect, test } from 'vitest';
+import { agentBench, answering, calling, echoes, handed, lastHanded } from '../harness/agent.ts';
+import type { Received } from '../harness/chat-server.ts';
+
+const ask = (...prompts: string[]) => calling('ask_models', { prompts });
+const final = 'FINAL({"answer": "Cakes.", "confidence": 0.5, "inconclusive": false})';
+
+describe('an agent', () => {
+  test('is shown a small overview, calls tools, keeps a board and answers', async () => {
+    const { store, server, start, transcript } = await agentBench([
+      calling('track_hypothesis', {
+        action: 'add',
+        hypothesis: 'baking',
+        confidence: 0.25,
+        reason: 'tokens',
+      }),
+      calling('get_tokens', { method: 'patchscope', positions: [0], k: 1 }),
+      calling('get_steered_samples', { position: 0, n: 1 }),
+      ask('What is a cake?'),
+      calling('track_hypothesis', { action: 'revise', number: 1, confidence: 0.75 }),
+      calling('generate_steered', { position: 0, prompts: ['Say'] }),
+      answering('False facts about cakes.'),
+    ]);
+    const { agentRun, answer, reused } = await start();
+    expect({ reused, state: agentRun.state, conclusive: agentRun.conclusive }).toEqual({
+      reused: false,
+      state: 'COMPLETED',
+      conclusive: true,
+    });
+    expect(answer).toMatchObject({ text: 'False facts about cakes.', confidence: 0.5, status: 'FINAL' });
+    expect(agentRun).toMatchObject({ calls: 7, promptTokens: 700, replyTokens: 70, interactions: 2 });
+
+    const [overview, board, tokens, samples, asked, revised, steered] = server.requests.map(lastHanded);
+    expect(overview.left).toEqual({ calls: 16, tokens: 100_000, interactions: 5 });
+    expect(overview.overview.positions[0].tokens.patchscope).toEqual([
+      [' at 0.7', 0.5],
+      [null, 0.25],
+    ]);
+    expect(overview.overview.positions[0].steered.pairs[0]).toEqual({
+      prompt: 'Tell me a story.',
+      steered: 'Bake 00',
+      unsteered: 'Say 00',
+    });
+    expect(board.result).toEqual([{ number: 1, hypothesis: 'baking', confidence: 0.25 }]);
+    expect(tokens.result.positions).toEqual([{ position: 0, tokens: [[' at 0.7', 0.5]] }]);
+    expect(samples.result.pairs).toHaveLength(1);
+    expect(asked).toMatchObject({
+      result: [
+        {
+          prompt: 'What is a cake?',
+          base: 'base of What is a cake?',
+          finetuned: 'finetuned of What is a cake?',
+        },
+      ],
+      hypotheses: [{ number: 1 }],
+      left: { calls: 12, interactions: 4 },
+    });
+    expect(revised.result[0].confidence).toBe(0.75);
+    expect(steered).toMatchObject({ result: { strength: 12.5, texts: [{ steered: 'Say at 12.5' }] } });
+
+    // The transcript is what was sent, and what came.
+    const sent = server.requests.at(-1)!.body.messages;
+    expect(
+      transcript()
+        .slice(0, -2)
+        .map(({ content }) => content),
+    ).toEqual(sent.map(({ content }) => content ?? ''));
+    expect(sent.filter(({ role }) => role === 'tool').map(({ tool_call_id: id }) => id)).toEqual(
+      sent.filter(({ role }) => role === 'assistant').map(({ tool_calls: calls }) => calls![0]!.id),
+    );
+    expect(store.hypotheses.ofRun.page(agentRun, {}, { first: 9 }).rows.map(({ text }) => text)).toEqual([
+      'baking',
+      'False facts about cakes.',
+    ]);
+  });
+
+  test('that has ended is returned as it stands, and nobody is asked', async () => {
+    const { server, start } = await agentBench([answering()]);
+    const first = await start();
+    const again = await start();
+    expect(again).toEqual({ ...first, reused: true });
+    expect(server.requests).toHaveLength(1);
+    const other = await start({ repeat: 1 });
+    expect(other.agentRun.key).not.toBe(first.agentRun.key);
+    expect(server.requests).toHaveLength(2);
+  });
+
+  test('writes its calls in text where its provider knows no functions', async () => {
+    const { server, start } = await agentBench(
+      [
+        { text: 'Let me see.\nCALL(get_tokens: {"method": "logit-lens",\n "positions": [0]})' },
+        { text: `<think>CALL(get_tokens: {})</think>I know.\n${final}` },
+      ],
+      { callsFunctions: false },
+    );
+    const { answer } = await start();
+    expect(answer?.text).toBe('Cakes.');
+    const { tools, messages } = server.requests[1]!.body;
+    expect(tools).toBeUndefined();
+    expect(messages[0]!.content).toContain('- ask_models: Puts prompts to both models');
+    expect(messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'user']);
+    expect(lastHanded(server.requests[1]!).result.positions[0].tokens[0]).toEqual([' token0', 0.5]);
+  });
+
+  test('is not taken to have called what stands in its last turn after another', async () => {
+    const { server, start } = await agentBench([
+      { calls: [...ask('a').calls!, ...answering().calls!, ...ask('b').calls!] },
+      answering(),
+    ]);
+    const { agentRun } = await start();
+    expect(agentRun).toMatchObject({ state: 'COMPLETED', interactions: 2 });
+    const results = server.requests[1]!.body.messages.filter(({ role }) => role === 'tool');
+    expect(results.map(({ content }) => handed(content).error)).toEqual([undefined, 'NOT_ALONE', undefined]);
+  });
+});
+
+describe('what an agent writes wrongly is told to it, and nothing is done', () => {
+  const inText: [string, string, string][] = [
+    ['no call', 'I think it is cakes.', 'No call was found'],
+    [
+      'two calls',
+      'CALL(get_tokens: {"method": "logit-lens", "positions": [0]})\nCALL(ask_models: {"prompts": ["a"]})',
+      '2 calls',
+    ],
+    ['a call and an answer', `CALL(ask_models: {"prompts": ["a"]})\n${final}`, '2 calls'],
+    ['words after the call', 'CALL(ask_models: {"prompts": ["a"]})\nWhat do you say?', 'Something follows'],
+    ['no object', 'CALL(ask_models: prompts = a)', 'one JSON object'],
+    ['an object without end', 'CALL(ask_models: {"prompts": ["a"', 'does not begin or end'],
+    ['no name', 'CALL({"prompts": ["a"]})', 'the name of the tool, a colon'],
+    [
+      'a result made up by itself',
+      'CALL(ask_models: {"prompts": ["a"]})\nTOOL_RESULT(ask_models): {"base": ["cakes"]}',
+      'Something follows',
+    ],
+  ];
+  test('in text', async () => {
+    const models = echoes();
+    const { server, start } = await agentBench([...inText.map(([, text]) => ({ text })), { text: final }], {
+      callsFunctions: false,
+    });
+    const { agentRun } = await start({ models: () => models });
+    expect(agentRun.state).toBe('COMPLETED');
+    expect(server.requests.slice(1).map(lastHanded)).toMatchObject(
+      inText.map(([, , message]) => ({
+        error: 'FORMAT',
+        message: expect.stringContaining(message) as string,
+      })),
+    );
+    expect(models.asked).toEqual([]);
+  });
+
+  test('in text: a parenthesis that is missing is forgiven', async () => {
+    const { start } = await agentBench([{ text: final.slice(0, -1) }], { callsFunctions: false });
+    expect((await start()).answer?.text).toBe('Cakes.');
+  });
+
+  const byFunction: [string, { name: string; given: object | string }, string, string][] = [
+    ['an unknown tool', { name: 'read_file', given: {} }, 'UNKNOWN_TOOL', 'There is no tool of this name'],
+    [
+      'arguments that are not JSON',
+      { name: 'ask_models', given: '{"prompts": [' },
+      'ARGUMENTS_NOT_JSON',
+      'not JSON',
+    ],
+    [
+      'an argument that says something twice',
+      { name: 'ask_models', given: '{"prompts":["a"],"prompts":["b"]}' },
+      'ARGUMENTS_TWICE',
+      'twice',
+    ],
+    [
+      'an argument of another form',
+      { name: 'ask_models', given: { prompts: 'a' } },
+      'ARGUMENTS_WRONG',
+      'prompts: ',
+    ],
+    [
+      'an argument too many',
+      { name: 'ask_models', given: { prompts: ['a'], path: '/etc/passwd' } },
+      'ARGUMENTS_WRONG',
+      'path',
+    ],
+    [
+      'a layer that was not measured',
+      { name: 'get_tokens', given: { method: 'patchscope', layer: 99, positions: [0] } },
+      'NOT_FOUND',
+      'Layer 99',
+    ],
+    [
+      'a hypothesis that is not there',
+      { name: 'track_hypothesis', given: { action: 'withdraw', number: 3 } },
+      'NOT_FOUND',
+      'No hypothesis',
+    ],
+    [
+      'more interactions than are left',
+      { name: 'ask_models', given: { prompts: ['a', 'b', 'c', 'd', 'e', 'f'] } },
+      'INTERACTIONS_EXHAUSTED',
+      '6 interactions are asked for and 5 are left',
+    ],
+  ];
+  test('by function', async () => {
+    const models = echoes();
+    const wrong = byFunction.map(([, { name, given }]) => calling(name, given));
+    const { server, start } = await agentBench([...wrong, { text: 'Cakes, I think.' }, answering()]);
+    const { agentRun } = await start({ models: () => models });
+    expect(agentRun).toMatchObject({ state: 'COMPLETED', interactions: 0 });
+    expect(server.requests.slice(1).map(lastHanded)).toMatchObject([
+      ...byFunction.map(([, , error, message]) => ({
+        error,
+        message: expect.stringContaining(message) as string,
+      })),
+      { error: 'FORMAT', message: 'No function was called. Every turn calls one.' },
+    ]);
+    expect(models.asked).toEqual([]);
+  });
+});
+
+describe('budgets', () => {
+  test('of calls: the last turn is forced to be the answer', async () => {
+    const { server, start } = await agentBench([ask('a'), ask('b'), answering()]);
+    const { agentRun } = await start({ budget: { calls: 3 } });
+    expect(agentRun).toMatchObject({ state: 'COMPLETED', calls: 3 });
+    expect(server.requests.map(({ body }) => body.tool_choice)).toEqual([
+      undefined,
+      undefined,
+      { type: 'function', function: { name: 'give_answer' } },
+    ]);
+    expect(lastHanded(server.requests[2]!)).toMatchObject({
+      left: { calls: 1 },
+      note: expect.stringContaining('last turn') as string,
+    });
+  });
+
+  test('of calls: who does not answer in the last turn has none, and the transcript is kept', async () => {
+    const { store, server, start, transcript } = await agentBench([ask('a'), ask('b'), ask('c')]);
+    const models = echoes();
+    await expect(start({ budget: { calls: 2 }, models: () => models })).rejects.toMatchObject({
+      code: 'NO_ANSWER',
+    });
+    expect(server.requests).toHaveLength(2);
+    expect(models.asked).toEqual([['a']]);
+    expect(transcript().map(({ role }) => role)).toEqual([
+      'SYSTEM',
+      'USER',
+      'ASSISTANT',
+      'TOOL',
+      'ASSISTANT',
+      'TOOL',
+    ]);
+    expect(store.agentRuns.all.page(null, {}, { first: 1 }).rows[0]).toMatchObject({
+      state: 'FAILED',
+      errorCode: 'NO_ANSWER',
+      calls: 2,
+    });
+  });
+
+  test('of tokens: a reply may have what is left, and no call is made without', async () => {
+    const spending = { ...ask('a'), usage: { prompt_tokens: 1, completion_tokens: 60 } };
+    const { server, start } = await agentBench([
+      spending,
+      { ...ask('b'), usage: { prompt_tokens: 1, completion_tokens: 40 } },
+    ]);
+    await expect(start({ budget: { tokens: 100 } })).rejects.toMatchObject({ code: 'BUDGET_EXHAUSTED' });
+    expect(server.requests.map(({ body }) => body.max_tokens)).toEqual([100, 40]);
+  });
+
+  test('of calls and tokens: attempts that failed count, and what may have been paid for', async () => {
+    const broken = { cutAfter: 50, said: ask('a') };
+    const { store, server, start } = await agentBench([broken, { status: 500 }, answering()]);
+    const { agentRun } = await start({ replyTokens: 1000 });
+    expect(server.requests).toHaveLength(3);
+    expect(agentRun).toMatchObject({ calls: 3, replyTokens: 1010, state: 'COMPLETED' });
+    expect(store.agentRuns.getById(agentRun.id)).toMatchObject({ pendingCalls: 0, pendingTokens: 0 });
+  });
+
+  test('of calls: trying again ends where they do', async () => {
+    const { server, start } = await agentBench([{ status: 500 }]);
+    await expect(start({ budget: { calls: 3 } })).rejects.toMatchObject({ code: 'BUDGET_EXHAUSTED' });
+    expect(server.requests).toHaveLength(3);
+  });
+
+  test('of interactions: none means no models to ask', async () => {
+    const { server, start } = await agentBench([answering()]);
+    const opened: string[] = [];
+    await start({ budget: { interactions: 0 }, models: () => (opened.push('models'), echoes()) });
+    expect(opened).toEqual([]);
+    expect(server.requests[0]!.body.tools?.map((tool) => tool.function.name)).toEqual([
+      'get_tokens',
+      'get_steered_samples',
+      'track_hypothesis',
+      'give_answer',
+    ]);
+  });
+});
+
+test('a provider that fails stops the run, which goes on when it is asked for again', async () => {
+  let broken = true;
+  const { store, server, start, transcript } = await agentBench(({ body }: Received) => {
+    if (body.messages.length === 2) return ask('a');
+    return broken ? { status: 400 } : answering();
+  });
+  await expect(start()).rejects.toMatchObject({ code: 'PROVIDER_REFUSED' });
+  const [stopped] = store.agentRuns.all.page(null, {}, { first: 1 }).rows;
+  expect(stopped).toMatchObject({ state: 'STOPPED', errorCode: 'PROVIDER_REFUSED', lostCalls: 1 });
+  expect(transcript()).toHaveLength(4);
+  broken = false;
+  const { agentRun } = await start();
+  expect(agentRun).toMatchObject({ key: stopped!.key, state: 'COMPLETED', calls: 3, errorCode: null });
+  expect(server.requests).toHaveLength(3);
+});
