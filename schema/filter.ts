@@ -169,6 +169,21 @@ export const FloatFilter = builder.inputRef<Where>('FloatFilter').implement({
   }),
 } as never) as InputRef<Where>;
 
+export const DateTimeFilter = builder.inputRef<Where>('DateTimeFilter').implement({
+  description:
+    'Conditions on a moment; offsets do not matter: times that are the same moment are equal. Every condition that is given must hold.',
+  fields: (t: InputFields) => ({
+    eq: t.field({ type: 'DateTime', description: texts.eq }),
+    ne: t.field({ type: 'DateTime', description: texts.ne }),
+    in: t.field({ type: ['DateTime'], description: texts.in }),
+    lt: t.field({ type: 'DateTime', description: `Before this. ${nothing}` }),
+    lte: t.field({ type: 'DateTime', description: `Then or before. ${nothing}` }),
+    gt: t.field({ type: 'DateTime', description: `After this. ${nothing}` }),
+    gte: t.field({ type: 'DateTime', description: `Then or after. ${nothing}` }),
+    isNull: t.boolean({ description: texts.isNull }),
+  }),
+} as never) as InputRef<Where>;
+
 export const BooleanFilter = builder.inputRef<Where>('BooleanFilter').implement({
   description: `Conditions on a yes or no. ${all}`,
   fields: (t: InputFields) => ({
