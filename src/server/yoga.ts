@@ -6,6 +6,7 @@ import { exampleQuery } from './example-query.ts';
 import type { Prepared } from './graph/documents.ts';
 import { type Request, weigh } from './graph/execute.ts';
 import { maskError } from './graph/mask-errors.ts';
+import { isObject, knownParameters } from './graph/parameters.ts';
 import type { Graph } from './graphql.ts';
 import { parsed } from './reader/raw-json.ts';
 import type { Call, Services } from './route.ts';
@@ -29,6 +30,9 @@ function useGraph({ documents, execute, admit, present, chargeRefusal }: Graph):
     context: args.contextValue as GraphContext,
   });
   return {
+    onParams({ params, setParams }) {
+      if (isObject(params)) setParams(knownParameters(params));
+    },
     onParse({ params, context, setParsedDocument }) {
       const { document, errors } = documents.prepare(String(params.source));
       if (errors.length > 0) chargeRefusal(context.call);
