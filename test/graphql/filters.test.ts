@@ -149,6 +149,22 @@ it.each(['%', '_', '%_%_%', '\\', '*', '"', '"" OR "x', "'; drop table organisms
   },
 );
 
+it('startsWith compares all of a text, also behind a NUL', async () => {
+  const store = temporaryStore();
+  for (const name of ['ab', 'a\0b', 'a\0c', '𝔘\0c']) seedOrganism(store, name);
+  const named = async (startsWith: string) => {
+    const read =
+      'query ($where: OrganismFilter) { organisms(where: $where, orderBy: { field: NAME, direction: ASC }) { edges { node { name } } } }';
+    const { data } = await execute(store, read, { where: { name: { startsWith } } });
+    return data?.['organisms'].edges.map(({ node }: { node: { name: string } }) => node.name) as unknown;
+  };
+  expect(await named('a\0b')).toEqual(['a\0b']);
+  expect(await named('a\0')).toEqual(['a\0b', 'a\0c']);
+  expect(await named('\0')).toEqual([]);
+  expect(await named('𝔘\0')).toEqual(['𝔘\0c']);
+  expect(await named('')).toHaveLength(4);
+});
+
 describe('a time in a filter', () => {
   const answer = async (literal: string, times = 1) => {
     const store = temporaryStore();
