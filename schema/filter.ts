@@ -1,5 +1,6 @@
 import type { EnumRef, ImplementableInputObjectRef, InputRef } from '@pothos/core';
 import type { Order, Where } from '../src/db/index.ts';
+import { withArticle } from '../src/lib/with-article.ts';
 import { builder } from './builder.ts';
 import { costs } from './cost.ts';
 import { badUserInput } from './errors.ts';
@@ -195,7 +196,7 @@ export const BooleanFilter = builder.inputRef<Where>('BooleanFilter').implement(
 /** Conditions on a value of an enum. */
 export const enumFilter = (name: string, type: EnumRef<never, never> | object): InputRef<Where> =>
   builder.inputRef<Where>(`${name}Filter`).implement({
-    description: `Conditions on a ${name}. Every condition that is given must hold.`,
+    description: `Conditions on ${withArticle(name)}. Every condition that is given must hold.`,
     fields: (t: { field(options: object): unknown }) => ({
       eq: t.field({ type, description: texts.eq }),
       ne: t.field({ type, description: texts.ne }),
