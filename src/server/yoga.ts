@@ -30,7 +30,8 @@ function useGraph({ documents, execute, admit, present, chargeRefusal }: Graph):
   });
   return {
     onParams({ params, setParams }) {
-      if (isObject(params)) setParams(knownParameters(params));
+      // Without a query, yoga names what else is there: it may be a slip of the pen.
+      if (isObject(params) && typeof params['query'] === 'string') setParams(knownParameters(params));
     },
     onParse({ params, context, setParsedDocument }) {
       const { document, errors } = documents.prepare(String(params.source));
