@@ -105,7 +105,7 @@ export const builder = new SchemaBuilder<{
   Connection: { count: () => number };
   Scalars: {
     ID: { Input: string; Output: string };
-    DateTime: { Input: never; Output: string };
+    DateTime: { Input: string; Output: string };
     BigInt: { Input: never; Output: number };
     Base64Bytes: { Input: never; Output: Uint8Array };
     JSON: { Input: never; Output: JsonValue };

@@ -1,6 +1,7 @@
 import type { ObjectRef } from '@pothos/core';
 import { canonicalJson, type JsonValue } from '../src/lib/canonical-json.ts';
 import { type Listing, sightOf, type SortKey } from '../src/db/index.ts';
+import { withArticle } from '../src/lib/with-article.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { type CursorScope, decodeCursor, encodeCursor } from './cursor.ts';
 import { badUserInput } from './errors.ts';
@@ -22,7 +23,7 @@ export const connectionType = <Row>(
 ) =>
   builder.connectionObject(
     { type, name: `${name}Connection`, description: `A page of a list of ${name} nodes.` },
-    { name: `${name}Edge`, description: `A ${name} in its place in a list.` },
+    { name: `${name}Edge`, description: `The place of ${withArticle(name)} in a list.` },
   );
 
 /** One page of a listing; arguments other than the four of paging are its filters. */

@@ -1,5 +1,6 @@
 import type { EnumRef, ImplementableInputObjectRef, InputRef } from '@pothos/core';
 import type { Order, Where } from '../src/db/index.ts';
+import { withArticle } from '../src/lib/with-article.ts';
 import { builder } from './builder.ts';
 import { costs } from './cost.ts';
 import { badUserInput } from './errors.ts';
@@ -169,6 +170,21 @@ export const FloatFilter = builder.inputRef<Where>('FloatFilter').implement({
   }),
 } as never) as InputRef<Where>;
 
+export const DateTimeFilter = builder.inputRef<Where>('DateTimeFilter').implement({
+  description:
+    'Conditions on a moment; offsets do not matter: times that are the same moment are equal. Every condition that is given must hold.',
+  fields: (t: InputFields) => ({
+    eq: t.field({ type: 'DateTime', description: texts.eq }),
+    ne: t.field({ type: 'DateTime', description: texts.ne }),
+    in: t.field({ type: ['DateTime'], description: texts.in }),
+    lt: t.field({ type: 'DateTime', description: `Before this. ${nothing}` }),
+    lte: t.field({ type: 'DateTime', description: `Then or before. ${nothing}` }),
+    gt: t.field({ type: 'DateTime', description: `After this. ${nothing}` }),
+    gte: t.field({ type: 'DateTime', description: `Then or after. ${nothing}` }),
+    isNull: t.boolean({ description: texts.isNull }),
+  }),
+} as never) as InputRef<Where>;
+
 export const BooleanFilter = builder.inputRef<Where>('BooleanFilter').implement({
   description: `Conditions on a yes or no. ${all}`,
   fields: (t: InputFields) => ({
@@ -180,7 +196,7 @@ export const BooleanFilter = builder.inputRef<Where>('BooleanFilter').implement(
 /** Conditions on a value of an enum. */
 export const enumFilter = (name: string, type: EnumRef<never, never> | object): InputRef<Where> =>
   builder.inputRef<Where>(`${name}Filter`).implement({
-    description: `Conditions on a ${name}. Every condition that is given must hold.`,
+    description: `Conditions on ${withArticle(name)}. Every condition that is given must hold.`,
     fields: (t: { field(options: object): unknown }) => ({
       eq: t.field({ type, description: texts.eq }),
       ne: t.field({ type, description: texts.ne }),

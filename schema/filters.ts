@@ -29,6 +29,7 @@ import {
 } from './enums.ts';
 import {
   BooleanFilter,
+  DateTimeFilter,
   enumFilter,
   filterInput,
   FloatFilter,
@@ -114,8 +115,6 @@ const VariantFilter = enumFilter('ProjectionVariant', ProjectionVariantEnum);
 const ScaleFilter = enumFilter('GradeScale', GradeScaleEnum);
 const SignFilter = enumFilter('ProjectionSign', ProjectionSignEnum);
 
-const moment = 'as text such as 2026-11-23T18:46:50.123Z';
-
 export const OrganismFilter = filterInput(
   builder.inputRef('OrganismFilter'),
   'Which organisms.',
@@ -131,7 +130,7 @@ export const OrganismFilter = filterInput(
       'Unrelated documents mixed in per document of the finetune; null when not known.',
     ],
     digest: [StringFilter, 'SHA-256 over the adapter or checkpoint, in hex.'],
-    createdAt: [StringFilter, `When it was registered, ${moment}.`],
+    createdAt: [DateTimeFilter, 'When it was registered.'],
     baseModel: [StringFilter, 'Name of its base model.'],
     diffVectors: [DiffVectorListFilter, 'Its diff vectors, of all its runs.'],
     topTokens: [TopTokensFilter, 'A token that one of its vectors was read as.'],
@@ -150,7 +149,7 @@ export const RunFilter = filterInput(builder.inputRef('RunFilter'), 'Which runs.
   engineVersion: [StringFilter, 'Version of the engine that measured it.'],
   device: [StringFilter, 'What computed it.'],
   durationMs: [FloatFilter, 'How long the measurement took, in milliseconds.'],
-  createdAt: [StringFilter, `When it was saved, ${moment}.`],
+  createdAt: [DateTimeFilter, 'When it was saved.'],
   corpus: [StringFilter, 'Name of the probe text.'],
   organism: [OrganismFilter, 'The organism measured.'],
   diffVectors: [DiffVectorListFilter, 'Its diff vectors.'],
@@ -198,7 +197,7 @@ export const ProjectionFilter = filterInput(
     chosen: [BooleanFilter, 'Whether it is at the scale that a rule took.'],
     score: [FloatFilter, 'What that rule gave it; null where it gave none.'],
     mode: [ModeFilter, 'Which way of computing was followed.'],
-    createdAt: [StringFilter, `When it was saved, ${moment}.`],
+    createdAt: [DateTimeFilter, 'When it was saved.'],
     diffVector: [DiffVectorFilter, 'The place it was read from.'],
     topTokens: [TopTokensFilter, 'A token in it.'],
     grades: [GradeListFilter, 'What graders said of it.'],
@@ -212,7 +211,7 @@ export const GraderFilter = filterInput(builder.inputRef('GraderFilter'), 'Which
   promptDigest: [StringFilter, 'SHA-256 of its prompt, in hex; null for one that asks nobody.'],
   provider: [StringFilter, 'Who answers it; null for one that asks nobody.'],
   model: [StringFilter, 'The model that is asked; null for one that asks nobody.'],
-  createdAt: [StringFilter, `When it first graded here, ${moment}.`],
+  createdAt: [DateTimeFilter, 'When it first graded here.'],
 });
 
 export const GradeFilter = filterInput(GradeFilterRef, 'Which grades.', gradeFields, {
@@ -220,7 +219,7 @@ export const GradeFilter = filterInput(GradeFilterRef, 'Which grades.', gradeFie
   label: [StringFilter, 'The verdict in words; null where there is none.'],
   value: [FloatFilter, 'The verdict as a number; null where there is none.'],
   invalid: [StringFilter, 'Why there is no verdict; null where there is one.'],
-  createdAt: [StringFilter, `When it was saved, ${moment}.`],
+  createdAt: [DateTimeFilter, 'When it was saved.'],
   grader: [GraderFilter, 'Who said it.'],
   organism: [OrganismFilter, 'The organism that it is about.'],
   projection: [ProjectionFilter, 'The projection that it is about; a grade of a text does not match.'],

@@ -35,6 +35,9 @@ export const searchCost = 50;
 /** A text or a vector that is read for an answer costs a point for so many bytes. */
 export const bytesPerPoint = 4096;
 
+/** A download costs a stranger a point for so many bytes: some 10 µs of the thread, and what the line takes. */
+export const downloadBytesPerPoint = 16 * 1024;
+
 /** What one search of `neighbours` costs at most, in points, however many vectors are stored; a long one is a reader's. */
 export const maxSearchCost = 500;
 

@@ -87,6 +87,10 @@ const DownloadLimitsRef = numbers('DownloadLimits', 'How vectors leave.', {
   ],
   defaultUrlSeconds: [limits.defaultUrlSeconds, 'Seconds for which a signed URL opens by default.'],
   maxUrlSeconds: [limits.maxUrlSeconds, 'The longest that a signed URL may open, in seconds.'],
+  bytesPerPoint: [
+    limits.downloadBytesPerPoint,
+    'Bytes of a download that cost a point of the hour’s, without a token on a server with tokens; with one, downloads are free.',
+  ],
 });
 
 const ErrorLimitsRef = numbers('ErrorLimits', 'How much an answer says of what went wrong.', {

@@ -1,4 +1,5 @@
 import { CodedError } from '../lib/coded-error.ts';
+import { withArticle } from '../lib/with-article.ts';
 
 export type StoreErrorCode =
   | 'STORE_FOLDER_MISSING'
@@ -50,7 +51,7 @@ export class NotFoundError extends CodedError {
 /** A name is taken by something that this viewer does not see, of which nothing else is said. */
 export class NameTakenError extends CodedError {
   constructor(noun: string, name: string) {
-    super('CONFLICT', `the name "${name}" of a ${noun} is taken here; choose another`);
+    super('CONFLICT', `the name "${name}" of ${withArticle(noun)} is taken here; choose another`);
   }
 }
 

@@ -45,8 +45,9 @@ function operation(column: string, operator: string, value: unknown, bind: Bind)
     case 'contains':
       return `instr(${column}, ${bind(value as string)}) > 0`;
     case 'startsWith': {
-      const start = bind(value as string);
-      return `substr(${column}, 1, length(${start})) = ${start}`;
+      // By bytes: length() and substr() of a text end at its first NUL.
+      const text = value as string;
+      return `substr(cast(${column} as blob), 1, ${bind(Buffer.byteLength(text))}) = cast(${bind(text)} as blob)`;
     }
     case 'isNull':
       return `${column} is ${value === true ? '' : 'not '}null`;

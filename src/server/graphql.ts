@@ -171,6 +171,8 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
     mayAsk,
     refusal,
     chargeRefusal: (call: Call) => meter.takeForRefusal(call),
+    /** Takes what a download costs a stranger, whoever else comes has it for nothing. False where the points are not there. */
+    mayDownload: (call: Call, points: number): boolean => !isStranger(call) || meter.take(call, points),
   };
 }
 

@@ -1,6 +1,7 @@
-import { vectorKinds, type RunRow, type Stores } from '../db/index.ts';
+import { vectorKinds, type RunPlace, type RunRow, type Stores } from '../db/index.ts';
 import { distinctAscending } from '../lib/distinct-ascending.ts';
 import { byteLength, int64Bytes, safetensorsHeader, type TensorShape } from '../lib/safetensors.ts';
+import { takeTurn } from '../lib/take-turn.ts';
 import type { Part } from './serve-body.ts';
 
 /** Raised when the bytes of the same run change. */
@@ -13,12 +14,20 @@ const version = '1';
  *   positions       [positions] I64               token positions, 0-based
  *   base_mean, diff, finetuned_mean               [layers, positions, d_model] F32; NaN where count is 0
  * Nothing that differs between two equal measurements is in it but the key, so key and digest of the run are its identity.
+ * Its parts may be gone through once.
+ * @returns undefined once nobody waits for it any more
  */
-export function runTensors(
+export async function runTensors(
   store: Pick<Stores, 'runVectors' | 'vectors'>,
   run: RunRow,
-): { byteLength: number; parts: Part[] } {
-  const places = store.runVectors.ofRun(run);
+  isWanted: () => boolean,
+): Promise<{ byteLength: number; parts: Iterable<Part> } | undefined> {
+  const places: RunPlace[] = [];
+  for (const page of store.runVectors.pagesOf(run)) {
+    places.push(...page);
+    await takeTurn();
+    if (!isWanted()) return undefined;
+  }
   const layers = distinctAscending(places.map(({ layer }) => layer));
   const positions = distinctAscending(places.map(({ position }) => position));
   const byPlace = new Map(places.map((place) => [`${place.layer}.${place.position}`, place]));
@@ -37,24 +46,25 @@ export function runTensors(
   const vectorBytes = 4 * run.dModel;
   const nothing = Buffer.from(new Float32Array(run.dModel).fill(NaN).buffer);
   const header = safetensorsHeader(tensors, metadataOf(run));
+  function* parts(): Generator<Part> {
+    yield whole(header);
+    yield whole(int64Bytes(grid.map((place) => ('samples' in place ? place.samples : 0))));
+    yield whole(int64Bytes(layers));
+    yield whole(int64Bytes(positions));
+    for (const { kind, name } of kinds) {
+      for (const place of grid) {
+        if (!('vectors' in place)) yield whole(nothing);
+        else {
+          const key = `${run.key}.L${place.layer}.P${place.position}/${name}`;
+          const read = () => store.vectors.read({ key, ...place.vectors[kind] });
+          yield { byteLength: vectorBytes, read };
+        }
+      }
+    }
+  }
   return {
     byteLength: header.length + tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0),
-    parts: [
-      whole(header),
-      whole(int64Bytes(grid.map((place) => ('samples' in place ? place.samples : 0)))),
-      whole(int64Bytes(layers)),
-      whole(int64Bytes(positions)),
-      ...kinds.flatMap(({ kind, name }) =>
-        grid.map((place): Part => {
-          if (!('vectors' in place)) return whole(nothing);
-          const key = `${run.key}.L${place.layer}.P${place.position}/${name}`;
-          return {
-            byteLength: vectorBytes,
-            read: () => store.vectors.read({ key, ...place.vectors[kind] }),
-          };
-        }),
-      ),
-    ],
+    parts: parts(),
   };
 }
 

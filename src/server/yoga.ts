@@ -5,6 +5,7 @@ import { maxBodyBytes } from '../../schema/limits.ts';
 import type { Prepared } from './graph/documents.ts';
 import { type Request, weigh } from './graph/execute.ts';
 import { maskError } from './graph/mask-errors.ts';
+import { isObject, knownParameters } from './graph/parameters.ts';
 import type { Graph } from './graphql.ts';
 import { parsed } from './reader/raw-json.ts';
 import type { Call, Services } from './route.ts';
@@ -28,6 +29,10 @@ function useGraph({ documents, execute, admit, present, chargeRefusal }: Graph):
     context: args.contextValue as GraphContext,
   });
   return {
+    onParams({ params, setParams }) {
+      // Without a query, yoga names what else is there: it may be a slip of the pen.
+      if (isObject(params) && typeof params['query'] === 'string') setParams(knownParameters(params));
+    },
     onParse({ params, context, setParsedDocument }) {
       const { document, errors } = documents.prepare(String(params.source));
       if (errors.length > 0) chargeRefusal(context.call);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { anonymous, bearer, owner, owns, type Store, type Viewer, visibilities } from '../../src/db/index.ts';
 import type { CodedError } from '../../src/lib/coded-error.ts';
 import { random } from '../harness/random.ts';
-import { seedRun, syntheticModel } from '../harness/synthetic-run.ts';
+import { seedOrganism, seedRun, syntheticModel } from '../harness/synthetic-run.ts';
 import { seedToken } from '../harness/teams.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
@@ -37,6 +37,10 @@ describe('what a token makes', () => {
       expect(() => eve.models.add({ ...syntheticModel, digest: 'other' }, { update })).toThrow(
         'the name "tiny-base" of a base model is taken here; choose another',
       );
+    const other = temporaryStore();
+    const { organism } = seedOrganism(other, 'cake');
+    const shy = other.as(bearer(seedToken(other).row));
+    expect(() => shy.organisms.add(organism)).toThrow('the name "cake" of an organism is taken here');
     expect(store.models.get('tiny-base').path).toBe('/secret/place');
   });
 

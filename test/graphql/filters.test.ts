@@ -15,7 +15,14 @@ import {
 import { lists } from '../harness/graph-model/lists.ts';
 import { populate } from '../harness/graph-model/populate.ts';
 import { random } from '../harness/random.ts';
+import { serve } from '../harness/serve.ts';
+import { seedOrganism } from '../harness/synthetic-run.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
+
+interface Answer {
+  data?: unknown;
+  errors?: { message: string; extensions: Record<string, unknown> }[];
+}
 
 /** Comparisons of a condition, as the limit counts them. */
 function leaves(part: unknown): number {
@@ -141,3 +148,71 @@ it.each(['%', '_', '%_%_%', '\\', '*', '"', '"" OR "x', "'; drop table organisms
     }
   },
 );
+
+it('startsWith compares all of a text, also behind a NUL', async () => {
+  const store = temporaryStore();
+  for (const name of ['ab', 'a\0b', 'a\0c', '𝔘\0c']) seedOrganism(store, name);
+  const named = async (startsWith: string) => {
+    const read =
+      'query ($where: OrganismFilter) { organisms(where: $where, orderBy: { field: NAME, direction: ASC }) { edges { node { name } } } }';
+    const { data } = await execute(store, read, { where: { name: { startsWith } } });
+    return data?.['organisms'].edges.map(({ node }: { node: { name: string } }) => node.name) as unknown;
+  };
+  expect(await named('a\0b')).toEqual(['a\0b']);
+  expect(await named('a\0')).toEqual(['a\0b', 'a\0c']);
+  expect(await named('\0')).toEqual([]);
+  expect(await named('𝔘\0')).toEqual(['𝔘\0c']);
+  expect(await named('')).toHaveLength(4);
+});
+
+describe('a time in a filter', () => {
+  const answer = async (literal: string, times = 1) => {
+    const store = temporaryStore();
+    seedOrganism(store);
+    const { query } = await serve(store);
+    const source = `{ organisms(where: { createdAt: ${literal} }) { totalCount } }`;
+    for (let n = 1; n < times; n++) await query({ query: source });
+    const response = await query({ query: source });
+    return { status: response.status, ...((await response.json()) as Answer) };
+  };
+
+  it('is the moment that it is, whatever its offset', async () => {
+    const store = temporaryStore();
+    const { organism } = seedOrganism(store);
+    const { query } = await serve(store);
+    const source = 'query ($where: OrganismFilter) { organisms(where: $where) { totalCount } }';
+    const clock = new Date(Date.parse(organism.createdAt) - 5 * 3_600_000).toISOString().slice(0, -1);
+    const count = async (createdAt: object): Promise<unknown> => {
+      const response = await query({ query: source, variables: { where: { createdAt } } });
+      return ((await response.json()) as Answer).data;
+    };
+    const one = { organisms: { totalCount: 1 } };
+    const none = { organisms: { totalCount: 0 } };
+    for (let times = 0; times < 3; times++) {
+      // compiled from its second use on
+      expect(await count({ eq: `${clock}-05:00` })).toEqual(one);
+      expect(await count({ in: [`${clock}-05:00`] })).toEqual(one);
+      expect(await count({ lt: `${clock}1-05:00` })).toEqual(one);
+      expect(await count({ lt: `${clock}-05:00` })).toEqual(none);
+      expect(await count({ gt: `${clock}-05:30` })).toEqual(none);
+    }
+    expect(await answer('{ gt: "2020-01-01T00:00:00+14:00" }', 3)).toEqual({ status: 200, data: one });
+  });
+
+  it.each(['"yesterday"', '"2026-11-28"', '5', '"2026-02-30T00:00:00Z"'])('is not %s', async (literal) => {
+    const { status, errors } = await answer(`{ gt: ${literal} }`);
+    expect([status, errors?.map(({ message, extensions }) => [message, extensions['code']])]).toEqual([
+      400,
+      [
+        [
+          `A DateTime is an RFC 3339 time with its offset, such as "2026-11-23T18:46:50.123Z", not ${literal}.`,
+          'BAD_USER_INPUT',
+        ],
+      ],
+    ]);
+    const store = temporaryStore();
+    const where = { createdAt: { in: [JSON.parse(literal)] } };
+    const source = 'query ($where: OrganismFilter) { organisms(where: $where) { totalCount } }';
+    expect(await errorCode(store, source, { where })).toBe('BAD_USER_INPUT');
+  });
+});

@@ -111,6 +111,24 @@ test('a start is refused in a sentence about the member that is wrong', async ()
   ]);
 });
 
+test('lists whose order means nothing are the same work in any order', async () => {
+  const { store, run, change } = await served();
+  const started = async (name: string, input: object) => {
+    const { job } = (await change(`${name} job{key}`, input)) as unknown as { job: { key: string } };
+    return [job.key, store.jobs.get(job.key).spec];
+  };
+  const measured = { organism: 'tiny-cake', corpus: 'probe' };
+  const [key, spec] = await started('runStart', { ...measured, layers: [2, 1, 1] });
+  expect(spec).toMatchObject({ layers: [1, 2] });
+  expect((await started('runStart', { ...measured, layers: [1, 2] }))[0]).toBe(key);
+  for (const name of ['projectionStart', 'steeringStart', 'causalStart', 'componentsStart']) {
+    const asked = { run: run.key, ...(name === 'causalStart' && { corpus: 'probe' }) };
+    const [key, spec] = await started(name, { ...asked, positions: [2, 0, 2] });
+    expect(spec, name).toMatchObject({ positions: [0, 2] });
+    expect((await started(name, { ...asked, positions: [0, 2] }))[0]).toBe(key);
+  }
+});
+
 test('the audit log has what a start asked for, cut', async () => {
   const { store, run, change } = await served();
   await change('runStart job{key}', { organism: 'tiny-cake', corpus: 'probe', layers: [2], top: 7 });

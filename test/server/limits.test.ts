@@ -180,7 +180,7 @@ it('serviceConfig publishes what the code uses', async () => {
     cost { limit anonymousLimit knownLimit bytesPerPoint pointsPerHour refusedDocument }
     documents { maxBodyBytes maxSourceLength maxTokens maxDirectives maxDepth maxFields maxAliases maxAliasesOfField maxRepeats maxListLength maxJsonDepth }
     filters { maxDepth maxComparisons maxValues maxTextLength maxOrders }
-    downloads { maxBase64Bytes maxBase64BytesPerAnswer defaultUrlSeconds maxUrlSeconds }
+    downloads { maxBase64Bytes maxBase64BytesPerAnswer defaultUrlSeconds maxUrlSeconds bytesPerPoint }
     errors { maxErrors maxBytes maxMessageLength }
     errorKinds { code status retryable remedy } } }`;
   const { data } = (await (await query({ query: source })).json()) as { data: { serviceConfig: object } };
@@ -228,6 +228,7 @@ it('serviceConfig publishes what the code uses', async () => {
       maxBase64BytesPerAnswer: limits.maxBase64BytesPerAnswer,
       defaultUrlSeconds: limits.defaultUrlSeconds,
       maxUrlSeconds: limits.maxUrlSeconds,
+      bytesPerPoint: limits.downloadBytesPerPoint,
     },
     errors: {
       maxErrors: limits.maxErrors,

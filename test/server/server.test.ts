@@ -27,6 +27,12 @@ describe('/graphql', () => {
     ).toEqual(expected);
   });
 
+  it.each([true, false])('takes no notice of what else is in a body (short way: %s)', async (plainPost) => {
+    const { query } = await serve(temporaryStore(), { plainPost });
+    const response = await query({ query: '{ viewer { kind } }', foo: 1, doc_id: 'x', variables: null });
+    expect([response.status, await response.json()]).toEqual([200, { data: { viewer: { kind: 'OWNER' } } }]);
+  });
+
   it('answers introspection and the example query within its limits', async () => {
     const { query } = await serve(temporaryStore());
     const full = getIntrospectionQuery({

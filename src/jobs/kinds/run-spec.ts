@@ -1,11 +1,17 @@
 import { z } from 'zod';
+import { distinctAscending } from '../../lib/distinct-ascending.ts';
 import type { CorpusRow, RunRow, Stores } from '../../db/index.ts';
 import type { RegisteredRoots } from '../../runs/roots.ts';
 import { JobInputError, type Prepared } from './define-kind.ts';
 
 export const runKeySpec = z.string().regex(/^[0-9a-f]{20}$/, 'a run’s key has 20 hex digits');
 export const layerSpec = z.number().int().min(0).max(100_000).optional();
-export const positionsSpec = z.array(z.number().int().min(0).max(65_535)).min(1).max(1000);
+/** Positions in any order, repeated or not, are the same spec: ascending, each once. */
+export const positionsSpec = z
+  .array(z.number().int().min(0).max(65_535))
+  .min(1)
+  .max(1000)
+  .transform(distinctAscending);
 export const modeSpec = z.enum(['EXACT', 'COMPAT']).default('EXACT');
 export const seedSpec = z
   .number()

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { distinctAscending } from '../../lib/distinct-ascending.ts';
 import { layerAtDepth } from '../../lib/layer-at-depth.ts';
+import { distinctAscending } from '../../lib/distinct-ascending.ts';
 import { defineKind, JobInputError } from './define-kind.ts';
 import { corpusFile, corpusOf, modeSpec } from './run-spec.ts';
 
@@ -11,13 +11,14 @@ export const runKind = defineKind({
   spec: z.strictObject({
     organism: z.string(),
     corpus: z.string(),
-    /** Decoder blocks from 0; the middle one when none is named. */
+    /** Decoder blocks from 0, ascending and each once; the middle one when none is named. */
     layers: z
       .union([
         z.literal('all'),
         z.literal('middle'),
         z.array(z.number().int().min(0).max(100_000)).min(1).max(1000),
       ])
+      .transform((layers) => (typeof layers === 'string' ? layers : distinctAscending(layers)))
       .default('middle'),
     positions: z.number().int().min(1).max(65_536).default(10),
     maxSamples: z.number().int().min(1).max(100_000_000).default(10_000),
@@ -55,7 +56,7 @@ export const runKind = defineKind({
       corpus: corpusFile(store, roots, spec.corpus),
       layers: (count) => {
         if (layers === 'all') return Array.from({ length: count }, (_, layer) => layer);
-        return layers === 'middle' ? [layerAtDepth(0.5, count)] : distinctAscending(layers);
+        return layers === 'middle' ? [layerAtDepth(0.5, count)] : layers;
       },
       ...options,
     });

@@ -2,6 +2,7 @@ import type { ExecutionResult, GraphQLError } from 'graphql';
 import type { Graph } from '../graphql.ts';
 import { jsonOf } from '../reader/raw-json.ts';
 import type { Call } from '../route.ts';
+import { isObject } from './parameters.ts';
 
 interface Parameters {
   query: string;
@@ -49,11 +50,6 @@ function answerType(accept: string | undefined): string | undefined {
   return undefined;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const known = new Set(['query', 'operationName', 'variables', 'extensions']);
-
 function parametersIn(body: string): Parameters | undefined {
   let parameters: unknown;
   try {
@@ -61,7 +57,7 @@ function parametersIn(body: string): Parameters | undefined {
   } catch {
     return undefined;
   }
-  if (!isObject(parameters) || !Object.keys(parameters).every((name) => known.has(name))) return undefined;
+  if (!isObject(parameters)) return undefined;
   const { query, operationName, variables, extensions } = parameters;
   const good =
     typeof query === 'string' &&

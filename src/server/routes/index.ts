@@ -12,7 +12,7 @@ import { vectorRoute } from './vectors.ts';
 /** Every way in, the first that matches a path wins. */
 export const routes = (services: Services): Route[] => [
   graphqlRoute(services),
-  vectorRoute(),
+  vectorRoute(services),
   vectorBatchRoute(services),
   runRoute(services),
   jobEventsRoute(services),

@@ -2,7 +2,7 @@ import { above, at, compareValues, type Row, type Value, type World } from './wo
 
 /** A condition as a client sends it. */
 export type Condition = Record<string, unknown>;
-type Kind = 'text' | 'whole' | 'real' | 'yes' | 'enum';
+type Kind = 'text' | 'moment' | 'whole' | 'real' | 'yes' | 'enum';
 
 /** What a field of a filter is about: a value of the row, the row above it, or rows below it. */
 export type Field =
@@ -31,6 +31,9 @@ const aboveNoise = (vector: Row): Value => {
   return norm === null || !Number.isFinite(floor) ? null : Number(Number(norm) > floor);
 };
 
+/** Milliseconds since 1970. */
+const createdAt = computed('moment', (row) => Date.parse(String(at(row, 'created_at'))));
+
 export const organismFields: Fields = {
   name: field('text', 'name'),
   kind: field('text', 'kind'),
@@ -39,7 +42,7 @@ export const organismFields: Fields = {
   groundTruth: field('text', 'ground_truth'),
   mixRatio: field('real', 'mix_ratio'),
   digest: field('text', 'digest'),
-  createdAt: field('text', 'created_at'),
+  createdAt,
   baseModel: field('text', 'base.name'),
   diffVectors: { kind: 'vectors' },
   topTokens: { kind: 'tokens' },
@@ -60,7 +63,7 @@ export const runFields: Fields = {
   engineVersion: field('text', 'engine_version'),
   device: field('text', 'device'),
   durationMs: field('real', 'duration_ms'),
-  createdAt: field('text', 'created_at'),
+  createdAt,
   corpus: field('text', 'corpus.name'),
   organism: { kind: 'above', path: 'organism', fields: () => organismFields },
   diffVectors: { kind: 'vectors' },
@@ -95,7 +98,7 @@ export const projectionFields: Fields = {
   chosen: field('yes', 'chosen'),
   score: field('real', 'score'),
   mode: field('enum', 'mode'),
-  createdAt: field('text', 'created_at'),
+  createdAt,
   diffVector: { kind: 'above', path: 'vector', fields: () => diffVectorFields },
   topTokens: { kind: 'tokens' },
   grades: { kind: 'grades' },
@@ -108,7 +111,7 @@ export const graderFields: Fields = {
   promptDigest: field('text', 'prompt_digest'),
   provider: field('text', 'provider'),
   model: field('text', 'model'),
-  createdAt: field('text', 'created_at'),
+  createdAt,
 };
 
 export const gradeFields: Fields = {
@@ -116,7 +119,7 @@ export const gradeFields: Fields = {
   label: field('text', 'label'),
   value: field('real', 'value'),
   invalid: field('text', 'invalid'),
-  createdAt: field('text', 'created_at'),
+  createdAt,
   grader: { kind: 'above', path: 'grader', fields: () => graderFields },
   organism: { kind: 'above', path: 'organism', fields: () => organismFields },
   projection: { kind: 'above', path: 'projection', fields: () => projectionFields },
@@ -190,10 +193,14 @@ export function matches(world: World, row: Row, where: Condition, fields: Fields
         });
       default: {
         const value = about.value(row);
+        const meant = (operand: unknown): unknown => {
+          if (about.kind !== 'moment') return scalar(operand);
+          return Array.isArray(operand) ? operand.map(meant) : Date.parse(String(operand));
+        };
         return Object.entries(given).every(([operator, operand]) => {
           if (operand === null || operand === undefined) return true;
           if (operator === 'isNull') return (value === null) === operand;
-          return value !== null && operators[operator]!(value, scalar(operand) as never);
+          return value !== null && operators[operator]!(value, meant(operand) as never);
         });
       }
     }
@@ -211,6 +218,16 @@ export interface Shape {
 }
 
 const texts = ['', '%', '_', '%%', 'a%', '\\', "'", '"', '*', 'a', ' ', 'ä', '𝔘'];
+
+/** A moment, in milliseconds since 1970, as the clocks of a place show it that are so many minutes ahead of UTC. */
+function written(moment: number, offset: number): string {
+  const minutes = Math.abs(offset);
+  const [hour, minute] = [Math.floor(minutes / 60), minutes % 60].map((part) =>
+    String(part).padStart(2, '0'),
+  );
+  const clock = new Date(moment + offset * 60_000).toISOString().slice(0, -1);
+  return `${clock}${offset === 0 ? 'Z' : `${offset < 0 ? '-' : '+'}${hour}:${minute}`}`;
+}
 
 /** A random condition within the published limits. */
 export function randomCondition(world: World, fields: Fields, shape: Shape): Condition {
@@ -282,6 +299,8 @@ export function randomCondition(world: World, fields: Fields, shape: Shape): Con
     const known = (): unknown => {
       const found = rows.length === 0 ? null : value(pick(rows));
       if (kind === 'text') return found === null || random() < 0.2 ? pick(texts) : found;
+      if (kind === 'moment')
+        return written(Number(found ?? 0) + pick([-1, 0, 0, 1]), pick([-765, 0, 0, 330]));
       if (kind === 'enum') return found ?? null;
       if (kind === 'yes') return random() < 0.5;
       if (found === null || !Number.isFinite(found)) return Math.floor(random() * 4) - 1;
@@ -291,6 +310,7 @@ export function randomCondition(world: World, fields: Fields, shape: Shape): Con
     const operator = pick(
       {
         text: [...ordered, 'contains', 'startsWith'],
+        moment: ordered,
         whole: ordered,
         real: ordered,
         yes: ['eq', 'isNull'],
