@@ -23,8 +23,8 @@ export interface GraphContext {
   costLimit: number;
   /** Rows that lists may still read in this request, with texts and vectors counted as rows; counts down from costLimit. */
   rowsLeft: number;
-  /** Rows that lists may still go through without showing them; null: as many as it takes. Where they are used up, the query is `tooLong`. */
-  search: { rowsLeft: number; tooLong: boolean } | null;
+  /** What may still be done where others wait for it; null: as much as it takes. */
+  here: WorkHere | null;
   /** When the request must be done, on the clock of `performance.now()`. */
   deadline: number;
   /** What `serviceConfig` says of the server. */
@@ -40,6 +40,18 @@ export interface GraphContext {
   requestId: string | null;
   /** Whether this is a server with tokens, where not everybody is the owner. */
   guarded: boolean;
+}
+
+/** Work that others wait for, as long as it is done. */
+export interface WorkHere {
+  /** Points that may still be spent. */
+  pointsLeft: number;
+  /** Rows that lists may still go through without showing them. */
+  rowsLeft: number;
+  /** Whether it may be done elsewhere instead. A mutation's may not. */
+  movable: boolean;
+  /** Set where it is to be done elsewhere: what was answered here is nothing. */
+  moved: boolean;
 }
 
 /** What a server has beside the store. */
@@ -76,7 +88,7 @@ export const graphContext = (
   origin,
   costLimit,
   rowsLeft: costLimit,
-  search: null,
+  here: null,
   deadline: performance.now() + timeoutMs,
   service,
   base64BytesLeft: maxBase64BytesPerAnswer,

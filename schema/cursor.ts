@@ -16,7 +16,7 @@ const sealBytes = 16;
 const blockBytes = 16;
 
 /** The longest cursor that is looked at: a sort key is a few numbers and names. */
-const mostCharacters = 4096;
+const mostCharacters = 16_384;
 
 /** What a cursor belongs to: the store's key, who reads, and the list with its parent, filter and order as text. */
 export interface CursorScope {

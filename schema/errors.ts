@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql';
 import type { ErrorCode } from './error-codes.ts';
-import { maxBase64BytesPerAnswer } from './limits.ts';
+import { maxBase64BytesPerAnswer, maxPayloadCost } from './limits.ts';
 
 /** An error for clients. */
 const coded = (code: ErrorCode, message: string, more: Record<string, unknown> = {}): GraphQLError =>
@@ -33,6 +33,14 @@ export const costLimitReached = (limit: number): GraphQLError =>
 
 export const timeout = (): GraphQLError =>
   coded('TIMEOUT', 'This request took longer than it may; ask for less at once.');
+
+/** Whoever changes something is answered where everybody waits. */
+export const payloadTooDear = (): GraphQLError =>
+  coded(
+    'COST_LIMIT_EXCEEDED',
+    `What a mutation answers may cost ${maxPayloadCost} points, and its lists may not go through many rows that they do not show. The change is made; ask for the rest by a query.`,
+    { limit: maxPayloadCost },
+  );
 
 export const overloaded = (): GraphQLError =>
   coded('OVERLOADED', 'Too many dear queries wait already; try again, or ask for less at once.');

@@ -12,6 +12,7 @@ import {
   projectionSorts,
   runFields,
   runSorts,
+  sortedCharacters,
   tokenMatches,
   tokenSorts,
   type TokenMatch,
@@ -229,7 +230,7 @@ export const OrganismOrder = orderInput('Organism', organismSorts, {
   NAME: 'Its name.',
   KIND: 'What sort of finetune.',
   MIX_RATIO: 'Unrelated documents per document of the finetune.',
-  GROUND_TRUTH: 'What it was trained on.',
+  GROUND_TRUTH: `What it was trained on, by its first ${sortedCharacters} characters.`,
   BASE_MODEL: 'Name of its base model.',
   CREATED_AT: 'When it was registered.',
 });
@@ -284,7 +285,7 @@ export const GraderOrder = orderInput('Grader', graderSorts, {
 
 export const GradeOrder = orderInput('Grade', gradeSorts, {
   VALUE: 'The verdict as a number.',
-  LABEL: 'The verdict in words.',
+  LABEL: `The verdict in words, by its first ${sortedCharacters} characters.`,
   GRADER: 'Name of the grader.',
   CREATED_AT: 'When it was saved.',
   ORGANISM: 'Name of the organism.',

@@ -26,6 +26,9 @@ export const maxUrlSeconds = 24 * 60 * 60;
  */
 export const maxCost = { anonymous: 5_000, known: 20_000 } as const;
 
+/** The most that a mutation may cost with what it answers, in points: nobody else can be answered meanwhile. */
+export const maxPayloadCost = 2_000;
+
 /** What `topTokens` and `some` of a filter cost each, and a token search: about what a page costs. */
 export const searchCost = 50;
 

@@ -155,6 +155,7 @@ builder.objectField(OrganismRef, 'relevance', (t) =>
     resolve(organism, args, context) {
       const spec = specOf(context, args);
       if (!spec) return null;
+      search(context, () => context.store.relevance.looksAtOf(organism, spec));
       const { rows, organisms } = context.store.relevance.ofOrganism(organism, spec, context.rowsLeft + 1);
       spend(context, rows);
       return organisms[0] ? summaryOf(organisms[0]) : null;

@@ -112,6 +112,10 @@ const CostLimitsRef = builder.objectRef<GraphContext>('CostLimits').implement({
       description: 'Bytes of a text or a vector that cost a point when they are read for an answer.',
       resolve: () => limits.bytesPerPoint,
     }),
+    payload: t.int({
+      description: 'Points that a mutation may cost with what it answers; ask for more by a query.',
+      resolve: () => limits.maxPayloadCost,
+    }),
     search: t.int({
       description:
         'Points of a token search, and of each different `topTokens` and `some` in a filter, beside the rows.',

@@ -35,6 +35,7 @@ Napi::Object describe_model(Napi::Env env, const OpenedModel& opened) {
   result.Set("parameters", number(model.parameters()));
   result.Set("dtype", model.stored_dtype());
   result.Set("computeDtype", name(model.precision()));
+  result.Set("device", model.backend().device().kind);
   result.Set("tiedHead", Napi::Boolean::New(env, spec.tied_head));
   Napi::Array unknown = Napi::Array::New(env);
   for (const std::string& key : spec.unknown_config_keys) unknown.Set(unknown.Length(), key);
@@ -156,17 +157,18 @@ class Addon : public Napi::Addon<Addon> {
     return info.Env().Undefined();
   }
 
-  /// (folder, adapter or "", "float32" or "bfloat16", threads, job) → { handle, spec }
+  /// (folder, adapter or "", "float32" or "bfloat16", "auto", "cpu" or "cuda", threads, job) → { handle, spec }
   Napi::Value open(const Napi::CallbackInfo& info) {
     return guarded(info, [&](const Arguments& a) {
       const std::string folder = a.text(0), adapter = a.text(1);
       const Precision precision = a.text(2) == "bfloat16" ? Precision::bfloat16 : Precision::float32;
-      const int threads = static_cast<int>(a.integer(3, 1, 4096));
+      const std::string device = a.text(3);
+      const int threads = static_cast<int>(a.integer(4, 1, 4096));
       return queue_.submit(
-          info.Env(), JobQueue::Lane::open, a.job(4), info.Env().Undefined(), threads,
+          info.Env(), JobQueue::Lane::open, a.job(5), info.Env().Undefined(), threads,
           [=, this](Job& job) -> JobQueue::Settle {
             if (queue_.computing()) omp_set_num_threads(1);  // the other cores are taken
-            const OpenedModel opened = open_model(folder, adapter, precision, job);
+            const OpenedModel opened = open_model(folder, adapter, precision, job, open_backend(device));
             return [=](Napi::Env env) {
               Napi::Object result = Napi::Object::New(env);
               result.Set("handle",

@@ -28,6 +28,8 @@ const char* name(Code code) {
       return "PAIR_MISMATCH";
     case Code::device_unavailable:
       return "DEVICE_UNAVAILABLE";
+    case Code::device_lost:
+      return "DEVICE_LOST";
     case Code::out_of_memory:
       return "OUT_OF_MEMORY";
     case Code::cancelled:

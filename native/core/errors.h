@@ -21,7 +21,8 @@ enum class Code {
   adapter_inert,        // a LoRA that changes nothing
   model_unsupported,    // a family, or a setting that changes the maths, that is not implemented
   pair_mismatch,        // base and finetuned cannot be subtracted
-  device_unavailable,
+  device_unavailable,   // there is no such device, or a library of its is missing
+  device_lost,          // the device failed in a way that only a new process gets over
   out_of_memory,
   cancelled,
 };

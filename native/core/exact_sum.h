@@ -24,16 +24,16 @@ struct FixedSum {
   /// Adds `count` times x. |x| ≤ kLimit: the caller checks (`fits`).
   void add(float x, int64_t count) { units += to_units(x) * count; }
 
-  static bool fits(float x) { return std::fabs(x) <= kLimit; }  // false for NaN
+  static constexpr bool fits(float x) { return x <= kLimit && x >= -kLimit; }  // false for NaN
 
-  static int128 to_units(float x) {
+  static constexpr int128 to_units(float x) {
     const uint32_t bits = std::bit_cast<uint32_t>(x);
     const int biased = static_cast<int>((bits >> 23) & 0xff);
     int64_t mantissa = bits & 0x7fffff;
     if (biased != 0) mantissa |= 0x800000;
     // x = mantissa · 2^(exponent), in units: mantissa · 2^shift.
     const int shift = (biased == 0 ? 1 : biased) - 150 - kUnitExponent;
-    int128 value;
+    int128 value = 0;
     if (shift >= 0) {
       value = static_cast<int128>(mantissa) << shift;
     } else if (shift < -25) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "models/block_math.h"
+#include "models/apply_norm.h"
 #include "ops/activation.h"
 #include "ops/convert.h"
 #include "ops/elementwise.h"
@@ -20,29 +20,20 @@ int64_t kept_bytes(const Weight& weight, int64_t values, Precision precision) {
   return values * (precision == Precision::bfloat16 ? 2 : size_of(weight.tensor->dtype));
 }
 
-/// An adapter's matrix as dense float32 rows.
-RowMatrix unpacked(const PackedMatrix& packed) {
-  RowMatrix rows;
-  rows.reset(packed.out(), packed.in(), DType::f32);
-  for (int64_t panel = 0; panel < packed.panels(); ++panel) {
-    const float* values = packed.panel_f32(panel);
-    const int64_t width = packed.width(panel);
-    for (int64_t i = 0; i < width; ++i) {
-      auto* row = reinterpret_cast<float*>(rows.row(panel * PackedMatrix::kPanel + i));
-      for (int64_t k = 0; k < packed.in(); ++k) row[k] = values[k * width + i];
-    }
-  }
-  return rows;
-}
-
 }  // namespace
 
-DecodeWeights::DecodeWeights(const Model& model, int64_t budget, Job& job) : model_(model) {
+DecodeWeights::DecodeWeights(const Model& model, int64_t budget, const Job& job) : model_(model) {
   const ModelSpec& spec = model.spec();
   model.require_unchanged();
   int64_t ignored = 0;
   final_norm_ = read_norm(model.final_norm(), spec.norm_plus_one, ignored);
   if (const Adapter* adapter = model.adapter()) {
+    const auto unpacked = [](const PackedMatrix& packed) {
+      RowMatrix rows;
+      rows.reset(packed.out(), packed.in(), DType::f32);
+      packed.copy_rows(reinterpret_cast<float*>(rows.row(0)));
+      return rows;
+    };
     const auto add = [&](const LowRank* update, Update& to) {
       if (update != nullptr) to = {update->scale, unpacked(update->a), unpacked(update->b)};
     };
@@ -126,7 +117,7 @@ void DecodeWeights::load_expert(std::array<RowMatrix, 3>& expert, int64_t layer,
   }
 }
 
-void DecodeWeights::begin_block(int64_t layer, Job& job) {
+void DecodeWeights::begin_block(int64_t layer, const Job& job) {
   layer_ = layer;
   expert_ = nullptr;
   if (layer < static_cast<int64_t>(kept_.size())) {

@@ -18,13 +18,13 @@ namespace deltascope {
 class DecodeWeights {
  public:
   /// Reads what fits into `budget` bytes. Throws FILE_CHANGED, FILE_UNREADABLE, CANCELLED.
-  DecodeWeights(const Model& model, int64_t budget, Job& job);
+  DecodeWeights(const Model& model, int64_t budget, const Job& job);
 
   /// Bytes of the whole model's weights as kept here, norms and an adapter's updates apart.
   static int64_t bytes(const Model& model);
 
   /// Makes a block ready: what follows is about it. Throws as the constructor.
-  void begin_block(int64_t layer, Job& job);
+  void begin_block(int64_t layer, const Job& job);
   const BlockNorms& norms() const { return at_->norms; }
 
   /// y = W x + bias + scale · B (A x), over dense rows.

@@ -3,41 +3,11 @@
 #include <algorithm>
 #include <map>
 
+#include "decode/text_blocks.h"
+#include "models/forward.h"
 #include "ops/elementwise.h"
-#include "ops/tree_attention.h"
 
 namespace deltascope {
-
-/// A block's products by `row_product`, and attention over what is remembered, whose last nodes the rows are.
-class Decoder::RowSteps final : public BlockSteps {
- public:
-  RowSteps(const ModelSpec& spec, const Memory& memory, DecodeWeights& weights, int64_t layer, const Job& job)
-      : spec_(spec), memory_(memory), weights_(weights), layer_(layer), job_(job) {}
-
-  void linear(Role role, const float* x, float* y, int64_t rows) override {
-    weights_.linear(role, x, y, rows, job_);
-  }
-
-  void look_back(const float* q, float* out, int64_t rows) override {
-    const auto at = static_cast<size_t>(layer_ - memory_.first);
-    tree_attention(q, memory_.keys[at].data(), memory_.values[at].data(), out, memory_.parent,
-                   static_cast<int64_t>(memory_.parent.size()) - rows, rows,
-                   attention_shape(spec_, spec_.blocks[static_cast<size_t>(layer_)]), job_);
-  }
-
-  void begin_expert(int64_t expert) override { weights_.begin_expert(expert, job_); }
-
-  void expert_linear(int64_t expert, Role role, const float* x, float* y, int64_t rows) override {
-    weights_.expert_linear(expert, role, x, y, rows, job_);
-  }
-
- private:
-  const ModelSpec& spec_;
-  const Memory& memory_;
-  DecodeWeights& weights_;
-  const int64_t layer_;
-  const Job& job_;
-};
 
 namespace {
 
@@ -80,55 +50,33 @@ SteeredTree split_by_strength(const PrefixTree& tree, std::span<const float> str
 
 }  // namespace
 
-void Decoder::Memory::reset(int64_t first_block, int64_t end_block) {
-  first = first_block, end = end_block;
-  const auto blocks = static_cast<size_t>(end - first);
-  keys.assign(blocks, {});
-  values.assign(blocks, {});
-}
-
-/// Keeps what a pass shows of these blocks, with room for `expected` more tokens.
-KeyValueObserver Decoder::Memory::observer(int64_t width, int64_t expected) {
-  return [this, width, expected](int64_t layer, size_t, const float* k, const float* v) {
-    const auto at = static_cast<size_t>(layer - first);
-    const auto count = static_cast<int64_t>(parent.size()) * width;
-    for (std::vector<float>* kept : {&keys[at], &values[at]})
-      kept->reserve(static_cast<size_t>(count + expected * width));
-    keys[at].assign(k, k + count);
-    values[at].assign(v, v + count);
+/// Keeps what a pass shows of some tokens' blocks, with room for `expected` more tokens.
+KeyValueObserver Decoder::observer(const Memory& memory, int64_t expected) {
+  return [this, &memory, expected](int64_t layer, size_t, const float* k, const float* v) {
+    blocks_->remember(layer, k, v, static_cast<int64_t>(memory.parent.size()), expected);
   };
 }
 
 Decoder::Decoder(const Model& model, Steering steering, int64_t weights_budget)
-    : model_(model), steering_(std::move(steering)), weights_budget_(weights_budget) {
-  std::vector<float> unused;  // texts stay within the context, where no table follows their length
-  for (const RotaryTable& table : model.spec().rotary)
-    angles_.emplace_back(table.for_length(0, unused), table.scale, RotaryAngles::kPrepared);
-}
+    : model_(model), steering_(std::move(steering)), blocks_(model.backend().text_blocks(model, weights_budget)) {}
+
+Decoder::~Decoder() = default;
 
 int64_t Decoder::bytes_per_token(const Model& model) {
   const ModelSpec& spec = model.spec();
   return 2 * spec.kv_heads * spec.head_dim * spec.layers * static_cast<int64_t>(sizeof(float));
 }
 
-/// Adds each row's strength times the vector to its row of x.
-void Decoder::steer(float* x, std::span<const int64_t> rows) const {
-  const int64_t d = model_.spec().d_model;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    add_scaled(x + static_cast<int64_t>(i) * d, d, steering_.vector.data(), d,
-               strengths_[static_cast<size_t>(rows[i])], 1, d);
-  }
-}
-
 void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths, std::vector<float>& logits,
                     Job& job, const std::function<void(int64_t done, int64_t total)>& on_progress,
                     int64_t expected) {
   const ModelSpec& spec = model_.spec();
-  const int64_t d = spec.d_model, width = spec.kv_heads * spec.head_dim, rows = prompts.sequences();
+  const int64_t d = spec.d_model, rows = prompts.sequences();
   strengths_.assign(strengths.begin(), strengths.end());
   const int64_t split = is_steered() ? steering_.layer + 1 : spec.layers;
-  lower_.reset(0, split);
-  upper_.reset(split, spec.layers);
+  blocks_->forget();
+  lower_.first = 0, lower_.end = split;
+  upper_.first = split, upper_.end = spec.layers;
   const PrefixTree tree = plan_trees(prompts, INT32_MAX, spec.prefix_context()).front();
   const SteeredTree steered = is_steered() ? split_by_strength(tree, strengths) : SteeredTree{};
   const int64_t work = tree.nodes() * split + steered.tree.nodes() * (spec.layers - split);
@@ -149,7 +97,7 @@ void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths,
       std::copy_n(from + memory.last[static_cast<size_t>(row)] * d, d, ends.data() + row * d);
   };
   Pass below;
-  below.on_keys_values = lower_.observer(width, expected);
+  below.on_keys_values = observer(lower_, expected);
   below.on_nodes_done = count;
   auto forward = std::make_unique<Forward>(std::vector<const Model*>{&model_});
   forward->run(
@@ -174,7 +122,7 @@ void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths,
     if (split == spec.layers) {
       gather_ends(x.data(), upper_);
     } else {
-      const Pass above = {split, {x.data()}, upper_.observer(width, expected), count};
+      const Pass above = {split, {x.data()}, observer(upper_, expected), count};
       forward->run(
           steered.tree, std::vector<int64_t>{spec.layers - 1},
           [&](int64_t, std::span<const float* const> residuals) { gather_ends(residuals[0], upper_); }, job,
@@ -182,39 +130,22 @@ void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths,
     }
   }
   forward.reset();
-  if (!weights_) weights_ = std::make_unique<DecodeWeights>(model_, weights_budget_, job);
-  logits.resize(static_cast<size_t>(rows * spec.vocab_size));
-  weights_->logits(ends.data(), logits.data(), rows, job);
+  blocks_->put(ends.data(), rows);
+  blocks_->logits(logits, job);
 }
 
 /// Pushes one new token of each row through some blocks.
-void Decoder::run_blocks(Memory& memory, std::span<const int64_t> rows, float* x, Job& job) {
-  const ModelSpec& spec = model_.spec();
-  const int64_t width = spec.kv_heads * spec.head_dim, count = static_cast<int64_t>(rows.size());
-  const int64_t before = static_cast<int64_t>(memory.parent.size());
+void Decoder::run_blocks(Memory& memory, std::span<const int64_t> rows, Job& job) {
   for (const int64_t row : rows) {
     int32_t& last = memory.last[static_cast<size_t>(row)];
     memory.position.push_back(memory.position[static_cast<size_t>(last)] + 1);
     memory.parent.push_back(last);
     last = static_cast<int32_t>(memory.parent.size() - 1);
   }
-  const auto positions = std::span<const int32_t>(memory.position).last(rows.size());
+  const TextEnds ends = {memory.parent, memory.position, static_cast<int64_t>(rows.size())};
   for (int64_t layer = memory.first; layer < memory.end; ++layer) {
     job.throw_if_cancelled();
-    weights_->begin_block(layer, job);
-    std::vector<float>&keys = memory.keys[static_cast<size_t>(layer - memory.first)],
-    &values = memory.values[static_cast<size_t>(layer - memory.first)];
-    keys.resize(static_cast<size_t>((before + count) * width));
-    values.resize(static_cast<size_t>((before + count) * width));
-    const BlockSpec& own = spec.blocks[static_cast<size_t>(layer)];
-    RowSteps steps(spec, memory, *weights_, layer, job);
-    const BlockMath math = {spec, own, weights_->norms(), angles_, steps, scratch_, job};
-    math.add_attention(positions, keys.data() + before * width, values.data() + before * width, count, x);
-    if (own.experts) {
-      math.add_experts(count, count, x);
-    } else {
-      math.add_mlp(count, x);
-    }
+    blocks_->run(layer, ends, job);
   }
 }
 
@@ -232,13 +163,15 @@ void Decoder::append(std::span<const int64_t> rows, std::span<const int32_t> ids
   std::vector<float> x(static_cast<size_t>(count * spec.d_model));
   NotFinite ignored;
   embed(model_, tokens, x.data(), ignored, job);
-  run_blocks(lower_, rows, x.data(), job);
+  blocks_->put(x.data(), count);
+  run_blocks(lower_, rows, job);
   if (is_steered()) {
-    steer(x.data(), rows);
-    run_blocks(upper_, rows, x.data(), job);
+    std::vector<float> strengths;
+    for (const int64_t row : rows) strengths.push_back(strengths_[static_cast<size_t>(row)]);
+    blocks_->steer(steering_.vector, strengths);
+    run_blocks(upper_, rows, job);
   }
-  logits.resize(static_cast<size_t>(count * spec.vocab_size));
-  weights_->logits(x.data(), logits.data(), count, job);
+  blocks_->logits(logits, job);
 }
 
 }  // namespace deltascope

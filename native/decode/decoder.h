@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "core/job.h"
-#include "decode/decode_weights.h"
-#include "models/block_math.h"
+#include "decode/text_blocks.h"
 #include "models/forward.h"
 #include "models/prefix_tree.h"
 
@@ -28,6 +27,7 @@ class Decoder {
  public:
   /// weights_budget: bytes of weights that stay in memory; the rest is read at every token.
   Decoder(const Model& model, Steering steering, int64_t weights_budget);
+  ~Decoder();
 
   /// Begins texts, and forgets those before: one for each prompt, which has at least one token, at most
   /// spec().prefix_context() and known ids. strengths: one a prompt. logits: [prompts, vocabulary], of what
@@ -45,30 +45,22 @@ class Decoder {
   static int64_t bytes_per_token(const Model& model);
 
  private:
-  /// What is remembered of the tokens in some of the blocks.
+  /// The tokens that are remembered in some of the blocks.
   struct Memory {
-    int64_t first = 0, end = 0;                    // blocks
-    std::vector<int32_t> parent, position;         // [nodes]
-    std::vector<int32_t> last;                     // by row: the node of its last token
-    std::vector<std::vector<float>> keys, values;  // by block, [nodes, kv_heads · head_dim]
-
-    void reset(int64_t first_block, int64_t end_block);
-    KeyValueObserver observer(int64_t width, int64_t expected);
+    int64_t first = 0, end = 0;             // blocks
+    std::vector<int32_t> parent, position;  // [nodes]
+    std::vector<int32_t> last;              // by row: the node of its last token
   };
-  class RowSteps;
 
   bool is_steered() const { return steering_.layer >= 0; }
-  void steer(float* x, std::span<const int64_t> rows) const;
-  void run_blocks(Memory& memory, std::span<const int64_t> rows, float* x, Job& job);
+  KeyValueObserver observer(const Memory& memory, int64_t expected);
+  void run_blocks(Memory& memory, std::span<const int64_t> rows, Job& job);
 
   const Model& model_;
   const Steering steering_;
-  const int64_t weights_budget_;
-  std::unique_ptr<DecodeWeights> weights_;  // read when first needed
-  std::vector<RotaryAngles> angles_;
+  std::unique_ptr<TextBlocks> blocks_;
   std::vector<float> strengths_;
   Memory lower_, upper_;  // up to the steered block, and after it
-  BlockScratch scratch_;
 };
 
 }  // namespace deltascope

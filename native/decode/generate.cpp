@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/team.h"
+#include "decode/decode_weights.h"
 #include "decode/philox.h"
 #include "models/activations.h"
 
@@ -130,7 +131,8 @@ std::vector<int64_t> count_equals(const GenerateRequest& request) {
 /// Where each wave of texts begins, and the end.
 std::vector<int64_t> plan_waves(const Model& model, const GenerateRequest& request, int64_t& weights_budget) {
   const int64_t weights = DecodeWeights::bytes(model), token = Decoder::bytes_per_token(model);
-  const int64_t room = std::max(request.memory_budget - weights, request.memory_budget / 2);
+  const int64_t budget = model.backend().text_budget(request.memory_budget);
+  const int64_t room = std::max(budget - weights, budget / 2);
   std::vector<int64_t> waves = {0};
   int64_t bytes = 0, most = 0;
   for (int64_t i = 0; i < request.prompts.sequences(); ++i) {
@@ -144,7 +146,7 @@ std::vector<int64_t> plan_waves(const Model& model, const GenerateRequest& reque
     most = std::max(most, bytes);
   }
   waves.push_back(request.prompts.sequences());
-  weights_budget = request.memory_budget - most;
+  weights_budget = budget - most;
   return waves;
 }
 
@@ -191,7 +193,7 @@ std::vector<GeneratedText> generate(const Model& model, const GenerateRequest& r
       report(done + static_cast<int64_t>(static_cast<double>(prompt_tokens) * share));
     };
     const int64_t expected = std::min(count * (request.max_new_tokens - 1),
-                                      request.memory_budget / Decoder::bytes_per_token(model));
+                                      model.backend().text_budget(request.memory_budget) / Decoder::bytes_per_token(model));
     decoder.begin(prompts, strengths, logits, job, read, expected);
     done += prompt_tokens;
 

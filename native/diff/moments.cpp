@@ -55,6 +55,24 @@ void Moments::add(std::span<const Pair> pairs) {
     }
   }
   not_finite_ += not_finite;
+  add_scalars(pairs);
+}
+
+void Moments::add_sums(const Sums& sums, std::span<const Pair> pairs) {
+  for (size_t j = 0; j < base_.size(); ++j) {
+    base_[j] += sums.base[j];
+    finetuned_[j] += sums.finetuned[j];
+    diff_[j] += sums.diff[j];
+    even_diff_[j] += sums.even_diff[j];
+    even_base_[j] += sums.even_base[j];
+    spoiled_[j] |= sums.spoiled[j] != 0;
+    not_finite_ += sums.spoiled[j];
+  }
+  for (size_t i = 0; i < swapped_.size(); ++i) swapped_[i] += sums.swapped[i];
+  add_scalars(pairs);
+}
+
+void Moments::add_scalars(std::span<const Pair> pairs) {
   for (const Pair& pair : pairs) {
     samples_ += pair.count;
     even_samples_ += pair.even;
@@ -153,6 +171,28 @@ double Moments::split_half_cosine() const {
   }
   const double scale = std::sqrt(even_square) * std::sqrt(odd_square);
   return scale > 0 ? std::clamp(dot / scale, -1.0, 1.0) : kNaN;
+}
+
+void add_moments(const float* base, const float* finetuned, const PairSamples& samples, std::span<Moments> moments) {
+  const int64_t d = samples.d_model;
+  std::vector<Moments::Pair> pairs(static_cast<size_t>(samples.entries()));
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < samples.entries(); ++i) {
+    const auto at = static_cast<size_t>(i);
+    const float *b = base + samples.node[at] * d, *f = finetuned + samples.node[at] * d;
+    pairs[at] = {b,
+                 f,
+                 samples.count[at],
+                 samples.even[at],
+                 row_norm(b, d, samples.compat),
+                 row_norm(f, d, samples.compat),
+                 squared_distance(b, f, d, samples.compat),
+                 samples.signs.data() + i * samples.swaps};
+  }
+  for (size_t p = 0; p < moments.size(); ++p) {
+    const auto from = static_cast<size_t>(samples.first[p]), to = static_cast<size_t>(samples.first[p + 1]);
+    moments[p].add(std::span(pairs).subspan(from, to - from));
+  }
 }
 
 double row_norm(const float* x, int64_t width, bool compat) {

@@ -30,6 +30,14 @@ class Moments {
 
   void merge(const Moments& other);
 
+  /// The same as `add`, of sums made elsewhere: [d_model] each in units of FixedSum, and swapped [d_model, swaps]; what does not
+  /// fit is left out of them and counted in `spoiled`, [d_model], once a sample. pairs: as for `add`, without their values.
+  struct Sums {
+    const int128 *base, *finetuned, *diff, *even_diff, *even_base, *swapped;
+    const int64_t* spoiled;
+  };
+  void add_sums(const Sums& sums, std::span<const Pair> pairs);
+
   int64_t samples() const { return samples_; }
   /// Values that were NaN, infinite or beyond ±2^37; the means of their dimension are NaN.
   int64_t not_finite() const { return not_finite_; }
@@ -64,6 +72,7 @@ class Moments {
 
  private:
   void mean(const std::vector<int128>& sums, float* out) const;
+  void add_scalars(std::span<const Pair> pairs);
 
   int64_t d_model_, swaps_;
   bool compat_;
@@ -73,6 +82,22 @@ class Moments {
   std::vector<uint8_t> spoiled_;                      // [d_model]
   ExactSum base_norms_, finetuned_norms_, squared_diffs_;
 };
+
+/// Which nodes of a tree count at which of some positions: entries, those of position p are first[p] … first[p + 1).
+struct PairSamples {
+  std::vector<int64_t> first;           // [positions + 1]
+  std::vector<int32_t> node;            // [entries]
+  std::vector<int64_t> count, even;     // [entries], as in Moments::Pair
+  std::vector<int32_t> signs;           // [entries, swaps]
+  int64_t d_model = 0, swaps = 0;
+  bool compat = false;
+
+  int64_t positions() const { return static_cast<int64_t>(first.size()) - 1; }
+  int64_t entries() const { return static_cast<int64_t>(node.size()); }
+};
+
+/// Feeds residual streams [nodes, d_model] on the host to the statistics of each position, on all threads.
+void add_moments(const float* base, const float* finetuned, const PairSamples& samples, std::span<Moments> moments);
 
 /// ‖x‖ and ‖y − x‖² of rows in float64, summed in the order of the dimensions. compat: of values, and differences, rounded to
 /// bfloat16.

@@ -12,11 +12,11 @@ namespace deltascope {
 namespace {
 
 constexpr int64_t kFirstNormPosition = 5;
-constexpr int64_t kDefaultBudget = int64_t{1} << 30;
 constexpr int64_t kMostSwaps = 32, kLeastSwaps = 8, kSwapBytes = int64_t{256} << 20;
 /// What the first measurement of a process takes once: pages of libraries, generated code, stacks, and JavaScript's heap, which
 /// grows while it waits.
 constexpr int64_t kProcessBytes = int64_t{6} << 20;
+constexpr int kHalvings = 3;  // of a wave for which memory turns out to be too short
 constexpr int64_t kDefaultNodes = 4096;  // that many fit by default, however large the model
 
 void require_pair(const ModelSpec& base, const ModelSpec& finetuned) {
@@ -31,12 +31,6 @@ void require_pair(const ModelSpec& base, const ModelSpec& finetuned) {
   check("d_model", base.d_model, finetuned.d_model);
 }
 
-/// How many samples, and how many with an even index, go through each node.
-struct Multiplicity {
-  std::vector<int64_t> count, even;
-  std::vector<int32_t> signs;  // [nodes, swaps]: the sum of the samples' signs
-};
-
 /// +1 or −1: whether a sample is swapped, by its index alone. SplitMix64 (Steele, Lea, Flood 2014).
 int32_t swap_sign(int64_t sample, int64_t swap) {
   uint64_t x = static_cast<uint64_t>(sample) * 64 + static_cast<uint64_t>(swap) + 0x9e3779b97f4a7c15u;
@@ -50,53 +44,52 @@ int64_t swaps_for(int64_t vectors, int64_t d) {
   return std::clamp(kSwapBytes / bytes, kLeastSwaps, kMostSwaps);
 }
 
-Multiplicity multiplicity(const PrefixTree& tree, int64_t swaps) {
-  Multiplicity m{std::vector<int64_t>(static_cast<size_t>(tree.nodes())),
-                 std::vector<int64_t>(static_cast<size_t>(tree.nodes())),
-                 std::vector<int32_t>(static_cast<size_t>(tree.nodes() * swaps))};
+/// What counts at the positions asked for. slots: position → index, or −1.
+PairSamples samples_of(const PrefixTree& tree, const std::vector<int64_t>& slots, int64_t positions, int64_t d, int64_t swaps,
+                       bool compat) {
+  const auto nodes = static_cast<size_t>(tree.nodes()), width = static_cast<size_t>(swaps);
+  std::vector<int64_t> count(nodes), even(nodes);
+  std::vector<int32_t> signs(nodes * width);
   for (size_t i = 0; i < tree.sequence.size(); ++i) {
     const auto leaf = static_cast<size_t>(tree.leaf[i]);
-    m.count[leaf] += 1;
-    m.even[leaf] += tree.sequence[i] % 2 == 0;
+    count[leaf] += 1;
+    even[leaf] += tree.sequence[i] % 2 == 0;
     for (int64_t swap = 0; swap < swaps; ++swap)
-      m.signs[leaf * static_cast<size_t>(swaps) + static_cast<size_t>(swap)] += swap_sign(tree.sequence[i], swap);
+      signs[leaf * width + static_cast<size_t>(swap)] += swap_sign(tree.sequence[i], swap);
   }
-  for (size_t node = static_cast<size_t>(tree.nodes()); node-- > 0;) {  // children come after their parents
+  for (size_t node = nodes; node-- > 0;) {  // children come after their parents
     if (tree.parent[node] < 0) continue;
-    const auto parent = static_cast<size_t>(tree.parent[node]), width = static_cast<size_t>(swaps);
-    m.count[parent] += m.count[node];
-    m.even[parent] += m.even[node];
-    for (size_t swap = 0; swap < width; ++swap) m.signs[parent * width + swap] += m.signs[node * width + swap];
+    const auto parent = static_cast<size_t>(tree.parent[node]);
+    count[parent] += count[node];
+    even[parent] += even[node];
+    for (size_t swap = 0; swap < width; ++swap) signs[parent * width + swap] += signs[node * width + swap];
   }
-  return m;
-}
-
-/// Feeds one layer of one tree to the statistics of the positions asked for. slots: position → index, or −1.
-void reduce(const PrefixTree& tree, const Multiplicity& m, const std::vector<int64_t>& slots,
-            const float* base, const float* finetuned, int64_t d, int64_t swaps, bool compat, std::span<Moments> moments) {
-  const auto slot_of = [&](int32_t position) {
-    return static_cast<size_t>(position) < slots.size() ? slots[static_cast<size_t>(position)] : -1;
+  const auto slot_of = [&](size_t node) {
+    const auto position = static_cast<size_t>(tree.position[node]);
+    return position < slots.size() ? slots[position] : -1;
   };
-  std::vector<Moments::Pair> all(static_cast<size_t>(tree.nodes()));
-#pragma omp parallel for schedule(static)
-  for (int64_t node = 0; node < tree.nodes(); ++node) {
-    const auto at = static_cast<size_t>(node);
-    if (slot_of(tree.position[at]) < 0) continue;
-    const float *b = base + node * d, *f = finetuned + node * d;
-    all[at] = {b, f, m.count[at], m.even[at], row_norm(b, d, compat), row_norm(f, d, compat), squared_distance(b, f, d, compat),
-               m.signs.data() + node * swaps};
+  PairSamples samples;
+  samples.d_model = d, samples.swaps = swaps, samples.compat = compat;
+  samples.first.assign(static_cast<size_t>(positions + 1), 0);
+  for (size_t node = 0; node < nodes; ++node) {
+    if (slot_of(node) >= 0) ++samples.first[static_cast<size_t>(slot_of(node) + 1)];
   }
-  std::vector<std::vector<Moments::Pair>> by_slot(moments.size());
-  std::vector<size_t> sizes(moments.size());
-  for (const int32_t position : tree.position) {
-    if (slot_of(position) >= 0) ++sizes[static_cast<size_t>(slot_of(position))];
+  for (size_t p = 0; p < static_cast<size_t>(positions); ++p) samples.first[p + 1] += samples.first[p];
+  std::vector<int64_t> next = samples.first;
+  const auto entries = static_cast<size_t>(samples.first.back());
+  samples.node.resize(entries);
+  samples.count.resize(entries);
+  samples.even.resize(entries);
+  samples.signs.resize(entries * width);
+  for (size_t node = 0; node < nodes; ++node) {
+    if (slot_of(node) < 0) continue;
+    const auto at = static_cast<size_t>(next[static_cast<size_t>(slot_of(node))]++);
+    samples.node[at] = static_cast<int32_t>(node);
+    samples.count[at] = count[node];
+    samples.even[at] = even[node];
+    std::copy_n(signs.data() + node * width, width, samples.signs.data() + at * width);
   }
-  for (size_t slot = 0; slot < moments.size(); ++slot) by_slot[slot].reserve(sizes[slot]);
-  for (size_t node = 0; node < all.size(); ++node) {
-    const int64_t slot = slot_of(tree.position[node]);
-    if (slot >= 0) by_slot[static_cast<size_t>(slot)].push_back(all[node]);
-  }
-  for (size_t slot = 0; slot < moments.size(); ++slot) moments[slot].add(by_slot[slot]);
+  return samples;
 }
 
 /// The cut texts, and the trees of all waves, at most: a node for each token.
@@ -106,13 +99,19 @@ int64_t plan_bytes(const TokenBatch& batch) {
   return static_cast<int64_t>(batch.ids.size()) * kToken + batch.sequences() * kSequence;
 }
 
+int64_t widest_tree(const std::vector<PrefixTree>& trees) {
+  int64_t nodes = 0;
+  for (const PrefixTree& tree : trees) nodes = std::max(nodes, tree.nodes());
+  return nodes;
+}
+
 int64_t nodes_per_wave(const Forward& forward, int64_t statistics_bytes, int64_t swaps, int64_t budget, int64_t longest) {
-  const int64_t pair_bytes = 2 * static_cast<int64_t>(sizeof(Moments::Pair) + sizeof(int64_t)) +  // and Multiplicity
+  const int64_t pair_bytes = 2 * static_cast<int64_t>(sizeof(Moments::Pair) + sizeof(int64_t)) +  // and PairSamples
                              swaps * static_cast<int64_t>(sizeof(int32_t));
   const int64_t fixed = forward.fixed_bytes() + statistics_bytes + kProcessBytes,
                 per_node = forward.bytes_per_node() + pair_bytes;
   const int64_t least = fixed + per_node * longest;
-  if (budget == 0) budget = std::max(kDefaultBudget, fixed + per_node * std::max(longest, kDefaultNodes));
+  if (budget == 0) budget = std::max(forward.default_budget(), fixed + per_node * std::max(longest, kDefaultNodes));
   if (budget < least) {
     throw Error(
         Code::out_of_memory,
@@ -156,29 +155,41 @@ DiffResult paired_diff(const Model& base, const Model& finetuned, const TokenBat
   const int64_t sums_per_dimension = (5 + swaps) * static_cast<int64_t>(sizeof(int128)) + 1;
   const int64_t statistics_bytes = L * P * (d * sums_per_dimension + static_cast<int64_t>(sizeof(Moments)));
   const int64_t plan = plan_bytes(batch.view());
-  const auto trees = plan_trees(
-      batch.view(), nodes_per_wave(forward, statistics_bytes + plan, swaps, request.memory_budget, longest), context, job);
-  std::vector<Moments> moments(static_cast<size_t>(L * P), Moments(d, swaps, request.compat));  // [ascending layer, position asked]
-
-  int64_t nodes = 0, done = 0;
-  for (const PrefixTree& tree : trees) nodes += tree.nodes();
-  const int64_t work = nodes * (layers.back() + 1) * 2;
-  DiffResult result;
-  for (const PrefixTree& tree : trees) {
-    const Multiplicity m = multiplicity(tree, swaps);
-    const auto observe = [&](int64_t layer, std::span<const float* const> residuals) {
-      const auto row = std::lower_bound(layers.begin(), layers.end(), layer) - layers.begin();
-      reduce(tree, m, slots, residuals[0], residuals[1], d, swaps, request.compat,
-             std::span(moments).subspan(static_cast<size_t>(row * P), static_cast<size_t>(P)));
-    };
-    Pass pass;
-    pass.on_nodes_done = [&](int64_t pushed) {
-      done += pushed;
-      if (job.on_progress) job.on_progress(done, work);
-    };
-    forward.run(tree, layers, observe, job, pass);
+  std::vector<PrefixTree> trees;
+  std::vector<Moments> moments;  // [ascending layer, position asked]
+  const auto measure = [&](int64_t most_nodes) {
+    trees = plan_trees(batch.view(), most_nodes, context, job);
+    moments.assign(static_cast<size_t>(L * P), Moments(d, swaps, request.compat));
+    int64_t nodes = 0, done = 0;
+    for (const PrefixTree& tree : trees) nodes += tree.nodes();
+    const int64_t work = nodes * (layers.back() + 1) * 2;
+    for (const PrefixTree& tree : trees) {
+      const PairSamples samples = samples_of(tree, slots, P, d, swaps, request.compat);
+      const auto observe = [&](int64_t layer, std::span<const float* const>) {
+        const auto row = std::lower_bound(layers.begin(), layers.end(), layer) - layers.begin();
+        forward.add_moments(samples, std::span(moments).subspan(static_cast<size_t>(row * P), static_cast<size_t>(P)));
+      };
+      Pass pass;
+      pass.on_host = false;
+      pass.on_nodes_done = [&](int64_t pushed) {
+        done += pushed;
+        if (job.on_progress) job.on_progress(done, work);
+      };
+      forward.run(tree, layers, observe, job, pass);
+    }
+  };
+  int64_t most_nodes = nodes_per_wave(forward, statistics_bytes + plan, swaps, request.memory_budget, longest);
+  for (int halvings = 0;; ++halvings) {
+    try {
+      measure(most_nodes);
+      break;
+    } catch (const Error& error) {
+      if (error.code() != Code::out_of_memory || halvings == kHalvings || most_nodes <= longest) throw;
+      most_nodes = std::max(std::min(most_nodes, widest_tree(trees)) / 2, longest);
+    }
   }
 
+  DiffResult result;
   result.swaps = swaps;
   result.samples = tokens.sequences();
   result.unique_prefixes = count_unique_prefixes(batch.view(), context, job);

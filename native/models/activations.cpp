@@ -13,7 +13,6 @@ namespace deltascope {
 namespace {
 
 constexpr int64_t kNodesPerWave = 1 << 14;
-constexpr int64_t kHeadRows = 384;
 
 int64_t total_nodes(const std::vector<PrefixTree>& trees) {
   int64_t nodes = 0;
@@ -122,6 +121,7 @@ std::vector<std::vector<float>> logits(const Model& model, const TokenBatch& tok
   Forward forward({&model});
   const auto trees = plan_trees(tokens, kNodesPerWave, model.spec().prefix_context(), job);
   const std::vector<int64_t> last = {model.spec().layers - 1};
+  const int64_t together = model.backend().unembed_rows();
   const int64_t work = total_nodes(trees) * (model.spec().layers + 1);  // the head counts as one more block
   int64_t done = 0;
   const auto advance = [&](int64_t nodes) {
@@ -135,8 +135,8 @@ std::vector<std::vector<float>> logits(const Model& model, const TokenBatch& tok
       uses[static_cast<size_t>(node)].emplace_back(sequence, at);
     });
     const auto observe = [&](int64_t, std::span<const float* const> streams) {
-      for (int64_t from = 0; from < tree.nodes(); from += kHeadRows) {
-        const int64_t rows = std::min(kHeadRows, tree.nodes() - from);
+      for (int64_t from = 0; from < tree.nodes(); from += together) {
+        const int64_t rows = std::min(together, tree.nodes() - from);
         const auto write = [&](float* block, int64_t count, int32_t first) {
           if (model.spec().logit_softcap > 0) soft_cap(block, rows * count, model.spec().logit_softcap);
           for (int64_t row = 0; row < rows; ++row) {

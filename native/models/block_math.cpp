@@ -1,33 +1,12 @@
 #include "models/block_math.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
-
-#include "ops/activation.h"
-#include "ops/elementwise.h"
-#include "ops/layer_norm.h"
-#include "ops/rms_norm.h"
+#include <vector>
 
 namespace deltascope {
-
-void resize_for(std::vector<float>& buffer, int64_t values) {
-  const auto count = static_cast<size_t>(values);
-  if (buffer.capacity() < count) {
-    std::vector<float>().swap(buffer);
-    buffer.reserve(count);
-  }
-  buffer.resize(count);
-}
-
-void apply_norm(const ModelSpec& spec, const NormValues& norm, const float* x, float* y, int64_t rows,
-                int64_t width) {
-  if (spec.norm == Norm::rms) {
-    rms_norm(x, width, norm.gamma.data(), spec.norm_eps, y, width, rows, width);
-  } else {
-    layer_norm(x, width, norm.gamma.data(), norm.beta.data(), spec.norm_eps, y, width, rows, width);
-  }
-}
 
 AttentionShape attention_shape(const ModelSpec& spec, const BlockSpec& own) {
   const float scale = own.attention_scale == 0 ? spec.attention_scale : own.attention_scale;
@@ -35,26 +14,6 @@ AttentionShape attention_shape(const ModelSpec& spec, const BlockSpec& own) {
 }
 
 namespace {
-
-/// up, or gate and up, become the activated values in the buffer that is returned.
-float* activate(const ModelSpec& spec, float* gate, float* up, int64_t count) {
-  if (!spec.gated_mlp) {
-    gelu_tanh(up, count);
-    return up;
-  }
-  if (spec.activation == Activation::gelu_tanh) {
-    gelu_tanh_gate(gate, up, count);
-  } else {
-    silu_gate(gate, up, count);
-  }
-  return gate;
-}
-
-/// A token's share of one expert.
-struct Share {
-  int32_t row;
-  float weight;
-};
 
 /// The experts that a row of router logits chooses: the `count` most probable under a softmax, in the order
 /// of their numbers, with their probabilities (scaled to a sum of 1 when asked).
@@ -80,84 +39,68 @@ void choose_experts(const float* logits, int64_t experts, int64_t count, bool re
 
 }  // namespace
 
-void BlockMath::add_attention(std::span<const int32_t> positions, float* k, float* v, int64_t rows,
-                              float* x) const {
-  BlockScratch& s = scratch;
+void BlockMath::add_attention(float* k, float* v, int64_t rows, float* x) const {
   const int64_t d = spec.d_model, q_width = spec.heads * spec.head_dim,
                 kv_width = spec.kv_heads * spec.head_dim;
-  resize_for(s.normed, rows * d);
-  resize_for(s.q, rows * q_width);
-  resize_for(s.attended, rows * q_width);
-  resize_for(s.projected, rows * d);
-  float* q = s.q.data();
+  float *normed = steps.slot(Slot::normed, rows * d), *q = steps.slot(Slot::q, rows * q_width),
+        *attended = steps.slot(Slot::attended, rows * q_width), *projected = steps.slot(Slot::projected, rows * d);
   const float* in = x;
-  if (norms.before_attention) {
-    apply_norm(spec, norms.before_attention, x, s.normed.data(), rows, d);
-    in = s.normed.data();
+  if (steps.has(NormSite::before_attention)) {
+    steps.norm(NormSite::before_attention, x, normed, rows, d);
+    in = normed;
   }
-  steps.linear(Role::q, in, q, rows);
-  steps.linear(Role::k, in, k, rows);
-  steps.linear(Role::v, in, v, rows);
+  steps.linear(in, std::array<BlockSteps::Product, 3>{{{Role::q, q}, {Role::k, k}, {Role::v, v}}}, rows);
   if (spec.qk_norm != QkNorm::none) {
     const bool whole = spec.qk_norm == QkNorm::row;
-    apply_norm(spec, norms.q, q, q, whole ? rows : rows * spec.heads, whole ? q_width : spec.head_dim);
-    apply_norm(spec, norms.k, k, k, whole ? rows : rows * spec.kv_heads, whole ? kv_width : spec.head_dim);
+    steps.norm(NormSite::q, q, q, whole ? rows : rows * spec.heads, whole ? q_width : spec.head_dim);
+    steps.norm(NormSite::k, k, k, whole ? rows : rows * spec.kv_heads, whole ? kv_width : spec.head_dim);
   }
-  if (!angles.empty()) {
-    const RotaryAngles& turned = angles[own.rotary];
-    apply_rotary(q, q_width, positions, spec.heads, spec.head_dim, turned);
-    apply_rotary(k, kv_width, positions, spec.kv_heads, spec.head_dim, turned);
+  if (!spec.rotary.empty()) {
+    steps.rotate(q, spec.heads, rows);
+    steps.rotate(k, spec.kv_heads, rows);
   }
-  steps.look_back(q, s.attended.data(), rows);
-  steps.linear(Role::o, s.attended.data(), s.projected.data(), rows);
-  if (norms.after_attention) {
-    apply_norm(spec, norms.after_attention, s.projected.data(), s.projected.data(), rows, d);
-  }
-  add(x, d, s.projected.data(), d, rows, d);
+  steps.look_back(q, attended, rows);
+  steps.linear(Role::o, attended, projected, rows);
+  if (steps.has(NormSite::after_attention)) steps.norm(NormSite::after_attention, projected, projected, rows, d);
+  steps.add(x, projected, rows * d);
 }
 
 void BlockMath::add_mlp(int64_t rows, float* x) const {
-  BlockScratch& s = scratch;
   const int64_t d = spec.d_model;
-  resize_for(s.normed, rows * d);
-  resize_for(s.projected, rows * d);
-  resize_for(s.gate, spec.gated_mlp ? rows * spec.d_mlp : 0);
-  resize_for(s.up, rows * spec.d_mlp);
+  float *normed = steps.slot(Slot::normed, rows * d), *projected = steps.slot(Slot::projected, rows * d),
+        *gate = steps.slot(Slot::gate, spec.gated_mlp ? rows * spec.d_mlp : 0),
+        *up = steps.slot(Slot::up, rows * spec.d_mlp);
   const float* in = x;
-  if (norms.before_mlp) {
-    apply_norm(spec, norms.before_mlp, x, s.normed.data(), rows, d);
-    in = s.normed.data();
+  if (steps.has(NormSite::before_mlp)) {
+    steps.norm(NormSite::before_mlp, x, normed, rows, d);
+    in = normed;
   }
-  if (spec.gated_mlp) steps.linear(Role::gate, in, s.gate.data(), rows);
-  steps.linear(Role::up, in, s.up.data(), rows);
-  const float* active = activate(spec, s.gate.data(), s.up.data(), rows * spec.d_mlp);
-  steps.linear(Role::down, active, s.projected.data(), rows);
-  if (norms.after_mlp) {
-    apply_norm(spec, norms.after_mlp, s.projected.data(), s.projected.data(), rows, d);
-  }
-  add(x, d, s.projected.data(), d, rows, d);
+  const BlockSteps::Product products[] = {{Role::up, up}, {Role::gate, gate}};
+  steps.linear(in, std::span(products).first(spec.gated_mlp ? 2 : 1), rows);
+  const float* active = steps.activate(gate, up, rows * spec.d_mlp);
+  steps.linear(Role::down, active, projected, rows);
+  if (steps.has(NormSite::after_mlp)) steps.norm(NormSite::after_mlp, projected, projected, rows, d);
+  steps.add(x, projected, rows * d);
 }
 
 void BlockMath::add_experts(int64_t rows, int64_t chunk, float* x) const {
-  BlockScratch& s = scratch;
   const int64_t d = spec.d_model, width = spec.d_expert;
-  resize_for(s.expert_in, rows * d);
-  s.expert_out.assign(static_cast<size_t>(rows * d), 0.0f);
-  resize_for(s.router, chunk * spec.experts);
-  resize_for(s.gate, chunk * width);
-  resize_for(s.up, chunk * width);
-  resize_for(s.normed, chunk * d);
-  resize_for(s.projected, chunk * d);
+  float *all_in = steps.slot(Slot::expert_in, rows * d), *all_out = steps.slot(Slot::expert_out, rows * d);
+  float* router = steps.slot(Slot::router, chunk * spec.experts);
+  float *gate = steps.slot(Slot::gate, chunk * width), *up = steps.slot(Slot::up, chunk * width);
+  float *normed = steps.slot(Slot::normed, chunk * d), *projected = steps.slot(Slot::projected, chunk * d);
+  steps.clear(all_out, rows * d);
 
   std::vector<std::vector<Share>> shares(static_cast<size_t>(spec.experts));
   for (int64_t first = 0; first < rows; first += chunk) {
     const int64_t here = std::min(chunk, rows - first);
-    float* in = s.expert_in.data() + first * d;
-    apply_norm(spec, norms.before_mlp, x + first * d, in, here, d);
-    steps.linear(Role::router, in, s.router.data(), here);
+    float* in = all_in + first * d;
+    steps.norm(NormSite::before_mlp, x + first * d, in, here, d);
+    steps.linear(Role::router, in, router, here);
+    const float* logits = steps.read(router, here * spec.experts);
     for (int64_t row = 0; row < here; ++row) {
-      choose_experts(s.router.data() + row * spec.experts, spec.experts, spec.experts_per_token,
-                     spec.renormalise_experts, static_cast<int32_t>(first + row), shares);
+      choose_experts(logits + row * spec.experts, spec.experts, spec.experts_per_token, spec.renormalise_experts,
+                     static_cast<int32_t>(first + row), shares);
     }
   }
   for (int64_t expert = 0; expert < spec.experts; ++expert) {
@@ -169,22 +112,14 @@ void BlockMath::add_experts(int64_t rows, int64_t chunk, float* x) const {
       const auto some =
           std::span(chosen).subspan(first, std::min(static_cast<size_t>(chunk), chosen.size() - first));
       const auto here = static_cast<int64_t>(some.size());
-      for (int64_t i = 0; i < here; ++i)
-        std::copy_n(s.expert_in.data() + some[static_cast<size_t>(i)].row * d, d, s.normed.data() + i * d);
-      steps.expert_linear(expert, Role::gate, s.normed.data(), s.gate.data(), here);
-      steps.expert_linear(expert, Role::up, s.normed.data(), s.up.data(), here);
-      steps.expert_linear(expert, Role::down, activate(spec, s.gate.data(), s.up.data(), here * width),
-                          s.projected.data(), here);
-      for (int64_t i = 0; i < here; ++i) {
-        const auto [row, weight] = some[static_cast<size_t>(i)];
-        for (int64_t j = 0; j < d; ++j) {
-          s.expert_out[static_cast<size_t>(row * d + j)] +=
-              weight * s.projected[static_cast<size_t>(i * d + j)];
-        }
-      }
+      steps.gather(all_in, some, normed, d);
+      steps.expert_linear(expert, Role::gate, normed, gate, here);
+      steps.expert_linear(expert, Role::up, normed, up, here);
+      steps.expert_linear(expert, Role::down, steps.activate(gate, up, here * width), projected, here);
+      steps.add_shares(all_out, some, projected, d);
     }
   }
-  add(x, d, s.expert_out.data(), d, rows, d);
+  steps.add(x, all_out, rows * d);
 }
 
 }  // namespace deltascope

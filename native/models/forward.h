@@ -2,27 +2,16 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "core/job.h"
 #include "models/model.h"
 #include "models/prefix_tree.h"
+#include "models/tree_blocks.h"
 
 namespace deltascope {
-
-/// Weights that are NaN or infinite, each counted once however often it is read: by row of the embedding (positions as
-/// −1, −2, …), by block, and by (block, expert).
-struct NotFinite {
-  std::map<int64_t, int64_t> rows;
-  std::map<int64_t, int64_t> blocks;
-  std::map<std::pair<int64_t, int64_t>, int64_t> experts;
-
-  int64_t total() const;
-};
 
 /// Called with the residual stream after a wanted block (resid_post): one [nodes, d_model] float32 matrix per
 /// model, in the order given to the constructor. It may read them only.
@@ -40,6 +29,8 @@ struct Pass {
   std::vector<const float*> residuals;
   KeyValueObserver on_keys_values;
   std::function<void(int64_t nodes)> on_nodes_done;  // so many more pushed through one block of one model
+  /// Whether the observer reads residuals on the host; where it does not it is given none, and none are brought there.
+  bool on_host = true;
 };
 
 /// Pushes all nodes of a tree through the decoder blocks 0 … last wanted of one model or of a pair, layer by
@@ -54,7 +45,7 @@ class Forward {
 
   /// layers: the wanted blocks, ascending, without repeats. Token ids must be below every model's vocabulary size, and
   /// positions below its learned ones.
-  /// Throws CANCELLED within milliseconds of the job's flag, FILE_CHANGED, FILE_UNREADABLE.
+  /// Throws CANCELLED within milliseconds of the job's flag, FILE_CHANGED, FILE_UNREADABLE, OUT_OF_MEMORY.
   void run(const PrefixTree& tree, std::span<const int64_t> layers, const LayerObserver& observe, Job& job,
            const Pass& pass = {});
 
@@ -64,24 +55,22 @@ class Forward {
   /// What was not finite among the weights that all runs so far have read, by model.
   const std::vector<NotFinite>& weights_not_finite() const { return not_finite_; }
 
+  /// Inside an observer: adds a pair's residual streams after its block to statistics by position, where they lie.
+  void add_moments(const PairSamples& samples, std::span<Moments> moments);
+
   /// Bytes needed whatever the tree (weights of one block, scratch for one chunk of rows), and bytes per
-  /// node.
+  /// node, of the backend's memory; and what a caller who names no budget may use of it.
   int64_t fixed_bytes() const;
   int64_t bytes_per_node() const;
+  int64_t default_budget() const;
 
  private:
-  struct Scratch;
-  struct Block;  // one block of one model at work
-  class TreeSteps;
-  void run_block(const Block& block, float* residual);
-  void add_low_rank(const LowRank* update, const float* x, float* y, int64_t rows, int64_t in, int64_t out, const Job& job);
-
   std::vector<const Model*> models_;
   bool shares_weights_ = false;
   int64_t joined_layers_ = 0;  // blocks in which all models are the same
-  int64_t chunk_rows_ = 0;
+  bool at_joined_layer_ = false;  // of the observer that is called
   std::vector<NotFinite> not_finite_;
-  std::unique_ptr<Scratch> scratch_;
+  std::unique_ptr<TreeBlocks> blocks_;
 };
 
 /// Embeddings of a tree's tokens as they enter block 0: [nodes, d_model] float32. not_finite: grows by the rows read that

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <vector>
 
 #include "core/job.h"
+#include "models/backend.h"
 #include "models/model.h"
 #include "ops/top_k.h"
 
@@ -19,7 +19,7 @@ std::vector<float> final_norm(const Model& model, std::span<const float> vectors
 /// not applied; `read` may change the block.
 /// vectors: [rows, d_model] float32.
 void unembed(const Model& model, const float* vectors, int64_t rows,
-             const std::function<void(float* logits, int64_t count, int32_t first)>& read, Job& job);
+             const LogitBlockReader& read, Job& job);
 
 /// What one vector says through the final norm and unembedding (nostalgebraist 2020, "logit lens").
 struct LensReading {

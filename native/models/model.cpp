@@ -157,8 +157,9 @@ class Model::Finder {
   std::set<std::string> used_;
 };
 
-Model::Model(const std::string& folder, const std::string& adapter, Precision precision, const Job& job)
-    : spec_(read_model_spec(folder)), checkpoint_(folder), precision_(precision) {
+Model::Model(const std::string& folder, const std::string& adapter, Precision precision, const Job& job,
+             std::shared_ptr<const Backend> backend)
+    : spec_(read_model_spec(folder)), checkpoint_(folder), precision_(precision), backend_(std::move(backend)) {
   const std::string prefix = find_prefix(spec_, checkpoint_);
   if (!adapter.empty()) adapter_ = std::make_unique<Adapter>(adapter, spec_, prefix, job);
   Finder finder(checkpoint_, adapter_.get(), spec_.architecture, job);

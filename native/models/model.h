@@ -9,6 +9,7 @@
 #include "core/job.h"
 #include "format/checkpoint.h"
 #include "models/adapter.h"
+#include "models/backend.h"
 #include "models/model_spec.h"
 #include "models/weight.h"
 
@@ -21,8 +22,11 @@ class Model {
   /// folder: a checkpoint. adapter: a PEFT folder, or "" for none. precision: of the linear layers' products.
   /// Throws CANCELLED within milliseconds of the job's flag, what read_model_spec, Checkpoint and Adapter throw, and INVALID_WEIGHTS when a tensor is missing,
   /// has another shape, or is not understood.
+  /// backend: where it is computed.
   Model(const std::string& folder, const std::string& adapter, Precision precision = Precision::float32,
-        const Job& job = Job());
+        const Job& job = Job(), std::shared_ptr<const Backend> backend = host_backend());
+
+  const Backend& backend() const { return *backend_; }
 
   const ModelSpec& spec() const { return spec_; }
   const Checkpoint& checkpoint() const { return checkpoint_; }
@@ -60,6 +64,7 @@ class Model {
   ModelSpec spec_;
   Checkpoint checkpoint_;
   Precision precision_;
+  std::shared_ptr<const Backend> backend_;
   std::unique_ptr<Adapter> adapter_;
   std::vector<BlockTensors> blocks_;
   Weight embedding_, positions_, head_;

@@ -137,10 +137,11 @@ Canary find_movement(const Model& base, const Model& adapted, Job& job) {
 
 }  // namespace
 
-OpenedModel open_model(const std::string& folder, const std::string& adapter, Precision precision, Job& job) {
-  OpenedModel opened{std::make_shared<const Model>(folder, adapter, precision, job), std::nullopt};
+OpenedModel open_model(const std::string& folder, const std::string& adapter, Precision precision, Job& job,
+                       const std::shared_ptr<const Backend>& backend) {
+  OpenedModel opened{std::make_shared<const Model>(folder, adapter, precision, job, backend), std::nullopt};
   if (adapter.empty()) return opened;
-  const Model base(folder, "", precision, job);
+  const Model base(folder, "", precision, job, backend);
   opened.canary = find_movement(base, *opened.model, job);
   return opened;
 }

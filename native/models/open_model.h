@@ -23,6 +23,7 @@ struct OpenedModel {
 /// Opens a model; with an adapter, pushes a few tokens through base and adapted model until they differ. That costs the
 /// blocks up to the first one that the adapter touches, usually one. Throws what Model throws, ADAPTER_INERT when
 /// nothing moves up to the last block it touches (and the head, where it touches that), CANCELLED.
-OpenedModel open_model(const std::string& folder, const std::string& adapter, Precision precision, Job& job);
+OpenedModel open_model(const std::string& folder, const std::string& adapter, Precision precision, Job& job,
+                       const std::shared_ptr<const Backend>& backend = host_backend());
 
 }  // namespace deltascope

@@ -67,13 +67,21 @@ int64_t read_linear(const LinearWeight& linear, int64_t out, int64_t in, bool in
       [&](int64_t i, const uint8_t* raw) { return packed.set_outputs(i * kRows, here(i), raw, tensor.dtype); });
 }
 
+DType row_dtype(const Weight& weight, Precision precision) {
+  return precision == Precision::bfloat16 ? DType::bf16 : weight.tensor->dtype;
+}
+
 void read_rows(const LinearWeight& linear, int64_t out, int64_t in, bool input_major, Precision precision,
                const Job& job, RowMatrix& rows) {
+  rows.reset(out, in, row_dtype(linear.weight, precision));
+  read_rows(linear, out, in, input_major, precision, job, rows.row(0));
+}
+
+int64_t read_rows(const LinearWeight& linear, int64_t out, int64_t in, bool input_major, Precision precision,
+                  const Job& job, uint8_t* to) {
   const TensorInfo& tensor = *linear.weight.tensor;
-  const DType stored = tensor.dtype;
-  const DType kept = precision == Precision::bfloat16 ? DType::bf16 : stored;
+  const DType stored = tensor.dtype, kept = row_dtype(linear.weight, precision);
   const int64_t width = size_of(stored), kept_width = size_of(kept);
-  rows.reset(out, in, kept);
   /// Values as they are kept; the pieces are short, and each is one thread's.
   const auto put = [&](const uint8_t* raw, int64_t count, uint8_t* to) {
     if (kept == stored) {
@@ -99,27 +107,30 @@ void read_rows(const LinearWeight& linear, int64_t out, int64_t in, bool input_m
   const auto here = [&](int64_t i) { return std::min(kRows, lines - i * kRows); };
   std::vector<std::vector<uint8_t>> turned(input_major ? static_cast<size_t>(omp_get_max_threads()) : 0);
   for (auto& piece : turned) piece.resize(static_cast<size_t>(kRows * length * kept_width));
-  read_pieces(
+  const int64_t not_finite = read_pieces(
       linear.weight, (lines + kRows - 1) / kRows, std::min(lines, kRows) * stride * width,
       [&](int64_t i) { return (i * kRows * stride + skipped) * width; },
       [&](int64_t i) { return job.cancelled.load(std::memory_order_relaxed) ? 0 : ((here(i) - 1) * stride + length) * width; },
-      [&](int64_t i, const uint8_t* raw) {
+      [&](int64_t i, const uint8_t* raw) -> int64_t {
         if (job.cancelled.load(std::memory_order_relaxed)) return 0;
+        int64_t spoiled = 0;
         for (int64_t r = 0; r < here(i); ++r) {
           const int64_t line = i * kRows + r;
+          spoiled += count_not_finite(raw + r * stride * width, stored, length);
           if (!input_major) {
-            put(raw + r * stride * width, length, rows.row(line));
+            put(raw + r * stride * width, length, to + line * length * kept_width);
             continue;
           }
           uint8_t* piece = turned[static_cast<size_t>(omp_get_thread_num())].data();
           put(raw + r * stride * width, length, piece);
           for (int64_t o = 0; o < out; ++o) {
-            std::memcpy(rows.row(o) + line * kept_width, piece + o * kept_width, static_cast<size_t>(kept_width));
+            std::memcpy(to + (o * in + line) * kept_width, piece + o * kept_width, static_cast<size_t>(kept_width));
           }
         }
-        return 0;
+        return spoiled;
       });
   job.throw_if_cancelled();
+  return not_finite;
 }
 
 }  // namespace deltascope

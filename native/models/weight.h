@@ -41,8 +41,13 @@ int64_t read_weights(const Weight& weight, int64_t first, int64_t count, float* 
 int64_t read_linear(const LinearWeight& linear, int64_t out, int64_t in, bool input_major, Precision precision,
                     PackedMatrix& packed);
 
-/// The same as dense rows [out, in] of the type they are stored in, or rounded to bfloat16 where products are computed from
-/// that. Throws as read_weights, and CANCELLED within milliseconds of the job's flag.
+/// The type of dense rows: as stored, or bfloat16 where products are computed from that.
+DType row_dtype(const Weight& weight, Precision precision);
+
+/// The same as dense rows [out, in] of `row_dtype`, to memory that has room for them. Returns and throws as read_weights, and
+/// CANCELLED within milliseconds of the job's flag.
+int64_t read_rows(const LinearWeight& linear, int64_t out, int64_t in, bool input_major, Precision precision,
+                  const Job& job, uint8_t* to);
 void read_rows(const LinearWeight& linear, int64_t out, int64_t in, bool input_major, Precision precision,
                const Job& job, RowMatrix& rows);
 

@@ -40,7 +40,19 @@ DELTASCOPE_SIMD int64_t count_here(const float* values, int64_t count) {
   return found;
 }
 
+template <typename Bits>
+int64_t count_ones(const uint8_t* values, Bits exponent, int64_t count) {
+  int64_t found = 0;
+  for (int64_t i = 0; i < count; ++i) found += (load<Bits>(values, i) & exponent) == exponent;
+  return found;
+}
+
 }  // namespace
+
+int64_t count_not_finite(const uint8_t* values, DType dtype, int64_t count) {
+  if (dtype == DType::f32) return count_ones<uint32_t>(values, 0x7f800000u, count);
+  return count_ones<uint16_t>(values, dtype == DType::bf16 ? 0x7f80 : 0x7c00, count);
+}
 
 void convert_to_f32(std::span<const uint8_t> source, DType dtype, float* out, int64_t count) {
   if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16) {

@@ -19,5 +19,7 @@ void round_to_bf16(const float* x, int64_t stride, float* out, int64_t rows, int
 
 /// What a tensor holds that is not a number: counted, never hidden.
 int64_t count_not_finite(const float* values, int64_t count);
+/// The same of a few stored values, on this thread; they may be unaligned.
+int64_t count_not_finite(const uint8_t* values, DType dtype, int64_t count);
 
 }  // namespace deltascope

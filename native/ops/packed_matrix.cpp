@@ -190,4 +190,14 @@ PackedMatrix PackedMatrix::from(std::span<const float> weights, int64_t out, int
   return packed;
 }
 
+void PackedMatrix::copy_rows(float* to) const {
+  for (int64_t panel = 0; panel < panels(); ++panel) {
+    const float* values = panel_f32(panel);
+    for (int64_t i = 0; i < width(panel); ++i) {
+      float* row = to + (panel * kPanel + i) * in_;
+      for (int64_t k = 0; k < in_; ++k) row[k] = values[k * width(panel) + i];
+    }
+  }
+}
+
 }  // namespace deltascope

@@ -41,6 +41,9 @@ class PackedMatrix {
   /// Outputs first … first + count as a matrix of their own. first: where a panel begins.
   PackedMatrix outputs(int64_t first, int64_t count) const;
 
+  /// Writes the panels of a float32 matrix as dense rows [out, in].
+  void copy_rows(float* to) const;
+
   int64_t out() const { return out_; }
   int64_t in() const { return in_; }
   Precision precision() const { return precision_; }

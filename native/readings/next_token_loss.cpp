@@ -8,12 +8,6 @@
 #include "ops/log_sum.h"
 
 namespace deltascope {
-namespace {
-
-constexpr int64_t kRows = 384;
-
-}  // namespace
-
 std::vector<double> next_token_loss(const Model& model, const PrefixTree& tree, const float* residuals, Job& job) {
   const ModelSpec& spec = model.spec();
   const auto nodes = static_cast<size_t>(tree.nodes());
@@ -39,8 +33,9 @@ std::vector<double> next_token_loss(const Model& model, const PrefixTree& tree, 
   }
 
   std::vector<float> rows;
-  for (size_t from = 0; from < parents.size(); from += kRows) {
-    const auto here = static_cast<int64_t>(std::min<size_t>(kRows, parents.size() - from));
+  const auto together = static_cast<size_t>(model.backend().unembed_rows());
+  for (size_t from = 0; from < parents.size(); from += together) {
+    const auto here = static_cast<int64_t>(std::min(together, parents.size() - from));
     rows.resize(static_cast<size_t>(here * spec.d_model));
     for (int64_t i = 0; i < here; ++i) {
       std::copy_n(residuals + int64_t{parents[from + static_cast<size_t>(i)]} * spec.d_model, spec.d_model,

@@ -115,6 +115,15 @@ export function rowsLookedAt(
   sizes: StoreSizes,
 ): number {
   const asked = new Map<string, number>();
+  const counts = new Map<string, number>();
+  const once: StoreSizes = {
+    ...sizes,
+    tokensWithText(text) {
+      const known = counts.get(text) ?? sizes.tokensWithText(text);
+      counts.set(text, known);
+      return known;
+    },
+  };
   const visit = (part: Where, under: FilterFields, path: string): void => {
     for (const [name, value] of given(part)) {
       if (name === 'and' || name === 'or')
@@ -125,7 +134,7 @@ export function rowsLookedAt(
         if (typeof field !== 'object') continue;
         const place = `${path}.${name}`;
         if ('fields' in field) visit(value as Where, field.fields, place);
-        else asked.set(`${place} ${JSON.stringify(value)}`, field.looksAt(value as Where, sizes));
+        else asked.set(`${place} ${JSON.stringify(value)}`, field.looksAt(value as Where, once));
       }
     }
   };

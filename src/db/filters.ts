@@ -240,14 +240,19 @@ function withGrades(table: keyof typeof waysFromGrades) {
 }
 
 const text = (sql: string): Sort => ({ sql, type: 'string', nullable: false });
+/** A cursor carries the values of its row: of long texts the beginning decides. */
+const beginning = (sql: string): Sort => text(`substr(${sql}, 1, ${sortedCharacters})`);
 const integer = (sql: string): Sort => ({ sql, type: 'integer', nullable: false });
 const real = (sql: string, nullable = true): Sort => ({ sql, type: 'real', nullable });
+
+/** Of a long text, those by which lists are ordered. */
+export const sortedCharacters = 100;
 
 export const organismSorts = {
   NAME: text('organisms.name'),
   KIND: text('organisms.kind'),
   MIX_RATIO: real('organisms.mix_ratio'),
-  GROUND_TRUTH: { ...text('organisms.ground_truth'), nullable: true },
+  GROUND_TRUTH: { ...beginning('organisms.ground_truth'), nullable: true },
   BASE_MODEL: { ...text('models.name'), nullable: true },
   CREATED_AT: text('organisms.created_at'),
 } satisfies Record<string, Sort>;
@@ -305,7 +310,7 @@ export const graderSorts = {
 
 export const gradeSorts = {
   VALUE: real('grades.value'),
-  LABEL: { ...text('grades.label'), nullable: true },
+  LABEL: { ...beginning('grades.label'), nullable: true },
   GRADER: text('graders.name'),
   CREATED_AT: text('grades.created_at'),
   ORGANISM: diffVectorSorts.ORGANISM,

@@ -16,6 +16,7 @@ export {
   projectionSorts,
   runFields,
   runSorts,
+  sortedCharacters,
   tokenSorts,
 } from './filters.ts';
 export {

@@ -9,6 +9,8 @@ export interface StoreSizes {
   tokens(): number;
   /** Tokens with this text, counted up to a bound. */
   tokensWithText(text: string): number;
+  /** Grades of an organism by one grader, counted up to a bound. */
+  grades(organismId: number, graderId: number): number;
   /** Whether so many texts of tokens match that nearly every projection has one. */
   isCommon(text: string, match: TokenMatch): boolean;
 }
@@ -19,6 +21,8 @@ const tokensPerProjection = 20;
 const mostCounted = 20_000;
 
 export function storeSizes(sqlite: Connection): StoreSizes {
+  const counted = (from: string, ...given: (string | number)[]): number =>
+    sqlite.pluck(`select count(*) from (select 1 from ${from} limit ${mostCounted})`).get(...given) as number;
   const rows = (table: string): number => {
     if (table === 'projection_tokens') return tokensPerProjection * rows('projections');
     return (sqlite.pluck(`select max(id) from "${table}"`).get() as number | null) ?? 0;
@@ -27,10 +31,9 @@ export function storeSizes(sqlite: Connection): StoreSizes {
     rows,
     diffVectors: () => rows('diff_vectors'),
     tokens: () => rows('projection_tokens'),
-    tokensWithText: (text) =>
-      sqlite
-        .pluck(`select count(*) from (select 1 from projection_tokens where text = ? limit ${mostCounted})`)
-        .get(text) as number,
+    tokensWithText: (text) => counted('projection_tokens where text = ?', text),
+    grades: (organismId, graderId) =>
+      counted('grades where organism_id = ? and grader_id = ?', organismId, graderId),
     isCommon: (text, match) => isCommon(sqlite, text, match),
   };
 }

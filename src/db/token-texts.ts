@@ -50,16 +50,25 @@ export function textMatches(
 }
 
 function isOrStarts(column: string, text: string, match: 'EXACT' | 'STARTS_WITH', bind: Bind): string {
-  const given = bind(text);
-  return match === 'EXACT'
-    ? `${column} = ${given}`
-    : `${column} >= ${given} and ${column} < ${given} || char(0x10ffff)`;
+  if (match === 'EXACT') return `${column} = ${bind(text)}`;
+  const end = afterAll(text);
+  return `${column} >= ${bind(text)}${end === undefined ? '' : ` and ${column} < ${bind(end)}`}`;
+}
+
+/** The least text, by code points, that comes after all that start with this one; undefined where every later text does. */
+function afterAll(text: string): string | undefined {
+  const points = [...text].map((character) => character.codePointAt(0) as number);
+  while (points.at(-1) === 0x10ffff) points.pop();
+  const last = points.pop();
+  if (last === undefined) return undefined;
+  const next = last === 0xd7ff ? 0xe000 : last + 1; // between them lie no characters
+  return String.fromCodePoint(...points, next);
 }
 
 /** SQL for "this text of token_texts has that in it". */
 function has(column: string, text: string, bind: Bind): string {
   const candidates =
-    [...text].length < trigram
+    [...text].length < trigram || text.includes('\0') // FTS5 takes a string to end there
       ? ''
       : `id in (select rowid from token_texts_trigrams where token_texts_trigrams match ${bind(`"${text.replaceAll('"', '""')}"`)}) and `;
   return `${candidates}instr(${column}, ${bind(text)}) > 0`;

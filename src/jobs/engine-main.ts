@@ -3,8 +3,8 @@ import { openStore } from '../db/index.ts';
 import { goFirstWhenMemoryEnds } from '../lib/child-manners.ts';
 import { explainError } from '../lib/explain-error.ts';
 import { registeredRoots } from '../runs/roots.ts';
-import { work } from './engine.ts';
-import { type EngineProcessOptions, storeFailed } from './engine-process.ts';
+import { isDeviceLost, work } from './engine.ts';
+import { deviceLost, type EngineProcessOptions, storeFailed } from './engine-process.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as EngineProcessOptions;
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -31,7 +31,7 @@ try {
   });
 } catch (error) {
   log(explainError(error));
-  process.exitCode = storeFailed; // `work` throws nothing else
+  process.exitCode = isDeviceLost(error) ? deviceLost : storeFailed; // `work` throws nothing else
 } finally {
   store.close();
   process.exit();

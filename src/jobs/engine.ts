@@ -134,9 +134,14 @@ async function settle(
   }
 }
 
-/** The store itself is out of order: the process ends, and its supervisor starts another. */
+/** The store itself is out of order, or the GPU is lost to this process: it ends, and its supervisor starts another. */
 const isFatal = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && /^(SQLITE_|STORE_)/.test(String(error.code));
+  error instanceof Error &&
+  'code' in error &&
+  (/^(SQLITE_|STORE_)/.test(String(error.code)) || isDeviceLost(error));
+
+export const isDeviceLost = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'DEVICE_LOST';
 
 /** Another attempt may find more memory, and may pass what nobody foresaw. */
 const worthAnother = new Set(['OUT_OF_MEMORY']);

@@ -24,6 +24,8 @@ export interface NativeSpec {
   dtype: string;
   /** Of the linear layers' products: 'float32', or 'bfloat16' with float32 sums. */
   computeDtype: 'float32' | 'bfloat16';
+  /** Where its computations run. */
+  device: 'cpu' | 'cuda';
   tiedHead: boolean;
   unknownConfigKeys: string[];
   adapter: NativeAdapter | null;
@@ -119,6 +121,7 @@ export interface Addon {
     folder: string,
     adapter: string,
     dtype: 'float32' | 'bfloat16',
+    device: 'auto' | 'cpu' | 'cuda',
     threads: number,
     job: JobHandle,
   ): Promise<{ handle: ModelHandle; spec: NativeSpec }>;

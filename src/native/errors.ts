@@ -14,6 +14,7 @@ export type NativeErrorCode =
   | 'MODEL_UNSUPPORTED'
   | 'PAIR_MISMATCH'
   | 'DEVICE_UNAVAILABLE'
+  | 'DEVICE_LOST'
   | 'OUT_OF_MEMORY'
   | 'CANCELLED'
   | 'ENGINE_UNAVAILABLE'

@@ -23,7 +23,10 @@ export interface OpenOptions {
    * sums, about twice as fast where the processor has such instructions.
    */
   dtype?: 'float32' | 'bfloat16' | undefined;
-  /** 'auto' takes the fastest device this build can use. */
+  /**
+   * 'auto' takes the GPU where one can be used, else the processor; `spec.device` says which. Both models of a pair must be on
+   * the same. Results of a GPU differ from the processor's by rounding.
+   */
   device?: 'auto' | 'cpu' | 'cuda' | undefined;
   /** CPU threads for this model's computations; all by default. Results do not depend on it. */
   threads?: number | undefined;
@@ -32,10 +35,7 @@ export interface OpenOptions {
 }
 
 /** What config.json and the weights say about a model. */
-export interface ModelSpec extends Readonly<NativeSpec> {
-  /** Where its computations run. */
-  readonly device: 'cpu' | 'cuda';
-}
+export type ModelSpec = Readonly<NativeSpec>;
 
 /** A vocabulary entry as a reading names it. */
 export interface Token {
@@ -112,15 +112,12 @@ export class Model {
       throw invalid(`device is ${JSON.stringify(device)}; "auto", "cpu" or "cuda" is expected`);
     }
     const engine = addon();
-    if (device === 'cuda' && !engine.engine().devices.some(({ kind }) => kind === 'cuda')) {
-      throw new NativeError('DEVICE_UNAVAILABLE', `no CUDA device: ${engine.engine().cudaAbsence}`);
-    }
     const folder = resolve(dir);
     const adapterFolder = adapter === undefined ? null : inside(resolve(adapter), subfolder);
     const { handle, spec } = await compute({ signal: options.signal }, (job) =>
-      engine.open(folder, adapterFolder ?? '', dtype, threads, job),
+      engine.open(folder, adapterFolder ?? '', dtype, device, threads, job),
     );
-    return new Model(folder, adapterFolder, Object.freeze({ ...spec, device: 'cpu' as const }), handle);
+    return new Model(folder, adapterFolder, Object.freeze(spec), handle);
   }
 
   /**

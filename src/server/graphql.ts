@@ -1,7 +1,7 @@
 import { type ExecutionResult, OperationTypeNode } from 'graphql';
 import { overloaded, rateLimited, timeout, unauthenticated } from '../../schema/errors.ts';
 import { graphContext, jobServices, schema, type GraphContext } from '../../schema/index.ts';
-import { maxCost } from '../../schema/limits.ts';
+import { maxCost, maxPayloadCost } from '../../schema/limits.ts';
 import { Documents } from './graph/documents.ts';
 import { type Executed, executeWeighed, type Request, weigh, type Weighed } from './graph/execute.ts';
 import { dearCost, dearSearch, maxDocumentBytes } from './graph/limits.ts';
@@ -11,7 +11,7 @@ import { presentErrors } from './graph/present-errors.ts';
 import { introspectionRefused, introspects, isStranger } from './graph/strangers.ts';
 import { unpack } from './reader/protocol.ts';
 import type { Reader } from './reader/reader.ts';
-import { type Call, clientOf, type Services } from './route.ts';
+import { type Call, clientOf, type Services, turnOf } from './route.ts';
 
 /** Where documents are judged and kept; one for each server. */
 export const createDocuments = (): Documents => new Documents(schema, maxDocumentBytes);
@@ -61,25 +61,31 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
     return weighed.errors && { errors: weighed.errors };
   }
 
-  const isQuery = ({ operation }: Weighed): boolean =>
-    operation?.definition.operation === OperationTypeNode.QUERY;
-
   /** Here, where nothing makes the others wait for long; else by a reader: where it costs a lot, or has a lot to go through. */
   async function execute(weighed: Weighed, call: Call): Promise<Executed> {
     const { context } = weighed.request;
-    const reader = isQuery(weighed) ? readers?.[isStranger(call) ? 'strangers' : 'known'] : undefined;
-    if (!reader) return here(weighed, call);
-    if (weighed.cost > mostCost) return elsewhere(reader, weighed, call);
-    const search = { rowsLeft: mostSearched, tooLong: false };
-    context.search = search;
-    const executed = await here(weighed, call);
-    return search.tooLong ? elsewhere(reader, weighed, call) : executed;
+    const limits = { pointsLeft: Math.max(0, mostCost), rowsLeft: mostSearched, moved: false };
+    switch (weighed.operation?.definition.operation) {
+      case OperationTypeNode.MUTATION:
+        context.here = { ...limits, pointsLeft: maxPayloadCost, movable: false };
+        return here(weighed, call);
+      case OperationTypeNode.QUERY: {
+        const reader = readers?.[isStranger(call) ? 'strangers' : 'known'];
+        if (!reader) return here(weighed, call);
+        if (weighed.cost > mostCost) return elsewhere(reader, weighed, call);
+        context.here = { ...limits, movable: true };
+        const executed = await here(weighed, call);
+        return context.here.moved ? elsewhere(reader, weighed, call) : executed;
+      }
+      default:
+        return here(weighed, call);
+    }
   }
 
   async function here(weighed: Weighed, { id }: Call): Promise<Executed> {
     const { result, rowsRead } = await executeWeighed(schema, documents, weighed);
-    const tooLong = weighed.request.context.search?.tooLong === true;
-    return { result: tooLong ? result : maskResult(result, log, id), rowsRead };
+    const moved = weighed.request.context.here?.moved === true;
+    return { result: moved ? result : maskResult(result, log, id), rowsRead };
   }
 
   /** The same by a reader, so that what is dear holds up nobody. */
@@ -102,7 +108,7 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
         requestId: call.id,
         timeoutMs: context.deadline - performance.now(),
       },
-      clientOf(call),
+      turnOf(call),
       gone.signal,
     );
     // Whoever's token has ended meanwhile gets nothing any more.

@@ -79,3 +79,7 @@ export interface Route {
 /** Whose requests are counted together. */
 export const clientOf = ({ request, viewer: { tokenId } }: Call): string =>
   tokenId === null ? (request.socket.remoteAddress ?? '') : `token ${tokenId}`;
+
+/** Who takes turns with others: a team, whatever tokens it has, or as `clientOf`. */
+export const turnOf = (call: Call): string =>
+  call.viewer.teamId === null ? clientOf(call) : `team ${call.viewer.teamId}`;

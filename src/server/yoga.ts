@@ -2,7 +2,6 @@ import type { DocumentNode, ExecutionResult } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { type GraphContext, schema } from '../../schema/index.ts';
 import { maxBodyBytes } from '../../schema/limits.ts';
-import { exampleQuery } from './example-query.ts';
 import type { Prepared } from './graph/documents.ts';
 import { type Request, weigh } from './graph/execute.ts';
 import { maskError } from './graph/mask-errors.ts';
@@ -55,8 +54,8 @@ function useGraph({ documents, execute, admit, present, chargeRefusal }: Graph):
   };
 }
 
-/** The graph over HTTP by yoga, for all that is not a plain POST: GraphiQL, GET, events; without the defaults that are unsafe for us. */
-export const createYogaFor = (graph: Graph, { graphiql, log }: Pick<Services, 'graphiql' | 'log'>) =>
+/** The graph over HTTP by yoga, for all that is not a plain POST: GET, events; without the defaults that are unsafe for us. */
+export const createYogaFor = (graph: Graph, { log }: Pick<Services, 'log'>) =>
   createYoga<{ call: Call }>({
     schema,
     context: ({ call }) => graph.contextOf(call),
@@ -69,8 +68,5 @@ export const createYogaFor = (graph: Graph, { graphiql, log }: Pick<Services, 'g
     landingPage: false,
     logging: false,
     maskedErrors: { maskError: maskError(log) },
-    graphiql: graphiql ? { title: 'Deltascope', defaultQuery: exampleQuery } : false,
-    // The page with everything in it: no asset comes from elsewhere. 9 MB, so loaded when first asked for.
-    renderGraphiQL: async (options) =>
-      (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
+    graphiql: false, // see graphiql.ts
   });

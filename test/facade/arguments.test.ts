@@ -22,7 +22,7 @@ describe('Model.open refuses', () => {
       'a GPU this build cannot use',
       [bundled('tiny-qwen3'), { device: 'cuda' }],
       'DEVICE_UNAVAILABLE',
-      /CUDA/,
+      /^no CUDA device: /,
     ],
     [
       'a folder that is not there',

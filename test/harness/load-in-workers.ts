@@ -13,7 +13,7 @@ const script = `
   const { createHash } = require('node:crypto');
   const { parentPort } = require('node:worker_threads');
   const addon = require(${JSON.stringify(addon)});
-  const open = (adapter) => addon.open(${JSON.stringify(folder)}, adapter, 'float32', 2, addon.newJob());
+  const open = (adapter) => addon.open(${JSON.stringify(folder)}, adapter, 'float32', 'cpu', 2, addon.newJob());
   (async () => {
     await open('');
     const { handle } = await open(${JSON.stringify(adapter)});

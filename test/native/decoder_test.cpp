@@ -1,5 +1,6 @@
 // Texts that grow token by token, against the same texts computed at once, and against transformers' greedy
 // texts.
+#include "decode/decode_weights.h"
 #include "decode/decoder.h"
 
 #include <omp.h>

@@ -61,6 +61,17 @@ describe('a reader', () => {
     expect(order).toEqual(['slow 1', 'slow 2', 'slow 4', 'slow 3', 'slow 5']);
   });
 
+  it('ends work for which nobody waits any more', async () => {
+    const { ask } = unruly({ graceMs: 200 });
+    await ask('a');
+    const leaving = new AbortController();
+    const hung = ask('hang', { signal: leaving.signal });
+    const next = ask('b', { client: 'two' });
+    leaving.abort();
+    expect(await hung).toBe('TIMEOUT');
+    expect(await next).toMatchObject(['b', expect.any(Number)]);
+  });
+
   it('takes no more than may wait, of all and of one, and forgets who has left', async () => {
     const { reader, ask } = unruly({ mostWaiting: { ofAll: 3, ofClient: 2 } });
     const leaving = new AbortController();
@@ -182,6 +193,34 @@ describe('a server', () => {
     const statuses = (await Promise.all(asked)).map(({ status }) => status);
     expect(statuses.filter((status) => status === 503)).toHaveLength(20 - 1 - 8);
     expect(statuses.filter((status) => status === 200)).toHaveLength(1 + 8);
+  });
+
+  it('leaves to its reader what turns out to cost a lot, but no answer to a mutation', async () => {
+    const store = temporaryStore();
+    const wide = { layers: [1], positions: 300, tokens: 1 };
+    const { key } = seedRun(store, wide);
+    const other = seedRun(store, { ...wide, organism: 'other', seed: 2 });
+    const { query } = await serve(store, { dearCost: 550, readerEntry: entry });
+    const ask = async (source: string) =>
+      (await (await query({ query: source })).json()) as { data: unknown; errors?: { extensions: object }[] };
+    // Weighed as 500 points, for nothing says how many vectors there are; 900 are spent.
+    const compare = `{ compare(a: "${key}", b: "${other.key}") { meanCosine } }`;
+    for (const _ of ['interpreted', 'compiled']) expect(Array.isArray((await ask(compare)).data)).toBe(true); // what the reader in this test answers
+
+    const { data } = (await ask(`{ run(key: "${key}") { id } }`)) as { data: { run: { id: string } } };
+    const noted = (payload: string) =>
+      ask(
+        `mutation { noteCreate(input: { subject: "${data.run.id}", text: "x" }) { note { run { ${payload} } } } }`,
+      );
+    expect(await noted('organism { name }')).toMatchObject({
+      data: { noteCreate: { note: { run: { organism: { name: expect.any(String) as string } } } } },
+    });
+    const dear = await noted(
+      'organism { baseModel { organisms { edges { node { runs { edges { cursor } } } } } } }',
+    );
+    expect(dear.errors).toMatchObject([{ extensions: { code: 'COST_LIMIT_EXCEEDED', limit: 2_000 } }]);
+    expect(dear.data).toBeUndefined();
+    expect(store.notes.ofRun.count(store.runs.findByKey(key)!, {})).toBe(1);
   });
 
   it('leaves to its reader what goes through many rows, whatever is shown of them', async () => {

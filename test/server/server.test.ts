@@ -219,6 +219,9 @@ describe('pages', () => {
     expect(html).not.toMatch(/<(script|img|iframe)[^>]*\ssrc\s*=\s*["']?(https?:)?\/\//i);
     expect(html).not.toMatch(/<link[^>]*\shref\s*=\s*["']?(https?:)?\/\//i);
     expect(page.headers.get('content-security-policy')).toContain("connect-src 'self'");
+    const etag = page.headers.get('etag')!;
+    const again = await get('/graphql', { headers: { Accept: 'text/html', 'If-None-Match': etag } });
+    expect([again.status, await again.text()]).toEqual([304, '']);
   });
 
   it('shows none when it is off', async () => {

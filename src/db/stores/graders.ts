@@ -6,7 +6,7 @@ import { graderFields, graderSorts } from '../filters.ts';
 import { type Asked, listing } from '../listing.ts';
 import { finder, inserter } from '../table-sql.ts';
 import { graders } from '../tables/graders.ts';
-import { bindings, listed, visible, type Viewer, withOrganism } from '../visible.ts';
+import { bindings, listed, visible, type Viewer } from '../visible.ts';
 
 export type GraderRow = typeof graders.$inferSelect;
 export type NewGrader = Omit<GraderRow, 'id' | 'key' | 'createdAt'>;
@@ -16,7 +16,7 @@ export function graderStore(sqlite: Connection, viewer: Viewer) {
   const seen = (rule: typeof visible) =>
     viewer.all
       ? 'true'
-      : `exists (select 1 from grades where grades.grader_id = graders.id and ${withOrganism(viewer, 'grades.organism_id', rule)})`;
+      : `exists (select 1 from organisms where ${rule(viewer, 'organisms')} and exists (select 1 from grades where grades.organism_id = organisms.id and grades.grader_id = graders.id))`;
   const [sees, lists] = [seen(visible), seen(listed)];
   const findByKey = finder(sqlite, graders, `key = ? and ${sees}`, bindings(viewer));
   const findNewest = finder(
@@ -54,7 +54,7 @@ export function graderStore(sqlite: Connection, viewer: Viewer) {
       where: `${lists}`,
       parameters: (_: null, __: Asked) => ({}),
       viewer,
-      through: 'grades',
+      through: 'organisms',
       order: ['name', 'version', 'key'],
       fields: graderFields,
       sorts: graderSorts,

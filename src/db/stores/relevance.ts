@@ -51,9 +51,8 @@ export function relevanceStore(sqlite: Connection, viewer: Viewer) {
      order by organisms.name, runs.created_at desc, runs.key desc, diff_vectors.position,
        projections.mode = 'COMPAT', projections.created_at desc, projections.id desc, grades.id desc
      limit @most`;
-  // By the index over organisms, which is narrower than that over graders.
   const ofOrganism = select(
-    `grades.organism_id = @organism and +grades.grader_id = @grader and ${visible(viewer, 'organisms')}`,
+    `grades.organism_id = @organism and grades.grader_id = @grader and ${visible(viewer, 'organisms')}`,
   );
 
   const read = (sql: string, spec: RelevanceSpec, most: number, bound: Record<string, string | number>) => {
@@ -69,6 +68,9 @@ export function relevanceStore(sqlite: Connection, viewer: Viewer) {
     /** Of one organism; nothing where nothing was graded so. `rows`: how many were read, `most` at most. */
     ofOrganism: (organism: OrganismRow, spec: RelevanceSpec, most: number) =>
       read(ofOrganism, spec, most, { organism: organism.id }),
+    /** Rows that `ofOrganism` goes through, up to a bound. */
+    looksAtOf: (organism: OrganismRow, { grader }: RelevanceSpec): number =>
+      sizes.grades(organism.id, grader.id),
     /** Rows that `all` goes through, about. */
     looksAt: (where: Where | null | undefined): number =>
       sizes.rows('grades') + rowsLookedAt(where, organismFields, sizes),

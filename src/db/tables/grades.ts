@@ -53,7 +53,7 @@ export const grades = sqliteTable(
     uniqueIndex('grades_sample').on(table.sampleId, table.graderId, table.parametersKey),
     uniqueIndex('grades_hypothesis').on(table.hypothesisId, table.graderId, table.parametersKey),
     index('grades_grader').on(table.graderId, table.id),
-    index('grades_organism').on(table.organismId),
+    index('grades_organism').on(table.organismId, table.graderId),
     check('grades_scale', sql`${table.scale} in ('LABEL', 'SHARE', 'SCORE')`),
     check(
       'grades_verdict',

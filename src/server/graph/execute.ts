@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 import type { GraphContext } from '../../../schema/index.ts';
 import { badUserInput, costLimitExceeded } from '../../../schema/errors.ts';
-import { maxErrors, maxListLength } from '../../../schema/limits.ts';
+import { maxErrors, maxListLength, maxPayloadCost } from '../../../schema/limits.ts';
 import type { Documents, Operation, Prepared } from './documents.ts';
 
 export interface Request {
@@ -45,8 +45,10 @@ export function weigh(schema: GraphQLSchema, documents: Documents, request: Requ
       : {};
   if (errors) return { request, operation, coerced, cost: 0, errors };
   const cost = documents.costOf(prepared, operation, coerced);
-  return cost > context.costLimit
-    ? { request, operation, coerced, cost, errors: [costLimitExceeded(cost, context.costLimit)] }
+  const changes = operation.definition.operation === OperationTypeNode.MUTATION;
+  const limit = changes ? Math.min(maxPayloadCost, context.costLimit) : context.costLimit;
+  return cost > limit
+    ? { request, operation, coerced, cost, errors: [costLimitExceeded(cost, limit)] }
     : { request, operation, coerced, cost };
 }
 
@@ -66,7 +68,7 @@ export function executeWeighed(
   const rowsRead = ({ costLimit, rowsLeft }: GraphContext): number => costLimit - rowsLeft;
   const interpreted = (rowsBefore: number): Executed | Promise<Executed> => {
     const ended = (result: ExecutionResult): Executed => {
-      if (operation && context.search?.tooLong !== true) operation.failed = result.errors !== undefined;
+      if (operation && context.here?.moved !== true) operation.failed = result.errors !== undefined;
       return { result, rowsRead: rowsBefore + rowsRead(context) };
     };
     const executed = interpret({
@@ -86,7 +88,7 @@ export function executeWeighed(
     if (!compiled) return interpreted(0);
     const spending = { ...context };
     const judge = (result: ExecutionResult) => {
-      if (result.errors && context.search?.tooLong !== true) return interpreted(rowsRead(spending));
+      if (result.errors && context.here?.moved !== true) return interpreted(rowsRead(spending));
       Object.assign(context, spending);
       return { result, rowsRead: rowsRead(spending) };
     };

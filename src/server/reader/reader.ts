@@ -14,6 +14,8 @@ export interface ReaderOptions {
   mostWaiting?: { ofAll: number; ofClient: number };
   /** A reader that has had nothing to do for so long is ended. */
   idleMs?: number;
+  /** How long work goes on for which nobody waits any more. */
+  graceMs?: number;
   /** Module that the process runs; another one in tests. */
   entry?: string;
 }
@@ -51,6 +53,7 @@ export function createReader({
   niceness = 0,
   mostWaiting = { ofAll: 32, ofClient: 8 },
   idleMs = 300_000,
+  graceMs = 1_000,
   entry = siblingModule(import.meta.url, 'reader-main'),
 }: ReaderOptions): Reader {
   const waiting = new Waiting<Task>(mostWaiting);
@@ -85,12 +88,15 @@ export function createReader({
     clearTimeout(idle);
     current = task;
     clearTimeout(task.timer);
-    task.timer = setTimeout(() => {
-      task.late = true;
-      if (child) child.kill('SIGKILL');
-      else end('TIMEOUT');
-    }, timeoutMs);
+    task.timer = setTimeout(() => giveUp(task), timeoutMs);
     send(task);
+  }
+
+  /** Ends the work on what is being answered. */
+  function giveUp(task: Task): void {
+    task.late = true;
+    if (child) child.kill('SIGKILL');
+    else end('TIMEOUT');
   }
 
   function send(task: Task): void {
@@ -119,9 +125,15 @@ export function createReader({
     ask: (request, client, signal) =>
       new Promise((resolve) => {
         if (stopped) return resolve('FAILED');
-        // Only while it waits: one that is being answered is not worth a new process.
         const leave = () => {
           if (waiting.delete(client, task)) task.end('BUSY');
+        };
+        // What is nearly answered is not worth a new process.
+        const abandon = () => {
+          leave();
+          if (current !== task) return;
+          clearTimeout(task.timer);
+          task.timer = setTimeout(() => giveUp(task), graceMs);
         };
         const task: Task = {
           request,
@@ -130,12 +142,12 @@ export function createReader({
           late: false,
           end(answer) {
             clearTimeout(task.timer);
-            signal?.removeEventListener('abort', leave);
+            signal?.removeEventListener('abort', abandon);
             resolve(answer);
           },
         };
         if (!waiting.push(client, task)) return task.end('BUSY');
-        signal?.addEventListener('abort', leave);
+        signal?.addEventListener('abort', abandon);
         next();
       }),
     pid: () => child?.pid,

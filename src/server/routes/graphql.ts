@@ -3,10 +3,12 @@ import type { IncomingMessage } from 'node:http';
 import { maxBodyBytes, maxJsonDepth } from '../../../schema/limits.ts';
 import { isDeeperThan } from '../../lib/json-depth.ts';
 import { answer, answerPlainPost } from '../graph/plain-post.ts';
+import { graphiqlPage } from '../graphiql.ts';
 import { graphiqlPolicy } from '../headers.ts';
 import { readText, sendsJson } from '../read-body.ts';
 import { refuse } from '../respond.ts';
 import type { Call, Route, Services } from '../route.ts';
+import { isKnown } from '../serve-body.ts';
 import type { createYogaFor } from '../yoga.ts';
 
 /** /graphql: queries by POST of JSON or GET, and GraphiQL for browsers. */
@@ -35,6 +37,16 @@ export function graphqlRoute(services: Services): Route {
     return yoga(call);
   }
 
+  async function graphiql({ request, response }: Call): Promise<void> {
+    const { body, etag } = await graphiqlPage();
+    response.setHeader('Content-Security-Policy', graphiqlPolicy);
+    response.setHeader('Cache-Control', 'no-cache');
+    response.setHeader('ETag', etag);
+    if (isKnown(request, etag)) return void response.writeHead(304).end();
+    response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Content-Length': body.length });
+    response.end(body);
+  }
+
   return {
     name: '/graphql',
     path: /^\/graphql$/,
@@ -48,9 +60,8 @@ export function graphqlRoute(services: Services): Route {
         if (!isJson(text)) return refuse(response, 400, 'BAD_REQUEST', `${name} must be JSON`);
         if (isDeeperThan(text, maxJsonDepth)) return answer(graph, call, tooDeep());
       }
+      if (services.graphiql && (request.headers.accept ?? '').includes('text/html')) return graphiql(call);
       if (!graph.mayAsk(call)) return answer(graph, call, graph.refusal());
-      if (services.graphiql && (request.headers.accept ?? '').includes('text/html'))
-        response.setHeader('Content-Security-Policy', graphiqlPolicy);
       return yoga(call);
     },
   };

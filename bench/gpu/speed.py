@@ -1,0 +1,162 @@
+"""Our diff and decoding on a GPU beside transformers, for a random pair of a published model's shape.
+
+  speed.py SHAPE FOLDER --bench build/gpu/gpu_bench [--texts 10000]
+
+Writes FOLDER/SHAPE/{base,finetuned} (bfloat16, once) and prints a table: seconds of the diff of both models over 5 tokens a text
+at the middle layer, ours and transformers' (plain: the whole model with a hook on the block, batch 32; expert: cut after the block,
+no head, mean kept on the device, the best of several batch sizes), with ratios; achieved operations over the measured ceiling;
+bytes per second of decoding over the measured copy; how much of bringing weights hides behind computing.
+"""
+
+import argparse
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors.torch import save_file
+
+SHAPES = {
+    "qwen3-1.7b": dict(hidden_size=2048, intermediate_size=6144, num_hidden_layers=28, num_attention_heads=16)
+    | dict(num_key_value_heads=8, head_dim=128, tie_word_embeddings=True),
+    "qwen3-8b": dict(hidden_size=4096, intermediate_size=12288, num_hidden_layers=36, num_attention_heads=32)
+    | dict(num_key_value_heads=8, head_dim=128, tie_word_embeddings=False),
+    "tiny": dict(hidden_size=256, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4)
+    | dict(num_key_value_heads=2, head_dim=64, tie_word_embeddings=True),
+}
+VOCABULARY, LENGTH = 151936, 5
+
+
+def make_pair(shape, folder):
+    """Random weights of transformers' own start, and a finetune that moves every matrix by 1 %."""
+    if (folder / "made").exists():
+        return
+    torch.manual_seed(1)
+    config = transformers.Qwen3Config(vocab_size=VOCABULARY, **SHAPES[shape])
+    with torch.device("cuda"):
+        model = transformers.Qwen3ForCausalLM(config).to(torch.bfloat16)
+    model.save_pretrained(folder / "base", max_shard_size="4GB")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                parameter += (0.01 * parameter.float().std() * torch.randn_like(parameter, dtype=torch.float32)).to(parameter.dtype)
+    model.save_pretrained(folder / "finetuned", max_shard_size="4GB")
+    (folder / "made").write_text("")
+
+
+def make_tokens(folder, texts):
+    """Drawn from a Zipf law, so that prefixes repeat about as in real text."""
+    generator = torch.Generator().manual_seed(2)
+    weights = 1.0 / torch.arange(10, VOCABULARY - 1000, dtype=torch.float64)
+    ids = torch.multinomial(weights, texts * LENGTH, replacement=True, generator=generator).reshape(texts, LENGTH)
+    save_file({"input_ids": ids.to(torch.int64).contiguous()}, folder / "tokens.safetensors")
+    return ids
+
+
+def ask(bench, *words):
+    answer = subprocess.run([bench, *map(str, words)], check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(answer.stdout.strip().splitlines()[-1])
+
+
+def passes(model, block, ids, batch, sums):
+    """Seconds of all passes; plain: outputs go to the host, expert: their sum stays on the device."""
+    kept = []
+
+    def keep(module, arguments, output):
+        hidden = output[0] if isinstance(output, tuple) else output
+        if sums is None:
+            kept.append(hidden.float().cpu())
+        else:
+            sums.add_(hidden.sum(0, dtype=torch.float64))
+
+    hook = block.register_forward_hook(keep)
+    with torch.no_grad():
+        model(input_ids=ids[:batch], use_cache=False)
+        kept.clear()
+        if sums is not None:
+            sums.zero_()
+        torch.cuda.synchronize()
+        begin = time.perf_counter()
+        for first in range(0, len(ids), batch):
+            model(input_ids=ids[first : first + batch], use_cache=False)
+        torch.cuda.synchronize()
+        seconds = time.perf_counter() - begin
+    hook.remove()
+    return seconds, (torch.cat(kept).double().mean(0) if sums is None else sums.cpu() / len(ids))
+
+
+def transformers_times(folder, layer, ids, d):
+    """Both models, one after the other: seconds plain, seconds expert at its best batch, its mean difference."""
+    ids = ids.cuda()
+    plain, expert, means = 0.0, {}, []
+    for which in ("base", "finetuned"):
+        model = transformers.Qwen3ForCausalLM.from_pretrained(folder / which, dtype=torch.bfloat16).cuda().eval()
+        seconds, _ = passes(model, model.model.layers[layer], ids, 32, None)
+        plain += seconds
+        decoder = model.model
+        decoder.layers = decoder.layers[: layer + 1]
+        for batch in (256, 1024, 4096):
+            sums = torch.zeros(LENGTH, d, dtype=torch.float64, device="cuda")
+            seconds, mean = passes(decoder, decoder.layers[layer], ids, batch, sums)
+            expert[batch] = expert.get(batch, 0.0) + seconds
+        means.append(mean)
+        del model, decoder
+        torch.cuda.empty_cache()
+    return plain, expert, means[1] - means[0]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("shape", choices=SHAPES)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--bench", required=True)
+    parser.add_argument("--texts", type=int, default=10000)
+    options = parser.parse_args()
+    folder = options.folder / options.shape
+    folder.mkdir(parents=True, exist_ok=True)
+    make_pair(options.shape, folder)
+    ids = make_tokens(folder, options.texts)
+    torch.cuda.empty_cache()
+    layer, d = SHAPES[options.shape]["num_hidden_layers"] // 2, SHAPES[options.shape]["hidden_size"]
+
+    base, finetuned, tokens = folder / "base", folder / "finetuned", folder / "tokens.safetensors"
+    ceiling = ask(options.bench, "ceiling")
+    load = ask(options.bench, "load", base, layer)
+    half = ask(options.bench, "diff", base, finetuned, tokens, layer, options.texts // 2)
+    ours = ask(options.bench, "diff", base, finetuned, tokens, layer, options.texts, folder / "mean_diff.f32")
+    decode = ask(options.bench, "decode", base, 64)
+    plain, expert, reference = transformers_times(folder, layer, ids, d)
+
+    mean = torch.frombuffer(bytearray((folder / "mean_diff.f32").read_bytes()), dtype=torch.float32).reshape(LENGTH, d).double()
+    cosines = torch.nn.functional.cosine_similarity(mean, reference, dim=1)
+    best_batch, best = min(expert.items(), key=lambda entry: entry[1])
+    compute = (ours["flops"] - half["flops"]) / (ours["seconds"] - half["seconds"])  # what more texts cost
+    computing, loading = ours["flops"] / compute, 2 * load["seconds"]
+    hidden = (computing + loading - ours["seconds"]) / min(computing, loading)
+    decoded = decode["weight_bytes"] / decode["seconds_per_token"]
+
+    print(f"{options.shape}, block {layer}, {options.texts} texts of {LENGTH}, {ours['unique_prefixes']} prefixes, "
+          f"{torch.cuda.get_device_name()}, torch {torch.__version__}, transformers {transformers.__version__}")
+    for name, value in {
+        "ours, s": ours["seconds"],
+        "transformers plain, batch 32, s": plain,
+        f"transformers expert, batch {best_batch}, s": best,
+        "plain ÷ ours (goal for 8b: ≥ 8)": plain / ours["seconds"],
+        "expert ÷ ours (goal for 8b: ≥ 1.3)": best / ours["seconds"],
+        "bfloat16 ceiling, TFLOP/s": ceiling["bf16_flops"] / 1e12,
+        "ours while computing, share of it (goal: ≥ 0.70)": compute / ceiling["bf16_flops"],
+        "ours in all, share of it": ours["flops"] / ours["seconds"] / ceiling["bf16_flops"],
+        "copy on the device, GB/s": ceiling["copy_bytes_per_s"] / 1e9,
+        "decoding, batch 1, tokens/s": 1 / decode["seconds_per_token"],
+        "decoding, share of the copy (goal for 8b: ≥ 0.70)": decoded / ceiling["copy_bytes_per_s"],
+        "host to device, GB/s": ceiling["host_to_device_bytes_per_s"] / 1e9,
+        "bringing one model's blocks, s": load["seconds"],
+        "share of bringing and computing that overlaps": hidden,
+        "least cosine of mean differences with transformers'": cosines.min().item(),
+    }.items():
+        print(f"| {name:55} | {value:10.4g} |")
+
+
+main()

@@ -1,0 +1,100 @@
+#include "cuda/runtime.h"
+
+#include <string>
+
+#include "core/errors.h"
+
+namespace deltascope::cuda {
+namespace {
+
+/// Errors that a process gets over: the call was refused, the device is as it was.
+bool is_recoverable(cudaError_t status) {
+  switch (status) {
+    case cudaErrorMemoryAllocation:
+    case cudaErrorInvalidValue:
+    case cudaErrorInvalidConfiguration:
+    case cudaErrorNotSupported:
+    case cudaErrorLaunchOutOfResources:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_absence(cudaError_t status) {
+  switch (status) {
+    case cudaErrorNoDevice:
+    case cudaErrorInsufficientDriver:
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorDevicesUnavailable:
+    case cudaErrorSystemDriverMismatch:
+    case cudaErrorCompatNotSupportedOnDevice:
+      return true;
+    default:
+      return false;
+  }
+}
+
+[[noreturn]] void throw_out_of_memory(int64_t bytes, int64_t available, const char* kind) {
+  throw Error(Code::out_of_memory,
+              std::to_string(bytes) + " bytes of " + kind + " memory are needed; " + std::to_string(available) +
+                  " are free",
+              {{"expected", std::to_string(bytes)}, {"found", std::to_string(available)}});
+}
+
+}  // namespace
+
+void check(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  (void)cudaGetLastError();  // a recoverable error is remembered until it is asked for
+  const std::string message = std::string("[") + what + "] " + cudaGetErrorName(status) + ": " + cudaGetErrorString(status);
+  const Error::Details details = {{"found", cudaGetErrorName(status)}};
+  if (status == cudaErrorMemoryAllocation) throw Error(Code::out_of_memory, message, details);
+  if (is_absence(status)) throw Error(Code::device_unavailable, message, details);
+  if (is_recoverable(status)) throw Error(Code::invalid_argument, message, details);
+  throw Error(Code::device_lost, message + "; the device cannot be used by this process any more", details);
+}
+
+Stream make_stream() {
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  return Stream(stream);
+}
+
+Event make_event() {
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
+  return Event(event);
+}
+
+int64_t free_bytes() {
+  size_t available = 0, total = 0;
+  check(cudaMemGetInfo(&available, &total), "cudaMemGetInfo");
+  return static_cast<int64_t>(available);
+}
+
+void* allocate_device(int64_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t status = cudaMalloc(&memory, static_cast<size_t>(bytes));
+  if (status == cudaErrorMemoryAllocation) {
+    (void)cudaGetLastError();
+    throw_out_of_memory(bytes, free_bytes(), "device");
+  }
+  check(status, "cudaMalloc");
+  return memory;
+}
+
+void* allocate_pinned(int64_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t status = cudaMallocHost(&memory, static_cast<size_t>(bytes));
+  if (status == cudaErrorMemoryAllocation) {
+    (void)cudaGetLastError();
+    throw_out_of_memory(bytes, 0, "pinned host");
+  }
+  check(status, "cudaMallocHost");
+  return memory;
+}
+
+void wait(cudaStream_t stream) { check(cudaStreamSynchronize(stream), "cudaStreamSynchronize"); }
+
+}  // namespace deltascope::cuda
