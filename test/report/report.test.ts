@@ -203,7 +203,9 @@ test('its numbers are those of the store', () => {
     }
   expect(text).toContain('| SDF | tiny-encoder | 1 | 0.8 | 0.6 | – | – | 0.4 |');
   // Agents: of two answers with the same budget one has no score; the failed attempt and the stopped one are counted.
-  expect(text).toContain('| agent (m) | 16 | 1000 | 0 | 2 | 2 | 2 | 0 | 0 | 2 | 100% | 2 | 0 | 2 | 20% | 0 | 0 |');
+  expect(text).toContain(
+    '| agent (m) | 16 | 1000 | 0 | 2 | 2 | 2 | 0 | 0 | 2 | 100% | 2 | 0 | 2 | 20% | 0 | 0 |',
+  );
   expect(text).toContain(
     '| agent (m) | 16 | 1000 | 5 | 2 | 4 | 2 | 1 | 1 | 2 | 100% | 4.5 | 1 | 0 | 27.5% [10%, 45%] | 0 | 0 |',
   );
