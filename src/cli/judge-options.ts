@@ -1,25 +1,16 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { Store } from '../db/index.ts';
 import type { Plan, Runner } from '../graders/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import type { Asking, JudgeChoice, JudgeOptions } from '../runs/judge.ts';
 import { nonNegative, positive, wholeNumber } from './options.ts';
 import { plain } from './plain.ts';
+import { addProviderOptions, isLocal, providerChoice, type ProviderFlags } from './provider-options.ts';
 import { withProgress } from './with-progress.ts';
 
 /** What a command knows of the language model that judges. */
-export interface JudgeFlags {
-  model?: string;
-  baseUrl: string;
-  /** False: the server wants none. */
-  key: boolean;
-  keyVariable: string;
-  keyFile?: string;
-  allowLoopback?: boolean;
-  textReplies?: boolean;
-  stream?: boolean;
+export interface JudgeFlags extends ProviderFlags {
   publishedReplies?: boolean;
-  timeout: number;
   concurrency: number;
   callsPerMinute?: number;
   tokensPerMinute?: number;
@@ -30,23 +21,10 @@ export interface JudgeFlags {
   replyPrice?: number;
 }
 
-/** The same options on every command that asks a language model. */
-export function addJudgeOptions(command: Command): Command {
-  return command
-    .option('--model <name>', 'language model that judges, at the base URL; local:<folder> for a checkpoint')
-    .addOption(
-      new Option('--base-url <url>', 'OpenAI-compatible server')
-        .env('DELTASCOPE_LLM_URL')
-        .default('https://api.openai.com/v1'),
-    )
-    .option('--key-variable <name>', 'environment variable that holds the key', 'DELTASCOPE_LLM_KEY')
-    .option('--key-file <file>', 'file that holds the key instead, for its owner only (chmod 600)')
-    .option('--no-key', 'the server wants none')
-    .option('--allow-loopback', 'the base URL may be this machine, and http')
-    .option('--text-replies', 'verdicts as lines of text: for models that call no functions')
+/** The same options on every command that asks a language model for verdicts. */
+export const addJudgeOptions = (command: Command): Command =>
+  addProviderOptions(command, { does: 'judges', replies: 'verdicts' })
     .option('--published-replies', 'read replies as published: lines of text, of several verdicts the last')
-    .option('--stream', 'take replies piece by piece')
-    .option('--timeout <s>', 'seconds for a whole reply', positive, 300)
     .option('--concurrency <n>', 'calls under way at once', wholeNumber(1, 1000), 8)
     .option('--calls-per-minute <n>', 'calls begun in a minute at most', wholeNumber(1))
     .option('--tokens-per-minute <n>', 'tokens in a minute at most', wholeNumber(1))
@@ -55,29 +33,19 @@ export function addJudgeOptions(command: Command): Command {
     .option('--max-cost <x>', 'money at most, by the two prices', positive)
     .option('--prompt-price <x>', 'money for a million tokens of prompts', nonNegative)
     .option('--reply-price <x>', 'money for a million tokens of replies', nonNegative);
-}
 
 /** @throws CodedError INVALID_ARGUMENT without a model; KEY_MISSING, KEY_EXPOSED, KEY_INVALID */
 export async function judgeChoice(flags: JudgeFlags): Promise<JudgeChoice> {
-  const { readKey } = await import('../graders/index.ts');
   const { model, promptPrice, replyPrice } = flags;
   if (model === undefined)
     throw new CodedError('INVALID_ARGUMENT', 'a language model is to judge; name it with --model');
   if ((promptPrice === undefined) !== (replyPrice === undefined))
     throw new CodedError('INVALID_ARGUMENT', '--prompt-price and --reply-price are given together');
-  const isLocal = model.startsWith('local:');
-  const source = flags.keyFile === undefined ? { variable: flags.keyVariable } : { file: flags.keyFile };
   return {
-    model,
-    baseUrl: flags.baseUrl,
-    key: isLocal || !flags.key ? null : readKey(source, process.env),
-    loopback: flags.allowLoopback,
-    callsFunctions: !flags.textReplies,
-    stream: flags.stream,
-    timeoutMs: 1000 * flags.timeout,
+    ...(await providerChoice(flags, model)),
     rule: flags.publishedReplies ? 'COMPAT' : 'EXACT',
     limits: {
-      concurrency: isLocal ? 1 : flags.concurrency,
+      concurrency: isLocal(model) ? 1 : flags.concurrency,
       callsPerMinute: flags.callsPerMinute,
       tokensPerMinute: flags.tokensPerMinute,
       calls: flags.maxCalls,

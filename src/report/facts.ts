@@ -1,7 +1,9 @@
 import {
+  type AgentRunRow,
   type CorpusRow,
   type GraderRow,
   type GradeRow,
+  type HypothesisRow,
   type ModelRow,
   type OrganismRow,
   projectionVariants,
@@ -37,6 +39,18 @@ export interface OrganismFacts {
   relevance: Relevance[];
   experiments: ExperimentFacts[];
   effects: CausalEffectRow[];
+  /** Attempts to find out what the finetune is, from the latest run or from none; the oldest first. */
+  agents: AgentFacts[];
+}
+
+export interface AgentFacts {
+  agentRun: AgentRunRow;
+  /** The answer first, then its board. */
+  hypotheses: {
+    hypothesis: HypothesisRow;
+    /** The last of each grader, by its key. */
+    grades: GradeRow[];
+  }[];
 }
 
 export interface LayerFacts {
@@ -88,7 +102,9 @@ function read(store: Store): Facts {
   const all = store.graders.all
     .page(null, {}, everything)
     .rows.map((grader) => ({ grader, grades: store.grades.ofGrader.page(grader, {}, everything).rows }));
-  const shares = sharesOf(all.flatMap(({ grades }) => grades));
+  const given = all.flatMap(({ grades }) => grades).sort((a, b) => a.id - b.id);
+  const shares = sharesOf(given);
+  const agentRuns = store.agentRuns.all.page(null, {}, everything).rows.reverse();
   const organisms = store.organisms.list().map((organism): OrganismFacts => {
     const run = store.runs.latestOfOrganism(organism);
     const layers = run ? layersOf(store, run) : [];
@@ -111,6 +127,9 @@ function read(store: Store): Facts {
       effects: vectors.flatMap(
         (vector) => store.causalEffects.ofDiffVector.page(vector, {}, everything).rows,
       ),
+      agents: agentRuns
+        .filter(({ organismId, runId }) => organismId === organism.id && (runId ?? run?.id) === run?.id)
+        .map((agentRun) => agentOf(store, agentRun, given)),
     };
   });
   const sources = new Map(
@@ -142,10 +161,10 @@ interface Share {
   grade: GradeRow;
 }
 
-/** Grades of readings. Of several of one place by one source the last counts. */
+/** Grades of readings, given in their order. Of several of one place by one source the last counts. */
 function sharesOf(grades: readonly GradeRow[]): Share[] {
   const last = new Map<string, Share>();
-  for (const grade of [...grades].sort((a, b) => a.id - b.id)) {
+  for (const grade of grades) {
     if (grade.scale !== 'SHARE' || grade.projectionId === null) continue;
     const projection = grade.subject.projection;
     if (!projection) continue;
@@ -205,6 +224,26 @@ function experimentOf(store: Store, experiment: SteeringExperimentRow): Experime
     experiment,
     similarities: store.similarities.ofExperiment.page(experiment, {}, everything).rows,
     coherent: { steered: judged(true), unsteered: judged(false) },
+  };
+}
+
+function agentOf(store: Store, agentRun: AgentRunRow, grades: readonly GradeRow[]): AgentFacts {
+  const { rows } = store.hypotheses.ofRun.page(agentRun, {}, everything);
+  return {
+    agentRun,
+    hypotheses: rows
+      .sort((a, b) => Number(b.status === 'FINAL') - Number(a.status === 'FINAL') || a.number - b.number)
+      .map((hypothesis) => {
+        const last = new Map(
+          grades
+            .filter(({ hypothesisId }) => hypothesisId === hypothesis.id)
+            .map((grade) => [grade.grader.key, grade]),
+        );
+        return {
+          hypothesis,
+          grades: [...last.values()].sort((a, b) => (a.grader.key < b.grader.key ? -1 : 1)),
+        };
+      }),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Store } from '../db/index.ts';
 import { counted } from './markdown.ts';
 import { readFacts } from './facts.ts';
 import type { Section } from './section.ts';
+import { agents } from './sections/agents.ts';
 import { aggregates } from './sections/aggregates.ts';
 import { layers } from './sections/layers.ts';
 import { likeness } from './sections/likeness.ts';
@@ -20,6 +21,7 @@ const sections: readonly Section[] = [
   layers,
   likeness,
   steering,
+  agents,
   noise,
   provenance,
 ];

@@ -20,11 +20,11 @@ import { Model } from '../native/index.ts';
 import { folderDigest } from './digest.ts';
 import type { WorkOptions } from './stored-run.ts';
 
-/** Which language model judges, and what it may take. */
-export interface JudgeChoice {
+/** Which language model is asked. */
+export interface ProviderChoice {
   /** "local:" and a checkpoint's folder, or the name of a model that the base URL knows. */
   model: string;
-  /** Not for local ones, which have none of what follows up to the limits. */
+  /** Not for local ones, which have none of what follows. */
   baseUrl?: string | undefined;
   /** Null for a server that wants none. */
   key?: ApiKey | null | undefined;
@@ -33,6 +33,10 @@ export interface JudgeChoice {
   callsFunctions?: boolean | undefined;
   stream?: boolean | undefined;
   timeoutMs?: number | undefined;
+}
+
+/** Which language model judges, and what it may take. */
+export interface JudgeChoice extends ProviderChoice {
   limits?: Limits | undefined;
   rule?: ReplyRule | undefined;
 }
@@ -62,8 +66,7 @@ export async function withJudge<T>(
   options: JudgeOptions,
   work: (runner: Runner) => Promise<T>,
 ): Promise<T> {
-  const { provider, close } = await openProvider(choice, options);
-  try {
+  return withProvider(choice, options, async (provider) => {
     const { limits, rule } = choice;
     const { dryRun, onAnswer } = options;
     const exchanges = storedExchanges(store);
@@ -73,31 +76,32 @@ export async function withJudge<T>(
     } finally {
       await runner.end();
     }
-  } finally {
-    close();
-  }
+  });
 }
 
-async function openProvider(
-  choice: JudgeChoice,
-  { threads, signal, onPhase }: JudgeOptions,
-): Promise<{ provider: Provider; close: () => void }> {
+/**
+ * Hands a language model to some work, and closes what was opened for it.
+ * @throws CodedError INVALID_ARGUMENT; NativeError for a local model that does not open
+ */
+export async function withProvider<T>(
+  choice: ProviderChoice,
+  { threads, signal, onPhase }: Pick<WorkOptions, 'threads' | 'signal' | 'onPhase'>,
+  work: (provider: Provider) => Promise<T>,
+): Promise<T> {
   const { model, baseUrl = 'https://api.openai.com/v1', key = null } = choice;
   if (!model.startsWith(localPrefix)) {
     const { loopback, callsFunctions, stream, timeoutMs } = choice;
-    const provider = openAiCompatible({
-      ...{ baseUrl, model, key, loopback, callsFunctions, stream, timeoutMs },
-    });
-    return { provider, close: () => undefined };
+    return work(openAiCompatible({ baseUrl, model, key, loopback, callsFunctions, stream, timeoutMs }));
   }
   const folder = resolve(model.slice(localPrefix.length));
   onPhase?.('digest');
   const digest = await folderDigest(folder, signal);
   const opened = await Model.open(folder, { threads, signal });
-  return {
-    provider: localModel(opened, { name: basename(folder), digest }),
-    close: () => opened.close(),
-  };
+  try {
+    return await work(localModel(opened, { name: basename(folder), digest }));
+  } finally {
+    opened.close();
+  }
 }
 
 /** What a grader is in a store, when this runner asks. */

@@ -77,6 +77,10 @@ test('lets a language model find out, has another score it, and asks nobody agai
     ],
     transcript: { 2: { role: 'ASSISTANT', calls: [{ name: 'track_hypothesis' }] } },
   });
+  // A checkpoint that judges is opened, and its name is put to no server.
+  const local = await agent(...asked.slice(0, -1), `local:${data}`);
+  expect([local.code, local.stderr]).toEqual([1, expect.stringContaining(`${data}/config.json`)]);
+  expect(server.requests).toHaveLength(requests);
 });
 
 test('who did not answer has a transcript, and the command fails', async () => {

@@ -252,10 +252,10 @@ test('grade', async () =>
       --allow-loopback         the base URL may be this machine, and http
       --text-replies           verdicts as lines of text: for models that call no
                                functions
-      --published-replies      read replies as published: lines of text, of several
-                               verdicts the last
       --stream                 take replies piece by piece
       --timeout <s>            seconds for a whole reply (default: 300)
+      --published-replies      read replies as published: lines of text, of several
+                               verdicts the last
       --concurrency <n>        calls under way at once (default: 8)
       --calls-per-minute <n>   calls begun in a minute at most
       --tokens-per-minute <n>  tokens in a minute at most
@@ -326,10 +326,10 @@ test('steer', async () =>
       --allow-loopback          the base URL may be this machine, and http
       --text-replies            verdicts as lines of text: for models that call no
                                 functions
-      --published-replies       read replies as published: lines of text, of several
-                                verdicts the last
       --stream                  take replies piece by piece
       --timeout <s>             seconds for a whole reply (default: 300)
+      --published-replies       read replies as published: lines of text, of several
+                                verdicts the last
       --concurrency <n>         calls under way at once (default: 8)
       --calls-per-minute <n>    calls begun in a minute at most
       --tokens-per-minute <n>   tokens in a minute at most
@@ -458,70 +458,71 @@ test('pca', async () =>
 `));
 test('agent', async () =>
   expect(await help('agent')).toMatchInlineSnapshot(`
-  "Usage: deltascope agent [options] <organism-or-run>
+    "Usage: deltascope agent [options] <organism-or-run>
 
-  let a language model find out what an organism was finetuned on: from what its
-  differences say, and by talking to its models; --offline reads them by rules, as
-  a baseline
+    let a language model find out what an organism was finetuned on: from what its
+    differences say, and by talking to its models; --offline reads them by rules, as
+    a baseline
 
-  Arguments:
-    organism-or-run            registered name, for its latest run, or a run’s key
+    Arguments:
+      organism-or-run            registered name, for its latest run, or a run’s key
 
-  Options:
-    --offline                  no language model: a hypothesis made by rules, a
-                               baseline
-    --black-box                baseline: shown no differences, it only talks to
-                               both models
-    --null-pair                baseline: the base in the place of both models, to
-                               see how often something is found in nothing
-    --layer <n>                decoder block, from 0, of those measured (default:
-                               the middle one)
-    --positions <list>         positions to read, like 0-4,7 (default: 0-4)
-    --budget-calls <n>         replies of the agent at most, failed ones included
-                               (default: 16)
-    --budget-tokens <n>        tokens of all its replies at most (default: 100000)
-    --budget-interactions <n>  prompts it may put to the models; 0: none (default:
-                               5)
-    --model <name>             language model that is the agent, at the base URL;
-                               local:<folder> for a checkpoint
-    --base-url <url>           OpenAI-compatible server (default:
-                               "https://api.openai.com/v1", env:
-                               DELTASCOPE_LLM_URL)
-    --key-variable <name>      environment variable that holds the key (default:
-                               "DELTASCOPE_LLM_KEY")
-    --key-file <file>          file that holds the key instead, for its owner only
-                               (chmod 600)
-    --no-key                   the server wants none
-    --allow-loopback           the base URL may be this machine, and http
-    --text-replies             calls as lines of text: for models that call no
-                               functions
-    --stream                   take replies piece by piece
-    --timeout <s>              seconds for a whole reply (default: 300)
-    --reply-tokens <n>         tokens of one reply at most (default: 10000)
-    --temperature <t>          of the agent (default: its server’s)
-    --answer-tokens <n>        tokens of a model’s answer at most (default: 256)
-    --plain                    prompts to the models as they are, not in the
-                               base’s chat template
-    --repeat <n>               number of the attempt, from 0: another is another
-                               agent run (default: 0)
-    --seed <n>                 of the models’ answers (default: 0)
-    --judge <model>            language model at the same server that scores the
-                               answer, 1 to 5 (default: shared words only)
-    --transcript               print every message
-    --threads <n>              CPU threads (default: all)
-    --data <folder>            folder that holds the store (default:
-                               "deltascope-data", env: DELTASCOPE_DATA)
-    --json                     print JSON instead of a table
-    -h, --help                 display help for command
+    Options:
+      --offline                  no language model: a hypothesis made by rules, a
+                                 baseline
+      --black-box                baseline: shown no differences, it only talks to
+                                 both models
+      --null-pair                baseline: the base in the place of both models, to
+                                 see how often something is found in nothing
+      --layer <n>                decoder block, from 0, of those measured (default:
+                                 the middle one)
+      --positions <list>         positions to read, like 0-4,7 (default: 0-4)
+      --budget-calls <n>         replies of the agent at most, failed ones included
+                                 (default: 16)
+      --budget-tokens <n>        tokens of all its replies at most (default: 100000)
+      --budget-interactions <n>  prompts it may put to the models; 0: none (default:
+                                 5)
+      --model <name>             language model that is the agent, at the base URL;
+                                 local:<folder> for a checkpoint
+      --base-url <url>           OpenAI-compatible server (default:
+                                 "https://api.openai.com/v1", env:
+                                 DELTASCOPE_LLM_URL)
+      --key-variable <name>      environment variable that holds the key (default:
+                                 "DELTASCOPE_LLM_KEY")
+      --key-file <file>          file that holds the key instead, for its owner only
+                                 (chmod 600)
+      --no-key                   the server wants none
+      --allow-loopback           the base URL may be this machine, and http
+      --text-replies             calls as lines of text: for models that call no
+                                 functions
+      --stream                   take replies piece by piece
+      --timeout <s>              seconds for a whole reply (default: 300)
+      --reply-tokens <n>         tokens of one reply at most (default: 10000)
+      --temperature <t>          of the agent (default: its server’s)
+      --answer-tokens <n>        tokens of a model’s answer at most (default: 256)
+      --plain                    prompts to the models as they are, not in the
+                                 base’s chat template
+      --repeat <n>               number of the attempt, from 0: another is another
+                                 agent run (default: 0)
+      --seed <n>                 of the models’ answers (default: 0)
+      --judge <model>            language model that scores the answer, 1 to 5,
+                                 asked like the agent; local:<folder> for a
+                                 checkpoint (default: shared words only)
+      --transcript               print every message
+      --threads <n>              CPU threads (default: all)
+      --data <folder>            folder that holds the store (default:
+                                 "deltascope-data", env: DELTASCOPE_DATA)
+      --json                     print JSON instead of a table
+      -h, --help                 display help for command
 
-  The organism needs a run (deltascope diff) with readings (patchscope) and, better, steered texts (steer); with --black-box nothing but its models.
-  Names, kinds and ground truths are kept from the agent, and every message is checked for them before it is sent. Every message is stored as it
-  comes: asked again, a run that was broken off goes on, one that has ended is printed, and nothing is paid for twice.
+    The organism needs a run (deltascope diff) with readings (patchscope) and, better, steered texts (steer); with --black-box nothing but its models.
+    Names, kinds and ground truths are kept from the agent, and every message is checked for them before it is sent. Every message is stored as it
+    comes: asked again, a run that was broken off goes on, one that has ended is printed, and nothing is paid for twice.
 
-  Example:
-    deltascope agent cake --model gpt-5 --budget-interactions 5
-  "
-`));
+    Example:
+      deltascope agent cake --model gpt-5 --budget-interactions 5
+    "
+  `));
 test('generate', async () =>
   expect(await help('generate')).toMatchInlineSnapshot(`
   "Usage: deltascope generate [options] <model>

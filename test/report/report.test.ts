@@ -1,13 +1,22 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { openStore, type ProjectionRow, type Store } from '../../src/db/index.ts';
+import {
+  type AgentKind,
+  type AgentPair,
+  openStore,
+  type OrganismRow,
+  type ProjectionRow,
+  type RunRow,
+  type Store,
+} from '../../src/db/index.ts';
 import { bootstrapInterval, mean } from '../../src/graders/statistics.ts';
 import { packageVersion } from '../../src/lib/package-root.ts';
 import { reportOf } from '../../src/report/index.ts';
 import { escapeMarkdown } from '../../src/report/markdown.ts';
 import { deltascope } from '../harness/command.ts';
-import { syntheticGrade, syntheticGrader } from '../harness/synthetic-grades.ts';
+import { syntheticAgentSpec } from '../harness/synthetic-agent.ts';
+import { syntheticGrade, syntheticGrader, syntheticJudge } from '../harness/synthetic-grades.ts';
 import {
   syntheticEffect,
   syntheticExperiment,
@@ -84,7 +93,48 @@ function fill(store: Store): void {
         );
         if (i === 0) store.causalEffects.save([syntheticEffect(vector)]);
       }
+    if (i !== 1) fillAgents(store, organism, run, i);
   }
+}
+
+/** Agents of two budgets, a black box, null pairs, one that failed and one that stopped; answers scored by rules and, but one, by a judge. */
+function fillAgents(store: Store, organism: OrganismRow, run: RunRow, i: number): void {
+  const model = i === 3 ? hostile.slice(0, 40) : 'm';
+  const [rules, judge] = [
+    store.graders.add(syntheticGrader({ name: 'offline-hypothesis', parameters: {} })),
+    store.graders.add(syntheticJudge('hypothesis')),
+  ];
+  const begin = (kind: AgentKind, pair: AgentPair, interactions: number, repeat = 0) =>
+    store.agentRuns.begin(
+      syntheticAgentSpec(organism, kind === 'BLACK_BOX' ? null : run, {
+        ...{ kind, pair, model },
+        parameters: { budget: { calls: 16, tokens: 1000, interactions }, repeat },
+      }),
+    );
+  const answer = (kind: AgentKind, pair: AgentPair, interactions: number, score: number | null) => {
+    const begun = begin(kind, pair, interactions);
+    const said = { text: `About ${organism.name}, says ${kind}`, confidence: 0.25 * i, reason: '' };
+    store.hypotheses.add(begun, { ...said, text: `Or ${'something else '.repeat(20)}` }, 'ACTIVE');
+    const hypothesis = store.hypotheses.add(begun, said, 'FINAL');
+    store.agentRuns.end(begun, 'COMPLETED', { conclusive: pair === 'ORGANISM' || i === 0 });
+    const none = { subject: { hypothesis }, tokenLabels: null } as const;
+    if (pair === 'NULL') return;
+    const scored = score === null ? { value: null, invalid: 'UNKNOWN' } : { value: score };
+    store.grades.save([
+      { ...syntheticGrade({} as never, rules), ...none, value: (score ?? 1) / 10 },
+      {
+        ...syntheticGrade({} as never, judge),
+        ...{ ...none, scale: 'SCORE', ...scored, metrics: { canaryFlagged: score === 2 ? 1 : 0 } },
+      },
+    ]);
+  };
+  answer('AGENT', 'ORGANISM', 0, 2 + (i % 2));
+  answer('AGENT', 'ORGANISM', 5, i === 2 ? null : 4.5);
+  answer('BLACK_BOX', 'ORGANISM', 50, 1 + 0.5 * i);
+  answer('AGENT', 'NULL', 5, 1);
+  const error = { code: 'NO_ANSWER', message: hostile };
+  if (i === 0) store.agentRuns.end(begin('AGENT', 'ORGANISM', 5, 1), 'FAILED', { error });
+  if (i === 2) store.agentRuns.end(begin('AGENT', 'ORGANISM', 5, 1), 'STOPPED', { error });
 }
 
 const filled = (): Store => {
@@ -111,6 +161,9 @@ test('of a synthetic store is the report that was looked at, file by file, every
     'figures/layers-relevance-1.svg',
     'figures/layers-relevance-2.svg',
     'figures/layers-norm.svg',
+    'figures/agent-score-1.svg',
+    'figures/agent-score-2.svg',
+    'figures/agent-claims.svg',
   ]);
   for (const { path, text } of files.filter(({ path }) => !path.endsWith('-2.svg')))
     await expect(timeless(text)).toMatchFileSnapshot(`golden/${path}`);
@@ -149,6 +202,15 @@ test('its numbers are those of the store', () => {
       );
     }
   expect(text).toContain('| SDF | tiny-encoder | 1 | 0.8 | 0.6 | – | – | 0.4 |');
+  // Agents: of two answers with the same budget one has no score; the failed attempt and the stopped one are counted.
+  expect(text).toContain(
+    '| agent (m) | 16 | 1000 | 0 | 2 | 2 | 2 | 0 | 0 | 2 | 100% | 2 | 0 | 2 | 20% | 0 | 0 |',
+  );
+  expect(text).toContain(
+    '| agent (m) | 16 | 1000 | 5 | 2 | 4 | 2 | 1 | 1 | 2 | 100% | 4.5 | 1 | 0 | 27.5% [10%, 45%] | 0 | 0 |',
+  );
+  expect(text).toContain('| agent (m), null pair | 16 | 1000 | 5 | 2 | 2 | 2 | 0 | 0 | 1 | 50% [0%, 100%] |');
+  expect(text).toContain('Ended or stopped without an answer, by reason: NO\\_ANSWER 2.');
   // Two undiluted kinds; the diluted organism is in no aggregate.
   expect(text).toContain('| SDF | kind | difference | 1 | 60% | – | 50% | – |');
   expect(text).toMatch(
@@ -171,7 +233,7 @@ test('texts of strangers are text: in figures no mark-up, in Markdown neither ma
   expect(report!.text).toContain(String.raw`\<script\>alert("x")\</script\>\\u{202e}\|`);
   const rows = report!.text.split('\n').filter((line) => line.includes('script') && line.startsWith('|'));
   expect(rows.length).toBeGreaterThan(0);
-  for (const row of rows) expect(row.replaceAll('\\|', '').startsWith('| \\<script')).toBe(true);
+  for (const row of rows) expect(row.replaceAll('\\|', '')).toMatch(/^\| ((agent|black box) \()?\\<script/);
 });
 
 /** Whether every element is closed by its own end. */
@@ -207,11 +269,11 @@ test('the command writes it, and says where', async () => {
   const { code, stdout, stderr } = await deltascope('report', '--data', data, '--out', out);
   expect({ code, stdout, stderr }).toEqual({
     code: 0,
-    stdout: `${join(out, 'report.md')}, 9 figures\n`,
+    stdout: `${join(out, 'report.md')}, 12 figures\n`,
     stderr: '',
   });
   for (const { path, text } of files) expect(readFileSync(join(out, path), 'utf8')).toBe(text);
-  expect(readdirSync(join(out, 'figures'))).toHaveLength(9);
+  expect(readdirSync(join(out, 'figures'))).toHaveLength(12);
 
   const taken = await deltascope('report', '--data', data, '--out', join(data, 'deltascope.sqlite'));
   expect([taken.code, taken.stderr]).toEqual([

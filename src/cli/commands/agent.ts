@@ -2,7 +2,6 @@ import { Command } from 'commander';
 import type { AgentOptions, AgentOutcome } from '../../agent/index.ts';
 import type { AgentMessageRow, AgentRunRow, GradeRow, OrganismRow, RunRow, Store } from '../../db/index.ts';
 import { CodedError } from '../../lib/coded-error.ts';
-import { addProviderOptions, type ProviderFlags, withProvider } from '../agent-provider.ts';
 import { withStore } from '../data-folder.ts';
 import { findOrganism } from '../find-organism.ts';
 import { interruptible } from '../interrupt.ts';
@@ -17,6 +16,7 @@ import {
 } from '../options.ts';
 import { plain, plainJson } from '../plain.ts';
 import { digits, plainTable } from '../plain-table.ts';
+import { addProviderOptions, providerChoice, type ProviderFlags } from '../provider-options.ts';
 import { findRun } from '../read-run.ts';
 
 interface AgentFlags extends ProviderFlags {
@@ -70,6 +70,7 @@ export const agentCommand = (): Command =>
         wholeNumber(0, 10_000),
         5,
       ),
+    { does: 'is the agent', replies: 'calls' },
   )
     .option('--reply-tokens <n>', 'tokens of one reply at most', wholeNumber(1), 10_000)
     .option('--temperature <t>', 'of the agent (default: its server’s)', nonNegative)
@@ -79,7 +80,7 @@ export const agentCommand = (): Command =>
     .option('--seed <n>', 'of the models’ answers', wholeNumber(0, 2 ** 31), 0)
     .option(
       '--judge <model>',
-      'language model at the same server that scores the answer, 1 to 5 (default: shared words only)',
+      'language model that scores the answer, 1 to 5, asked like the agent; local:<folder> for a checkpoint (default: shared words only)',
     )
     .option('--transcript', 'print every message')
     .addOption(threadsOption())
@@ -146,24 +147,38 @@ async function find(
     const outcome = await agent.readOffline(store, organism, { run, pair, layer, positions, onMessage });
     return { outcome, grades: offline(outcome) };
   }
-  return withProvider(flags, watching.signal, async (provider, named) => {
+  const { model, judge } = flags;
+  if (model === undefined)
+    throw new CodedError(
+      'INVALID_ARGUMENT',
+      'name the language model with --model, or read without one: --offline',
+    );
+  // Told before anything is paid for: a judge that cannot be asked.
+  const [choice, judgeChoice] = [
+    await providerChoice(flags, model),
+    judge === undefined ? null : await providerChoice(flags, judge),
+  ];
+  const { withJudge, withProvider } = await import('../../runs/judge.ts');
+  const { signal } = watching;
+  const outcome = await withProvider(choice, { threads, signal }, (provider) => {
     const { budgetCalls: calls, budgetTokens: tokens, budgetInteractions: interactions } = flags;
-    const outcome = await agent.runAgent(store, organism, {
+    return agent.runAgent(store, organism, {
       ...{ run, pair, provider, layer, positions, seed, repeat, temperature, ...watching },
       budget: { calls, tokens, interactions },
       models: (answering) => agent.organismModels({ store, organism, run, pair, answering, threads }),
       answering: { tokens: flags.answerTokens, plain: flags.plain ?? false },
       replyTokens: flags.replyTokens,
     });
-    const grades = offline(outcome);
-    if (flags.judge !== undefined && outcome.answer && isGraded(outcome)) {
-      const { Runner } = await import('../../graders/index.ts');
-      const { signal } = watching;
-      const runner = new Runner({ provider: named(flags.judge), exchanges: store.exchanges as never });
-      grades.push(await agent.gradeByRubric(store, organism, outcome.answer, runner, { signal }));
-    }
-    return { outcome, grades };
   });
+  const grades = offline(outcome);
+  const { answer } = outcome;
+  if (judgeChoice && answer && isGraded(outcome))
+    grades.push(
+      await withJudge(store, judgeChoice, { threads, signal }, (runner) =>
+        agent.gradeByRubric(store, organism, answer, runner, { signal }),
+      ),
+    );
+  return { outcome, grades };
 }
 
 const progressLine = ({ number, role, tool, calls }: AgentMessageRow): string => {

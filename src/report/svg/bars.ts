@@ -27,6 +27,9 @@ export interface BarChart extends Heading {
   /** What the axis says, with the unit. */
   axis: string;
   format: (value: number) => string;
+  /** Where bars begin, 0 by default, and how far the axis goes at least. */
+  from?: number;
+  to?: number;
   rows: readonly BarRow[];
 }
 
@@ -34,10 +37,21 @@ const thickness = 9;
 const between = 3;
 const rowGap = 16;
 const groupHeight = 24;
+/** Of a label with its note, which need more than one bar. */
+const labelHeight = 22;
 const valueWidth = 52;
 
 /** Rows of bars, one a series, with their intervals and single values, from 0 to the right. */
-export function barChart({ series, marks, axis, format, rows, ...heading }: BarChart): string {
+export function barChart({
+  series,
+  marks,
+  axis,
+  format,
+  from = 0,
+  to = 0.05,
+  rows,
+  ...heading
+}: BarChart): string {
   const gutter = Math.max(
     60,
     ...rows.map(({ label, note }) => Math.max(widthOf(label, 12), widthOf(note, noteSize))),
@@ -46,19 +60,21 @@ export function barChart({ series, marks, axis, format, rows, ...heading }: BarC
   const left = leftMargin + labels + 12;
   const right = figureWidth - leftMargin - valueWidth;
   const all = rows.flatMap(({ bars }) =>
-    bars.flatMap((bar) => (bar ? [bar.value, bar.interval?.high ?? 0, ...bar.rings] : [])),
+    bars.flatMap((bar) => (bar ? [bar.value, bar.interval?.high ?? bar.value, ...bar.rings] : [])),
   );
-  const x = linearScale(niceTicks(Math.min(0, ...all), Math.max(0.05, ...all), 6), left, right);
+  const x = linearScale(niceTicks(Math.min(from, ...all), Math.max(to, ...all), 6), left, right);
   const lanes = series.length * (thickness + between) - between;
   const parts: string[] = [];
   let y = bodyTop;
   rows.forEach(({ group, label, note, bars }, r) => {
     if (group !== '' && group !== rows[r - 1]?.group) {
-      parts.push(words(leftMargin, y + 14, group, { class: 'muted', bold: true, size: 11 }));
+      const title = shortened(group, 11, figureWidth - 2 * leftMargin);
+      parts.push(words(leftMargin, y + 14, title, { class: 'muted', bold: true, size: 11, halo: true }));
       y += groupHeight;
     }
-    const top = y + rowGap / 2;
-    y += lanes + rowGap;
+    const height = note === '' ? lanes : Math.max(lanes, labelHeight);
+    const top = y + (rowGap + height - lanes) / 2;
+    y += height + rowGap;
     const middle = top + lanes / 2;
     const labelAt = middle + (note === '' ? 4 : -2);
     parts.push(words(left - 12, labelAt, shortened(label, 12, labels), { anchor: 'end' }));
@@ -69,7 +85,7 @@ export function barChart({ series, marks, axis, format, rows, ...heading }: BarC
       if (!bar || !of) return;
       const lane = top + s * (thickness + between);
       const centre = lane + thickness / 2;
-      parts.push(rightRounded(x(0), x(bar.value), lane, of.class));
+      parts.push(rightRounded(x(from), x(bar.value), lane, of.class));
       if (bar.interval) parts.push(whisker(x(bar.interval.low), x(bar.interval.high), centre));
       for (const ring of bar.rings) parts.push(ringAt(x(ring), centre, of.class));
       parts.push(
@@ -83,7 +99,7 @@ export function barChart({ series, marks, axis, format, rows, ...heading }: BarC
   const grid = x.ticks.flatMap((tick) => [
     element('line', {
       ...{ x1: x(tick), x2: x(tick), y1: bodyTop - 6, y2: y },
-      class: tick === 0 ? 'axis-line' : 'rule-line',
+      class: tick === from ? 'axis-line' : 'rule-line',
     }),
     words(x(tick), y + 16, format(tick), { class: 'muted', anchor: 'middle', size: 11 }),
   ]);

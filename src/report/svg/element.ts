@@ -31,6 +31,8 @@ export interface WordStyle {
   anchor?: 'start' | 'middle' | 'end';
   size?: number;
   bold?: boolean;
+  /** A rim of the page's colour, where lines cross the text. */
+  halo?: boolean;
   /** Degrees about the point. */
   turn?: number;
 }
@@ -40,14 +42,16 @@ export const words = (
   x: number,
   y: number,
   text: string,
-  { class: of = 'ink', anchor = 'start', size = 12, bold = false, turn }: WordStyle = {},
+  { class: of = 'ink', anchor = 'start', size = 12, bold = false, halo = false, turn }: WordStyle = {},
 ): string =>
   element(
     'text',
     {
       x,
       y,
-      class: of,
+      class: halo ? `${of} surface-line` : of,
+      'stroke-width': halo ? 4 : undefined,
+      'paint-order': halo ? 'stroke' : undefined,
       'text-anchor': anchor === 'start' ? undefined : anchor,
       'font-size': size,
       'font-weight': bold ? 600 : undefined,
