@@ -8,6 +8,7 @@ import { causalCommand } from './commands/causal.ts';
 import { compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
 import { diffCommand } from './commands/diff.ts';
+import { driftCommand } from './commands/drift.ts';
 import { generateCommand } from './commands/generate.ts';
 import { gradeCommand } from './commands/grade.ts';
 import { jobCommand } from './commands/job.ts';
@@ -34,6 +35,7 @@ const commands = [
   patchscopeCommand,
   gradeCommand,
   agreementCommand,
+  driftCommand,
   reportCommand,
   steerCommand,
   agentCommand,

@@ -24,6 +24,7 @@ export {
   identityOf,
   type ReplyRule,
 } from './define-grader.ts';
+export { type Drift, measureDrift } from './drift.ts';
 export { type Exchange, type ExchangeStore, memoryExchanges } from './exchange-store.ts';
 export {
   gradeHypotheses,

@@ -125,6 +125,22 @@ export const eachText = (
   eachRow(file, signal, (line, invalid) => take(textOf(parseLine(line, invalid), textColumn, invalid)));
 
 /**
+ * The first texts of a corpus that are not blank.
+ * @throws CorpusError CORPUS_MISSING, INVALID_CORPUS, CORPUS_UNUSABLE where there is none; the signal's reason when it aborts
+ */
+export async function firstTexts(
+  corpus: { file: string; textColumn: string },
+  count: number,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const texts: string[] = [];
+  const take = (text: string) => void (texts.length < count && text.trim() !== '' && texts.push(text));
+  await eachText(corpus, take, signal);
+  if (texts.length === 0) throw new CorpusError('CORPUS_UNUSABLE', corpus.file, 'has no text');
+  return texts;
+}
+
+/**
  * Every line of a corpus that is not blank; how many there are, and the SHA-256 of the whole file. `invalid` names the line.
  * @throws CorpusError CORPUS_MISSING, INVALID_CORPUS; the signal's reason when it aborts
  */

@@ -351,3 +351,35 @@ test('says what is missing', async () => {
   ).toContain('is this machine (127.0.0.1), which was not allowed');
   expect(await line('--dry-run')).toContain('offline-relevance asks nobody');
 });
+
+test('drift says what the guard moves, and asks nothing twice', async () => {
+  const server = await chatServer(({ body }: Received) => {
+    const guarded = body.messages.at(-1)!.content.startsWith('=====');
+    const verdict = guarded ? 'INCOHERENT' : 'COHERENT';
+    return { calls: [{ name: 'give_verdict', arguments: JSON.stringify({ observation: 'x', verdict }) }] };
+  });
+  const texts = join(data, 'texts.jsonl');
+  writeFileSync(texts, '{"text":"She went home."}\n{"text":" "}\n{"text":"He stayed."}\n{"text":"Who?"}\n');
+  const drift = () =>
+    outcomeOf(
+      start([
+        ...['drift', '--texts', texts, '--samples', '2', '--data', data, '--model', 'judge', '--base-url'],
+        ...[server.url, '--allow-loopback', '--key-file', keyFile],
+      ]),
+    );
+  const first = await drift();
+  expect(first).toEqual({
+    code: 0,
+    stderr: '',
+    stdout: `2 of 2 texts have a verdict both ways (none guarded: 0, bare: 0)
+the guard moved 2: 0 to coherent, 2 to incoherent; mean change -1.000 of the scale
+asked again, bare, the judge said otherwise of 0
+cleaning took 0 markers out of 0 texts
+  COHERENT → INCOHERENT: She went home.
+  COHERENT → INCOHERENT: He stayed.
+`,
+  });
+  expect(server.requests).toHaveLength(6);
+  expect(await drift()).toEqual(first);
+  expect(server.requests).toHaveLength(6);
+});

@@ -26,6 +26,7 @@ test('deltascope', async () =>
       patchscope [options] <organism-or-run>  read the vectors of a run by Patchscope, at thirty scales with either sign, and print the scale to look at
       grade [options] <organism-or-run>       grade what the vectors of a run were read as: percent of the strongest tokens that point to the finetune, beside the same of the two models’ means; and what else a language model can judge
       agreement [options] [organism]          how far the graders of a store agree about what several of them have graded: Cohen’s kappa of every two, Krippendorff’s alpha of all
+      drift [options]                         how much the guard against injections moves a judge’s verdicts on texts that mean no harm: each judged guarded, as all graders send it, and bare
       report [options]                        write what the store says as Markdown with figures: relevance, mixing series, layers, steering, noise
       steer [options] <organism-or-run>       steer the finetuned model by diffs, as strongly as its texts stay coherent, and keep what it says
       agent [options] <organism-or-run>       let a language model find out what an organism was finetuned on: from what its differences say, and by talking to its models; --offline reads them by rules, as a baseline
@@ -627,6 +628,51 @@ test('without a command, help goes to standard error with 2', async () => {
 test('the version is the package’s', async () => {
   expect(await deltascope('--version')).toEqual({ code: 0, stdout: '0.3.0\n', stderr: '' });
 });
+test('drift', async () => expect(await help('drift')).toMatchInlineSnapshot(`
+  "Usage: deltascope drift [options]
+
+  how much the guard against injections moves a judge’s verdicts on texts that
+  mean no harm: each judged guarded, as all graders send it, and bare
+
+  Options:
+    --model <name>           language model that judges, at the base URL;
+                             local:<folder> for a checkpoint
+    --base-url <url>         OpenAI-compatible server (default:
+                             "https://api.openai.com/v1", env: DELTASCOPE_LLM_URL)
+    --key-variable <name>    environment variable that holds the key (default:
+                             "DELTASCOPE_LLM_KEY")
+    --key-file <file>        file that holds the key instead, for its owner only
+                             (chmod 600)
+    --no-key                 the server wants none
+    --allow-loopback         the base URL may be this machine, and http
+    --text-replies           verdicts as lines of text: for models that call no
+                             functions
+    --stream                 take replies piece by piece
+    --timeout <s>            seconds for a whole reply (default: 300)
+    --published-replies      read replies as published: lines of text, of several
+                             verdicts the last
+    --concurrency <n>        calls under way at once (default: 8)
+    --calls-per-minute <n>   calls begun in a minute at most
+    --tokens-per-minute <n>  tokens in a minute at most
+    --max-calls <n>          calls at most, failed ones included
+    --max-tokens <n>         tokens at most, of prompts and replies
+    --max-cost <x>           money at most, by the two prices
+    --prompt-price <x>       money for a million tokens of prompts
+    --reply-price <x>        money for a million tokens of replies
+    --texts <file>           harmless texts, JSON lines (default: the bundled
+                             everyday ones)
+    --text-column <name>     where a line has its text (default: "text")
+    --samples <n>            texts, the first of the file (default: 50)
+    --dry-run                only say how many calls and tokens it would take
+    --data <folder>          folder that holds the store (default:
+                             "deltascope-data", env: DELTASCOPE_DATA)
+    --json                   print JSON instead of a table
+    -h, --help               display help for command
+
+  The judge is asked about coherence. Replies are kept in the store; what was asked before is not paid for again.
+  "
+`));
+
 test('agreement', async () =>
   expect(await help('agreement')).toMatchInlineSnapshot(`
   "Usage: deltascope agreement [options] [organism]

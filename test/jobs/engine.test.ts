@@ -62,14 +62,16 @@ test('jobs of every kind run in an engine, and what they made is named', async (
 test('a job that cannot be done ends once, with a code and without a path', async () => {
   const { store, file } = await storeWithCake();
   superviseInTest(store, file);
-  const job = await ended(store, startJob(store, noRoots, 'run', { ...smallRun, layers: [99] }));
+  const spec = { ...smallRun, positions: 1_000 };
+  const job = await ended(store, startJob(store, noRoots, 'run', spec));
   expect(job).toMatchObject({
     state: 'ERROR',
     attempts: 1,
-    errorCode: 'INVALID_ARGUMENT',
-    errorMessage: 'layer 99 is not there; the model has layers 0 to 7',
+    errorCode: 'CORPUS_UNUSABLE',
+    errorMessage:
+      'everyday.jsonl: no usable text in 4000 rows: 0 empty, 4000 with fewer than 1000 tokens; give longer texts or ask for fewer positions',
   });
-  const again = startJob(store, noRoots, 'run', { ...smallRun, layers: [99] });
+  const again = startJob(store, noRoots, 'run', spec);
   expect(again).toMatchObject({ key: job.key, state: 'QUEUED', attempts: 0, errorCode: null });
   expect((await ended(store, again)).state).toBe('ERROR');
 });
