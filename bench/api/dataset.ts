@@ -153,6 +153,7 @@ export function openDataset(): Dataset {
     store.close();
     renameSync(making, folder);
   }
+  openStore(file).close(); // brings one that was made before today's tables up to them
   const store = openStore(file, { readonly: true });
   const keyOf = (i: number) => store.runs.latestOfOrganism(store.organisms.get(`organism-${i}`))?.key ?? '';
   const dataset = { file, mebibyte: keyOf(90), sixteen: keyOf(91) };
