@@ -1,9 +1,9 @@
 import type { JobEventRow } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import { JobStateEnum } from './enums.ts';
-import { badUserInput, tooManyStreams } from './errors.ts';
+import { badUserInput } from './errors.ts';
+import { toClient } from './follow.ts';
 import { jobEvents } from './job-events.ts';
-import { maxStreamsPerClient, requestTimeoutMs } from './limits.ts';
 import { keyOf } from './node-key.ts';
 
 export const JobEventRef = builder.objectRef<JobEventRow>('JobEvent').implement({
@@ -45,18 +45,7 @@ builder.subscriptionField('jobProgress', (t) =>
     async *subscribe(_, { id, after }, context) {
       const key = keyOf(id, 'Job');
       if (key === undefined) throw badUserInput('id is not the id of a job.');
-      const leave = context.jobs.streams.enter(context.jobs.client);
-      if (!leave) throw tooManyStreams(maxStreamsPerClient);
-      try {
-        for await (const event of jobEvents(context.store, key, Math.max(0, after ?? 0), context)) {
-          // Each event is an answer of its own.
-          context.rowsLeft = context.costLimit;
-          context.deadline = performance.now() + requestTimeoutMs;
-          yield event;
-        }
-      } finally {
-        leave();
-      }
+      yield* toClient(context, jobEvents(context.store, key, Math.max(0, after ?? 0), context));
     },
     resolve: (event) => event,
   }),
