@@ -1,4 +1,5 @@
-import type { StoreSizes } from './store-sizes.ts';
+import { type Bind, binder } from './binder.ts';
+import { sizesOnce, type StoreSizes } from './store-sizes.ts';
 import type { Viewer } from './visible.ts';
 
 /** A condition as SQL over the list's tables, and what is bound to its named parameters. */
@@ -9,9 +10,6 @@ export interface Condition {
 
 /** What a client asks of one field: operator to value; null and absent are the same. */
 export type Where = { readonly [field: string]: unknown };
-
-/** Names a value for binding and gives the parameter that stands for it. */
-export type Bind = (value: string | number) => string;
 
 /** What conditions are made with. */
 export interface Asking {
@@ -77,18 +75,11 @@ export function condition(
   fields: FilterFields,
   { viewer, sizes }: Omit<Asking, 'bind'>,
 ): Condition {
-  const parameters: Condition['parameters'] = {};
-  const names = new Map<string | number, string>();
-  // One name for each value, so that equal questions are equal SQL.
-  const bind: Bind = (value) => {
-    let name = names.get(value);
-    if (name === undefined) {
-      names.set(value, (name = `where${names.size}`));
-      parameters[name] = value;
-    }
-    return `@${name}`;
+  const { bind, parameters } = binder();
+  return {
+    sql: where ? matches(where, fields, { bind, viewer, sizes: sizesOnce(sizes) }) : 'true',
+    parameters,
   };
-  return { sql: where ? matches(where, fields, { bind, viewer, sizes }) : 'true', parameters };
 }
 
 export function matches(where: Where, fields: FilterFields, asking: Asking): string {
@@ -116,15 +107,7 @@ export function rowsLookedAt(
   sizes: StoreSizes,
 ): number {
   const asked = new Map<string, number>();
-  const counts = new Map<string, number>();
-  const once: StoreSizes = {
-    ...sizes,
-    tokensWithText(text) {
-      const known = counts.get(text) ?? sizes.tokensWithText(text);
-      counts.set(text, known);
-      return known;
-    },
-  };
+  const once = sizesOnce(sizes);
   const visit = (part: Where, under: FilterFields, path: string): void => {
     for (const [name, value] of given(part)) {
       if (name === 'and' || name === 'or')

@@ -1,3 +1,4 @@
+import { onceEach } from '../lib/once-each.ts';
 import type { Connection } from './connection.ts';
 import { isCommon, type TokenMatch } from './token-texts.ts';
 
@@ -37,3 +38,17 @@ export function storeSizes(sqlite: Connection): StoreSizes {
     isCommon: (text, match) => isCommon(sqlite, text, match),
   };
 }
+
+/** The same for one question, in which a text is looked up once however often it is named. */
+export const sizesOnce = (sizes: StoreSizes): StoreSizes => {
+  const isCommon = {
+    STARTS_WITH: onceEach((text: string) => sizes.isCommon(text, 'STARTS_WITH')),
+    CONTAINS: onceEach((text: string) => sizes.isCommon(text, 'CONTAINS')),
+    EXACT: (text: string) => sizes.isCommon(text, 'EXACT'),
+  };
+  return {
+    ...sizes,
+    tokensWithText: onceEach(sizes.tokensWithText),
+    isCommon: (text, match) => isCommon[match](text),
+  };
+};

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts';
-import type { Bind } from './filter.ts';
+import { type Bind, binder } from './binder.ts';
 import { inserter } from './table-sql.ts';
 import { projectionTokens } from './tables/projection-tokens.ts';
 
@@ -80,12 +80,7 @@ const commonTexts = 1_000;
 /** Whether many texts of tokens match. One text alone is never common: its index finds the best of its tokens first. */
 export function isCommon(sqlite: Connection, text: string, match: TokenMatch): boolean {
   if (match === 'EXACT') return false;
-  const parameters: Record<string, string | number> = {};
-  const bind: Bind = (value) => {
-    const name = `p${Object.keys(parameters).length}`;
-    parameters[name] = value;
-    return `@${name}`;
-  };
+  const { bind, parameters } = binder();
   const matching = match === 'CONTAINS' ? has('text', text, bind) : isOrStarts('text', text, match, bind);
   const sql = `select count(*) from (select 1 from token_texts where ${matching} limit ${commonTexts})`;
   return (sqlite.pluck(sql).get(parameters) as number) === commonTexts;
