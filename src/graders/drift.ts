@@ -23,6 +23,8 @@ export interface Drift {
   unknown: { guarded: number; bare: number };
   /** The texts that moved, in their order. */
   movers: { text: string; guarded: Verdict; bare: Verdict }[];
+  /** Texts of which the judge said otherwise when it was asked again, bare; null for one that is deterministic. */
+  unsteady: number | null;
 }
 
 const maxTokens = 1000;
@@ -38,7 +40,7 @@ export async function measureDrift(
   runner: Runner,
   texts: readonly string[],
   signal?: AbortSignal,
-): Promise<Drift & { unsteady: number | null }> {
+): Promise<Drift> {
   const asked = texts.filter((text) => text.trim() !== '');
   const judge = async (
     material: Question<unknown, undefined>['material'],

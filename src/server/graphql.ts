@@ -64,7 +64,7 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
   /** Here, where nothing makes the others wait for long; else by a reader: where it costs a lot, or has a lot to go through. */
   async function execute(weighed: Weighed, call: Call): Promise<Executed> {
     const { context } = weighed.request;
-    const limits = { pointsLeft: Math.max(0, mostCost), rowsLeft: mostSearched, moved: false };
+    const limits = { rowsLeft: mostSearched, moved: false };
     switch (weighed.operation?.definition.operation) {
       case OperationTypeNode.MUTATION:
         context.here = { ...limits, pointsLeft: maxPayloadCost, movable: false };
@@ -73,7 +73,7 @@ export function createGraph({ log, signer, metrics, documents, roots, streams, .
         const reader = readers?.[isStranger(call) ? 'strangers' : 'known'];
         if (!reader) return here(weighed, call);
         if (weighed.cost > mostCost) return elsewhere(reader, weighed, call);
-        context.here = { ...limits, movable: true };
+        context.here = { ...limits, pointsLeft: mostCost, movable: true };
         const executed = await here(weighed, call);
         return context.here.moved ? elsewhere(reader, weighed, call) : executed;
       }

@@ -59,7 +59,7 @@ export const driftCommand = (): Command =>
       );
     });
 
-function render(drift: Drift & { unsteady: number | null }): string {
+function render(drift: Drift): string {
   const { texts, cleaned, removed, judged, moved, toCoherent, toIncoherent, shift, unknown } = drift;
   return [
     `${judged} of ${texts} texts have a verdict both ways (none guarded: ${unknown.guarded}, bare: ${unknown.bare})`,
