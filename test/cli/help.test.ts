@@ -628,7 +628,8 @@ test('without a command, help goes to standard error with 2', async () => {
 test('the version is the package’s', async () => {
   expect(await deltascope('--version')).toEqual({ code: 0, stdout: '0.3.0\n', stderr: '' });
 });
-test('drift', async () => expect(await help('drift')).toMatchInlineSnapshot(`
+test('drift', async () =>
+  expect(await help('drift')).toMatchInlineSnapshot(`
   "Usage: deltascope drift [options]
 
   how much the guard against injections moves a judge’s verdicts on texts that
