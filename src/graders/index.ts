@@ -4,6 +4,15 @@ import { hypothesis } from './hypothesis.ts';
 import { tokenRelevance } from './relevance/token-relevance.ts';
 import { scaleTournament } from './scale-tournament.ts';
 
+export {
+  type AgentLimits,
+  type AgentSetting,
+  type AttemptsOfSetting,
+  bySetting,
+  claimsOf,
+  type OfOrganism,
+  scoresOf,
+} from './agent-scores.ts';
 export { cohensKappa, krippendorffsAlpha, type Scale } from './agreement.ts';
 export { agreementBetween, type Agreement, type Coefficient, type Judgement } from './agreement-between.ts';
 export type { Limits, Spent } from './allowance.ts';

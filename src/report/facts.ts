@@ -1,4 +1,5 @@
 import {
+  type AgentAttempt,
   type AgentRunRow,
   type CorpusRow,
   type GraderRow,
@@ -29,6 +30,13 @@ export interface Facts {
   /** Who graded readings, and how; by key. */
   sources: Source[];
   graders: GraderFacts[];
+  /** Attempts with the verdicts of nobody, then those of each grader of hypotheses, by its key. */
+  agentScores: AgentScores[];
+}
+
+export interface AgentScores {
+  grader: GraderRow | null;
+  attempts: AgentAttempt[];
 }
 
 export interface OrganismFacts {
@@ -138,6 +146,13 @@ function read(store: Store): Facts {
   return {
     organisms,
     sources: [...sources.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
+    agentScores: [
+      null,
+      ...all
+        .filter(({ grades }) => grades.some(({ hypothesisId }) => hypothesisId !== null))
+        .map(({ grader }) => grader)
+        .sort((a, b) => (a.key < b.key ? -1 : 1)),
+    ].map((grader) => ({ grader, attempts: store.agentScores.all(grader) })),
     graders: all.map(({ grader, grades }) => ({
       grader,
       grades: grades.length,
