@@ -1,11 +1,5 @@
 import type { GraderRow, OrganismRelevance, RelevanceSpec } from '../src/db/index.ts';
-import {
-  type Interval,
-  type OfGroup,
-  overOrganisms,
-  overPositions,
-  type OverPositions,
-} from '../src/graders/index.ts';
+import { type OfGroup, overOrganisms, overPositions, type OverPositions } from '../src/graders/index.ts';
 import { BaseModelRef } from './base-model.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { costs } from './cost.ts';
@@ -14,35 +8,12 @@ import { badUserInput } from './errors.ts';
 import { OrganismFilter } from './filters.ts';
 import { checkAsked, filterCost } from './filter.ts';
 import { graderName, GraderRef } from './grader.ts';
+import { intervalCost, intervalOf, IntervalRef, intervalRule } from './interval.ts';
+import { compareNames } from './names.ts';
 import { OrganismRef } from './organism.ts';
 import { RunLayerRef } from './run-layer.ts';
 import { RunRef } from './run.ts';
 import { search, spend } from './spend.ts';
-
-/** What an interval takes, and what it takes more for each number. */
-const intervalCost = 200;
-const costOfNumber = 10;
-
-const intervalRule =
-  '95 % percentile bootstrap interval of the mean, 10,000 resamples of seed 0: the same numbers give the same interval. Null below two numbers.';
-
-/** Computed when it is asked for. */
-function intervalOf(
-  of: { interval: Interval | null },
-  count: number,
-  context: GraphContext,
-): Interval | null {
-  spend(context, intervalCost + costOfNumber * count);
-  return of.interval;
-}
-
-const IntervalRef = builder.objectRef<Interval>('Interval').implement({
-  description: 'Where a number lies with a stated probability.',
-  fields: (t) => ({
-    low: t.exposeFloat('low', { description: 'Its lower end, in the unit of the number.' }),
-    high: t.exposeFloat('high', { description: 'Its upper end, in the unit of the number.' }),
-  }),
-});
 
 // ---- an organism ----
 
@@ -274,11 +245,5 @@ function grouped(
     groups.set(name, group);
     group.members.push(summary);
   }
-  return [...groups.values()].sort((a, b) => compare(a.kind, b.kind) || compare(a.base, b.base));
-}
-
-/** By code points, null last. */
-function compare(a: string | null, b: string | null): number {
-  if (a === null || b === null) return Number(a === null) - Number(b === null);
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return [...groups.values()].sort((a, b) => compareNames(a.kind, b.kind) || compareNames(a.base, b.base));
 }

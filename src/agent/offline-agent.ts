@@ -1,6 +1,5 @@
 import {
   type AgentPair,
-  type AgentRunRow,
   type OrganismRow,
   owner,
   type RunRow,
@@ -60,36 +59,37 @@ export async function readOffline(
   });
   const texts = await textsOf(ask, found);
   const overview = await overviewOf(ask, found);
-  const agentRun = store.agentRuns.begin({
-    ...{ organism, run, pair, version, kind: 'OFFLINE' },
-    ...{ promptDigest: null, provider: null, endpoint: null, model: null },
-    parameters: {
-      ...{ layer, positions: [...positions], rules: offlineReaderRules },
-      read: { texts: texts.steered.length, readings: readingsOf(found) },
-    },
-  });
-  if (agentRun.state !== 'RUNNING') {
-    store.agentMessages.after(agentRun, -1).forEach((message) => onMessage?.(message));
-    return { agentRun, answer: answerOf(store, agentRun), reused: true };
-  }
   const blinder = new Blinder(secretsOf(store, organism, run));
   const shown = toJson(overview, {
     said: (text) => cleaned(blinder.said(text)).text,
     ours: (text) => blinder.ours(text),
   });
   const answer = hypothesisOf(found, rankTokens(found.places), typicalWords(texts.steered, texts.unsteered));
-  const ended = store.transaction((): AgentRunRow => {
+  // From its beginning to its end in one transaction: nobody finds it half done, and no second process is at it.
+  const { agentRun, reused } = store.transaction(() => {
+    const begun = store.agentRuns.begin({
+      ...{ organism, run, pair, version, kind: 'OFFLINE' },
+      ...{ promptDigest: null, provider: null, endpoint: null, model: null },
+      parameters: {
+        ...{ layer, positions: [...positions], rules: offlineReaderRules },
+        read: { texts: texts.steered.length, readings: readingsOf(found) },
+      },
+    });
+    if (begun.state !== 'RUNNING') return { agentRun: begun, reused: true };
     const messages = [
       { role: 'SYSTEM', content: instructions },
       { role: 'USER', content: JSON.stringify({ overview: shown }, null, 1) },
       { role: 'ASSISTANT', content: answer.text },
     ] as const;
-    const rows = messages.map((message, number) => store.agentMessages.append(agentRun, number, message));
-    rows.forEach((row) => onMessage?.(row));
-    store.hypotheses.add(agentRun, answer, 'FINAL');
-    return store.agentRuns.end(agentRun, 'COMPLETED', { conclusive: answer.conclusive });
+    messages.forEach((message, number) => store.agentMessages.append(begun, number, message));
+    store.hypotheses.add(begun, answer, 'FINAL');
+    return {
+      agentRun: store.agentRuns.end(begun, 'COMPLETED', { conclusive: answer.conclusive }),
+      reused: false,
+    };
   });
-  return { agentRun: ended, answer: answerOf(store, ended), reused: false };
+  store.agentMessages.after(agentRun, -1).forEach((message) => onMessage?.(message));
+  return { agentRun, answer: answerOf(store, agentRun), reused };
 }
 
 async function textsOf(ask: ReturnType<typeof graphOf>, { places }: Places) {

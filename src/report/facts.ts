@@ -1,4 +1,5 @@
 import {
+  type AgentAttempt,
   type AgentRunRow,
   type CorpusRow,
   type GraderRow,
@@ -29,6 +30,13 @@ export interface Facts {
   /** Who graded readings, and how; by key. */
   sources: Source[];
   graders: GraderFacts[];
+  /** Attempts with the verdicts of nobody, then those of each grader of hypotheses, by its key. */
+  agentScores: AgentScores[];
+}
+
+export interface AgentScores {
+  grader: GraderRow | null;
+  attempts: AgentAttempt[];
 }
 
 export interface OrganismFacts {
@@ -61,6 +69,8 @@ export interface LayerFacts {
 export interface ExperimentFacts {
   experiment: SteeringExperimentRow;
   similarities: SimilarityRow[];
+  /** Those by one encoder: the base where it was one, else the first by its digest. */
+  byOneEncoder: SimilarityRow[];
   /** Texts by the judge of the experiment: those it had a verdict on, and the coherent among them. */
   coherent: { steered: [number, number]; unsteered: [number, number] };
 }
@@ -109,9 +119,10 @@ function read(store: Store): Facts {
     const run = store.runs.latestOfOrganism(organism);
     const layers = run ? layersOf(store, run) : [];
     const vectors = layers.flatMap((layer) => layer.vectors);
+    const base = store.models.getById(organism.baseModelId);
     return {
       organism,
-      base: store.models.getById(organism.baseModelId),
+      base,
       measured: run
         ? {
             run,
@@ -123,7 +134,7 @@ function read(store: Store): Facts {
       relevance: layers.flatMap(({ layer }) => relevanceOf(layer, shares)),
       experiments: vectors
         .flatMap((vector) => store.steering.ofDiffVector.page(vector, {}, everything).rows)
-        .map((experiment) => experimentOf(store, experiment)),
+        .map((experiment) => experimentOf(store, experiment, base)),
       effects: vectors.flatMap(
         (vector) => store.causalEffects.ofDiffVector.page(vector, {}, everything).rows,
       ),
@@ -138,6 +149,13 @@ function read(store: Store): Facts {
   return {
     organisms,
     sources: [...sources.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
+    agentScores: [
+      null,
+      ...all
+        .filter(({ grades }) => grades.some(({ hypothesisId }) => hypothesisId !== null))
+        .map(({ grader }) => grader)
+        .sort((a, b) => (a.key < b.key ? -1 : 1)),
+    ].map((grader) => ({ grader, attempts: store.agentScores.all(grader) })),
     graders: all.map(({ grader, grades }) => ({
       grader,
       grades: grades.length,
@@ -214,15 +232,19 @@ function relevanceOf(layer: RunLayerRow, shares: readonly Share[]): Relevance[] 
   });
 }
 
-function experimentOf(store: Store, experiment: SteeringExperimentRow): ExperimentFacts {
+function experimentOf(store: Store, experiment: SteeringExperimentRow, base: ModelRow): ExperimentFacts {
   const samples = store.samples.ofExperiment.page(experiment, {}, everything).rows;
   const judged = (steered: boolean): [number, number] => {
     const of = samples.filter((sample) => sample.steered === steered && sample.coherent !== null);
     return [of.filter(({ coherent }) => coherent).length, of.length];
   };
+  const similarities = store.similarities.ofExperiment.page(experiment, {}, everything).rows;
+  const digests = [...new Set(similarities.map(({ encoderDigest }) => encoderDigest))].sort();
+  const encoder = digests.includes(base.digest) ? base.digest : digests[0];
   return {
     experiment,
-    similarities: store.similarities.ofExperiment.page(experiment, {}, everything).rows,
+    similarities,
+    byOneEncoder: similarities.filter(({ encoderDigest }) => encoderDigest === encoder),
     coherent: { steered: judged(true), unsteered: judged(false) },
   };
 }
