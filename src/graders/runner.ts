@@ -46,7 +46,7 @@ export interface Plan {
 
 export interface Answered {
   exchange: Exchange;
-  /** It was known already and cost nothing now. */
+  /** It was known already and cost nothing now. Not of one that came while this was asked, too: both were paid for. */
   cached: boolean;
 }
 
@@ -225,8 +225,7 @@ export class Runner {
       attempts,
       cost,
     };
-    await this.#exchanges.put(exchange);
-    return { exchange, cached: false };
+    return { exchange: await this.#exchanges.put(exchange), cached: false };
   }
 
   #untilEnd(signal: AbortSignal | undefined): AbortSignal {

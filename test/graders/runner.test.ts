@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import type { ChatRequest } from '../../src/graders/chat.ts';
 import { memoryExchanges } from '../../src/graders/exchange-store.ts';
-import type { Runner } from '../../src/graders/runner.ts';
+import { Runner } from '../../src/graders/runner.ts';
 import { listen } from '../../src/server/listen.ts';
 import { type Reaction } from '../harness/chat-server.ts';
 import { scriptedRunner } from '../harness/scripted-runner.ts';
@@ -216,6 +216,29 @@ describe('known replies', () => {
     const other = await scriptedRunner([{ status: 500 }], { exchanges, baseUrl: one.server.url });
     expect(await ask(other.runner)).toEqual({ exchange, cached: true });
     expect(other.runner.spent.calls).toBe(0);
+  });
+
+  test('of another runner that came first stand: nothing is judged by what no store holds', async () => {
+    const exchanges = memoryExchanges();
+    const arrived = Promise.withResolvers<undefined>();
+    const answer = Promise.withResolvers<undefined>();
+    const { runner, provider, server } = await scriptedRunner(
+      async ({ number }) => {
+        if (number > 0) return { text: 'the second says yes' };
+        arrived.resolve(undefined);
+        await answer.promise;
+        return { text: 'the first says no' };
+      },
+      { exchanges },
+    );
+    const slow = ask(runner);
+    await arrived.promise;
+    const quick = await ask(new Runner({ provider, exchanges }));
+    answer.resolve(undefined);
+    expect(await slow).toEqual({ exchange: quick.exchange, cached: false });
+    expect((await slow).exchange.reply.text).toBe('the second says yes');
+    expect([server.requests.length, exchanges.all()]).toEqual([2, [quick.exchange]]);
+    expect(runner.spent.calls).toBe(1);
   });
 
   test.each([
