@@ -1,10 +1,13 @@
 import { createServer } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import type { ChatRequest } from '../../src/graders/chat.ts';
+import { coherence, gradeCoherence } from '../../src/graders/coherence.ts';
+import { measureDrift } from '../../src/graders/drift.ts';
 import { memoryExchanges } from '../../src/graders/exchange-store.ts';
 import { Runner } from '../../src/graders/runner.ts';
+import { sealed } from '../../src/graders/untrusted.ts';
 import { listen } from '../../src/server/listen.ts';
-import { type Reaction } from '../harness/chat-server.ts';
+import type { Reaction, Received } from '../harness/chat-server.ts';
 import { scriptedRunner } from '../harness/scripted-runner.ts';
 
 const grader = { name: 'test', version: 1, promptDigest: 'p1' };
@@ -193,6 +196,63 @@ describe('what will not pass is not', () => {
     });
     await expect(ask(runner)).rejects.toMatchObject({ code: 'PROVIDER_UNREACHABLE' });
     expect(server.requests).toHaveLength(1);
+  });
+});
+
+describe('a model that takes no temperature', () => {
+  const picky = ({ body }: Received): Reaction =>
+    body.temperature === undefined
+      ? called('COHERENT')
+      : {
+          status: 400,
+          body: { error: { message: "Unsupported value: 'temperature'", param: 'temperature' } },
+        };
+  const called = (verdict: string) => ({
+    calls: [{ name: 'give_verdict', arguments: JSON.stringify({ observation: 'x', verdict }) }],
+  });
+  const wish = (i: number) => ({
+    ...{ grader: coherence, context: undefined, material: sealed({ text: `${i}` }), maxTokens: 50 },
+    temperature: 0,
+  });
+
+  test('is asked without where a grader wished for one, and not twice the wrong way', async () => {
+    const { runner, server } = await scriptedRunner(picky);
+    const first = await runner.grade(wish(0));
+    expect(first).toMatchObject({ parsed: { verdict: 'COHERENT' }, exchange: { attempts: 2 } });
+    expect(first.exchange.request).toEqual(server.requests[1]!.body);
+    expect((await runner.grade(wish(1))).exchange.attempts).toBe(1);
+    expect(server.requests.map(({ body }) => body.temperature)).toEqual([0, undefined, undefined]);
+    expect(runner.spent).toEqual({ calls: 3, tokens: 220, money: null });
+    expect(await runner.grade(wish(0))).toMatchObject({ cached: true });
+  });
+
+  test('is an error where one was demanded', async () => {
+    const { runner, server } = await scriptedRunner(picky);
+    await expect(ask(runner, { temperature: 0 })).rejects.toMatchObject({ status: 400 });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test('is not confused with one that refuses whatever it is asked', async () => {
+    const { runner, server } = await scriptedRunner(({ number }) =>
+      number < 2 ? { status: 400, body: { error: { message: 'too long' } } } : called('COHERENT'),
+    );
+    await expect(runner.grade(wish(0))).rejects.toMatchObject({ status: 400, message: '400 too long' });
+    await runner.grade(wish(1));
+    expect(server.requests.map(({ body }) => body.temperature)).toEqual([0, undefined, 0]);
+  });
+
+  test('judges coherence and drift all the same', async () => {
+    const { runner, server } = await scriptedRunner((request) =>
+      request.body.temperature === undefined && request.number === 0
+        ? { text: 'I cannot say.' }
+        : picky(request),
+    );
+    expect(await gradeCoherence(runner, 'Fine.')).toMatchObject({
+      verdict: 'COHERENT',
+      answers: { length: 2 },
+    });
+    expect(server.requests.map(({ body }) => body.temperature)).toEqual([undefined, 0, undefined]);
+    expect(await measureDrift(runner, ['Fine.'])).toMatchObject({ judged: 1, moved: 0, unsteady: 0 });
   });
 });
 
