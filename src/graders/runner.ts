@@ -216,10 +216,9 @@ export class Runner {
       this.#planned.new.set(key, worstOf(request));
       return { exchange: unasked(key, grader, provider, request), cached: false };
     }
-    const { sent, reply, durationMs, attempts, cost } = await this.#send(
-      request,
-      temperature === 'WISHED',
-      signal,
+    const { sent, reply, durationMs, attempts, cost } = await this.#allowance.places.hold(
+      () => this.#send(request, temperature === 'WISHED', signal),
+      this.#untilEnd(signal),
     );
     const exchange: Exchange = {
       key,
@@ -261,7 +260,14 @@ export class Runner {
         }
       },
       this.#retry,
-      { clock: this.#clock, random: this.#random, signal: this.#untilEnd(signal) },
+      {
+        clock: this.#clock,
+        random: this.#random,
+        signal: this.#untilEnd(signal),
+        onPause: ({ code }, ms) => {
+          if (code === 'PROVIDER_BUSY') this.#allowance.pause(ms);
+        },
+      },
     );
     this.#refusesTemperatures ||= sent !== request;
     return { ...value, sent, attempts };

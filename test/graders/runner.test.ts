@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { ChatRequest } from '../../src/graders/chat.ts';
 import { coherence, gradeCoherence } from '../../src/graders/coherence.ts';
 import { measureDrift } from '../../src/graders/drift.ts';
@@ -8,6 +8,7 @@ import { Runner } from '../../src/graders/runner.ts';
 import { sealed } from '../../src/graders/untrusted.ts';
 import { listen } from '../../src/server/listen.ts';
 import type { Reaction, Received } from '../harness/chat-server.ts';
+import { clockByHand } from '../harness/clock-by-hand.ts';
 import { scriptedRunner } from '../harness/scripted-runner.ts';
 
 const grader = { name: 'test', version: 1, promptDigest: 'p1' };
@@ -166,6 +167,35 @@ describe('what may pass is tried again', () => {
     const { runner, clock } = await scriptedRunner([{ status: 429, headers: { [header]: value } }, ok]);
     await ask(runner);
     expect(clock.waits).toEqual([wait]);
+  });
+
+  test('a busy provider is left alone by everyone, for the pause that one was told', async () => {
+    const clock = clockByHand();
+    const start = clock.now();
+    const times: number[] = [];
+    const { provider } = await scriptedRunner(async ({ number }) => {
+      times.push(clock.now() - start);
+      if (number === 0) return { status: 429, headers: { 'retry-after': '30' } };
+      if (number === 1) await vi.waitFor(() => expect(clock.waiting()).toBe(1)); // comes when the first has been refused
+      return ok;
+    });
+    const runner = new Runner({ provider, clock, limits: { concurrency: 2 } });
+    const asked = Promise.all([0, 1, 2, 3, 4].map((i) => ask(runner, {}, { sample: { i } })));
+    await vi.waitFor(() => expect(clock.waiting()).toBe(2)); // the first question, and the one that came into the second's place
+    clock.advance(30_000);
+    await asked;
+    expect(times).toEqual([0, 0, 30_000, 30_000, 30_000, 30_000]);
+  });
+
+  test('a provider that stays busy ends a batch before most of it was asked', async () => {
+    const { runner, server, clock } = await scriptedRunner(
+      [{ status: 429, headers: { 'retry-after': '30' } }],
+      { limits: { concurrency: 2 } },
+    );
+    const batch = Promise.all(Array.from({ length: 50 }, (_, i) => ask(runner, {}, { sample: { i } })));
+    await expect(batch.finally(() => runner.end())).rejects.toMatchObject({ code: 'PROVIDER_BUSY' });
+    expect(server.requests.length).toBeLessThanOrEqual(10); // four of each of two; a third may have begun
+    expect(clock.waits.every((ms) => ms <= 30_000)).toBe(true);
   });
 
   test('a pause of an hour is not waited for', async () => {
