@@ -193,6 +193,16 @@ describe('labels in a call', () => {
       { invalid: 'arguments that say something twice' },
     ],
   ])('%s', (_, calls, text, parsed) => expect(parse(calls, text)).toEqual(parsed));
+
+  test('are read however long they are, as long as a reply may be', () => {
+    const long = JSON.stringify(`${'x'.repeat(9_000_000)}${'\\"'.repeat(1_000_000)}`);
+    expect(parse([call(`{"note": ${long}, "labels": [], ${long} : 1}`)])).toEqual({
+      invalid: 'arguments of another form',
+    });
+    expect(parse([call(`{"note": ${long}, "labels": [{"note": 1}], "note" : 1}`)])).toEqual({
+      invalid: 'arguments that say something twice',
+    });
+  });
 });
 
 describe('rotations and votes', () => {
