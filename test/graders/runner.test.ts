@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { describe, expect, test, vi } from 'vitest';
+import { ApiKey } from '../../src/graders/index.ts';
 import type { ChatRequest } from '../../src/graders/chat.ts';
 import { coherence, gradeCoherence } from '../../src/graders/coherence.ts';
 import { measureDrift } from '../../src/graders/drift.ts';
@@ -101,6 +102,9 @@ describe('a reply', () => {
 });
 
 describe('what may pass is tried again', () => {
+  /** A completion but for what its call is given. */
+  const nested = (levels: number) =>
+    `{"choices": [{"finish_reason": "stop", "message": {"content": "x", "tool_calls": [{"function": {"name": "f", "arguments": ${'['.repeat(levels)}${']'.repeat(levels)}}}]}}]}`;
   const part = {
     model: 'm',
     choices: [{ index: 0, delta: { content: 'ANSWER: COHER' }, finish_reason: null }],
@@ -114,6 +118,7 @@ describe('what may pass is tried again', () => {
     ['half a JSON', { raw: '{"choices": [', type: 'application/json' }, 'PROVIDER_CUT'],
     ['a page', { raw: '<html>', type: 'text/html' }, 'PROVIDER_FAILED'],
     ['JSON of another kind', { raw: '{"choices": []}', type: 'application/json' }, 'PROVIDER_FAILED'],
+    ['JSON of ten thousand levels', { raw: nested(10_000), type: 'application/json' }, 'PROVIDER_FAILED'],
     ['no answer', { stall: 'AT_ONCE' }, 'PROVIDER_TIMEOUT'],
     ['headers and no body', { stall: 'AFTER_HEADERS' }, 'PROVIDER_TIMEOUT'],
   ];
@@ -149,6 +154,14 @@ describe('what may pass is tried again', () => {
       retry: { attempts: 1 },
     });
     await expect(ask(runner)).rejects.toMatchObject({ retryable: true });
+  });
+
+  test('nested to ninety levels a reply is taken, with a key and without', async () => {
+    for (const key of [new ApiKey('sk-of-no-account'), null]) {
+      const { runner } = await scriptedRunner([{ raw: nested(90), type: 'application/json' }], { key });
+      const { reply } = (await ask(runner)).exchange;
+      expect(reply.calls).toEqual([{ name: 'f', arguments: `${'['.repeat(90)}${']'.repeat(90)}` }]);
+    }
   });
 
   test('nobody listens', async () => {

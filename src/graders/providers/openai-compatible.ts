@@ -1,8 +1,7 @@
 import type { OpenAI } from 'openai';
 import type { JsonObject, JsonValue } from '../../lib/canonical-json.ts';
-import type { ChatReply, ChatRequest, Message, Provider, VerdictForm } from '../chat.ts';
-import { ProviderError } from '../provider-error.ts';
-import { cut, openAiServer, type ServerOptions } from './openai-server.ts';
+import type { ChatRequest, Message, Provider, VerdictForm } from '../chat.ts';
+import { cut, failed, openAiServer, type ServerOptions } from './openai-server.ts';
 import { CompletionParts, readCompletion } from './read-completion.ts';
 
 export interface OpenAiCompatibleOptions extends ServerOptions {
@@ -45,13 +44,9 @@ export function openAiCompatible(options: OpenAiCompatibleOptions): Provider {
     async chat(request, { signal }) {
       const given = body(request) as unknown as OpenAI.ChatCompletionCreateParams;
       const answer = await server.ask((client, together) => receive(client, given, together), signal);
-      const reply: ChatReply | null = readCompletion(server.clean(answer), model);
+      const reply = readCompletion(answer, model);
       if (reply) return reply;
-      throw new ProviderError(
-        'PROVIDER_FAILED',
-        `${endpoint} answered with something that is no chat completion`,
-        { retryable: true, mayCost: true },
-      );
+      throw failed(`${endpoint} answered with something that is no chat completion`);
     },
   };
 }

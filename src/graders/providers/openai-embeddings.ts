@@ -3,8 +3,7 @@ import { z } from 'zod';
 import type { JsonObject, JsonValue } from '../../lib/canonical-json.ts';
 import { float32Bytes } from '../../lib/float32-bytes.ts';
 import type { Embedder, EmbeddingReply } from '../embedder.ts';
-import { ProviderError } from '../provider-error.ts';
-import { openAiServer, type ServerOptions } from './openai-server.ts';
+import { failed, openAiServer, type ServerOptions } from './openai-server.ts';
 
 export interface OpenAiEmbeddingsOptions extends ServerOptions {
   /** Numbers of a vector, for servers that shorten them when asked; null leaves it to the server. */
@@ -33,12 +32,9 @@ export function openAiEmbeddings(options: OpenAiEmbeddingsOptions): Embedder {
           (await client.embeddings.create(given, { signal: together })) as unknown as JsonValue,
         signal,
       );
-      const reply = readEmbeddings(server.clean(answer), { texts: texts.length, dimensions, asked: model });
+      const reply = readEmbeddings(answer, { texts: texts.length, dimensions, asked: model });
       if (typeof reply !== 'string') return reply;
-      throw new ProviderError('PROVIDER_FAILED', `${endpoint} answered with no embeddings: ${reply}`, {
-        retryable: true,
-        mayCost: true,
-      });
+      throw failed(`${endpoint} answered with no embeddings: ${reply}`);
     },
   };
 }

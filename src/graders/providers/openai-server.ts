@@ -20,6 +20,8 @@ export interface ServerOptions {
 }
 
 const mostReplyBytes = 16 * 1024 * 1024;
+/** Levels of a reply's JSON; those of a true one are a dozen. */
+const deepest = 100;
 
 /** A server that is asked one thing at a time, under a deadline. */
 export interface Server {
@@ -27,14 +29,13 @@ export interface Server {
   endpoint: string;
   /**
    * Asks once.
+   * @returns what came, without the key
    * @throws ProviderError; the signal's reason
    */
-  ask<T>(
-    request: (client: OpenAI, signal: AbortSignal) => Promise<T>,
+  ask(
+    request: (client: OpenAI, signal: AbortSignal) => Promise<JsonValue>,
     signal: AbortSignal | undefined,
-  ): Promise<T>;
-  /** What came, without the key. */
-  clean<Value extends JsonValue>(value: Value): Value;
+  ): Promise<JsonValue>;
 }
 
 /** @throws CodedError INVALID_ARGUMENT */
@@ -50,14 +51,16 @@ export function openAiServer({ baseUrl, key, loopback = false, timeoutMs = 300_0
       const deadline = AbortSignal.timeout(timeoutMs);
       const together = signal ? AbortSignal.any([signal, deadline]) : deadline;
       try {
-        return await request(client, together);
+        const answer = await request(client, together);
+        if (isDeeper(answer, deepest))
+          throw failed(`${endpoint} answered with JSON of more than ${deepest} levels`);
+        return key ? key.redactJson(answer) : answer;
       } catch (error) {
         signal?.throwIfAborted();
         if (deadline.aborted) throw timeout(timeoutMs);
         throw explained(error, errors, (text) => oneLine(key ? key.redact(text) : text));
       }
     },
-    clean: (value) => (key ? key.redactJson(value) : value),
   };
 }
 
@@ -101,6 +104,10 @@ function limited(response: Response): Response {
   const { status, statusText, headers } = response;
   return new Response(counted, { status, statusText, headers });
 }
+
+/** A reply that is none. */
+export const failed = (message: string): ProviderError =>
+  new ProviderError('PROVIDER_FAILED', message, { retryable: true, mayCost: true });
 
 /** A reply that ended before it was whole. */
 export const cut = (message: string): ProviderError =>
@@ -182,6 +189,12 @@ function checkedUrl(text: string, mayBeLoopback: boolean): string {
   if (url.protocol !== 'https:' && !(isLoopback && url.protocol === 'http:'))
     throw refuse(`has the protocol ${url.protocol}`);
   return url.href.replace(/\/+$/, '');
+}
+
+/** Whether lists and objects are nested by more levels: all that goes through a value later calls itself for each. */
+function isDeeper(value: JsonValue, levels: number): boolean {
+  if (value === null || typeof value !== 'object') return false;
+  return levels === 0 || Object.values(value).some((member) => isDeeper(member, levels - 1));
 }
 
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim().slice(0, 300);
