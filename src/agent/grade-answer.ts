@@ -1,12 +1,8 @@
 import type { GradeRow, HypothesisRow, OrganismRow, Store } from '../db/index.ts';
-import {
-  gradeHypotheses,
-  hypothesis as hypothesisGrader,
-  identityOf,
-  type Runner,
-} from '../graders/index.ts';
+import { gradeHypotheses, hypothesis as hypothesisGrader, type Runner } from '../graders/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { sha256 } from '../lib/sha256.ts';
+import { exchangesOf, graderOf, inPlaceOf, isToBeJudged } from '../runs/judge.ts';
 import { offlineGraderIdentity, offlineGraderRationale, wordOverlap } from './offline-grade.ts';
 
 function truthOf(organism: OrganismRow): string {
@@ -52,16 +48,7 @@ export async function gradeByRubric(
   { repeats, signal }: { repeats?: number | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<GradeRow> {
   const truth = truthOf(organism);
-  const { provider } = runner;
-  const { promptDigest, ...identity } = identityOf(hypothesisGrader);
-  const grader = store.graders.add({
-    ...identity,
-    promptDigest,
-    provider: provider.name,
-    endpoint: provider.endpoint,
-    model: provider.model,
-    parameters: { rule: runner.rule, form: runner.form },
-  });
+  const grader = store.graders.add(graderOf(hypothesisGrader, runner));
   const { grades, canary } = await gradeHypotheses(
     runner,
     [{ truth, kind: organism.kind, hypothesis: hypothesis.text }],
@@ -71,23 +58,32 @@ export async function gradeByRubric(
   if (!result) throw new Error('a hypothesis was graded and has no grade');
   const { mean, scores, rubric, answers, removed } = result;
   const [first] = answers;
-  const [grade] = store.grades.save([
-    {
-      subject: { hypothesis },
-      grader,
-      parameters: { truth: sha256(truth), rubric, repeats: scores.length },
-      ...{ scale: 'SCORE', label: null, value: mean, tokenLabels: null },
-      invalid: mean === null ? (first?.invalid ?? 'no score') : null,
-      rationale: canary.flagged
-        ? 'Not to be trusted: the judge was talked into a score of its canary.'
-        : null,
-      metrics: {
-        ...Object.fromEntries(scores.map((score, repeat) => [`score${repeat}`, score])),
-        canaryFlagged: Number(canary.flagged),
-        removed,
-      },
-      exchanges: answers.map(({ exchange }) => exchange.key),
-    },
-  ]);
+  const spec = {
+    subject: { hypothesis },
+    grader,
+    parameters: { truth: sha256(truth), rubric, repeats: scores.length },
+  };
+  const known = store.grades.find(spec);
+  const old = isToBeJudged(known, runner) ? known : undefined;
+  const [grade] = store.grades.save(
+    [
+      inPlaceOf(old, {
+        ...spec,
+        ...{ scale: 'SCORE', label: null, value: mean, tokenLabels: null },
+        invalid: mean === null ? (first?.invalid ?? 'no score') : null,
+        rationale: canary.flagged
+          ? 'Not to be trusted: the judge was talked into a score of its canary.'
+          : null,
+        metrics: {
+          ...Object.fromEntries(scores.map((score, repeat) => [`score${repeat}`, score])),
+          invalidReplies: answers.filter((answer) => answer.invalid !== null).length,
+          canaryFlagged: Number(canary.flagged),
+          removed,
+        },
+        exchanges: exchangesOf(answers),
+      }),
+    ],
+    { inPlaceOf: [old] },
+  );
   return grade as GradeRow;
 }

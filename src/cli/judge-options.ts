@@ -11,6 +11,7 @@ import { withProgress } from './with-progress.ts';
 /** What a command knows of the language model that judges. */
 export interface JudgeFlags extends ProviderFlags {
   publishedReplies?: boolean;
+  retryInvalid?: boolean;
   concurrency: number;
   callsPerMinute?: number;
   tokensPerMinute?: number;
@@ -25,6 +26,10 @@ export interface JudgeFlags extends ProviderFlags {
 export const addJudgeOptions = (command: Command): Command =>
   addProviderOptions(command, { does: 'judges', replies: 'verdicts' })
     .option('--published-replies', 'read replies as published: lines of text, of several verdicts the last')
+    .option(
+      '--retry-invalid',
+      'ask again what has no verdict, though it was asked: replies that were cut off or of another form',
+    )
     .option('--concurrency <n>', 'calls under way at once', wholeNumber(1, 1000), 8)
     .option('--calls-per-minute <n>', 'calls begun in a minute at most', wholeNumber(1))
     .option('--tokens-per-minute <n>', 'tokens in a minute at most', wholeNumber(1))
@@ -44,6 +49,7 @@ export async function judgeChoice(flags: JudgeFlags): Promise<JudgeChoice> {
   return {
     ...(await providerChoice(flags, model)),
     rule: flags.publishedReplies ? 'COMPAT' : 'EXACT',
+    retryInvalid: flags.retryInvalid,
     limits: {
       concurrency: isLocal(model) ? 1 : flags.concurrency,
       callsPerMinute: flags.callsPerMinute,

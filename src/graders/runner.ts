@@ -27,6 +27,8 @@ export interface RunnerOptions {
   clock?: Clock | undefined;
   /** Uniform in [0, 1), for spreading retries. */
   random?: (() => number) | undefined;
+  /** Asks again for a known reply that brings no verdict, which is kept as well. Not of a provider that would say the same. */
+  retryInvalid?: boolean | undefined;
   /** Asks nobody and keeps nothing: counts what would be asked if every new question were answered as it should be. */
   dryRun?: boolean | undefined;
   /** Told of every reply, known ones included, and how many questions wait for theirs. */
@@ -76,6 +78,7 @@ interface AskOptions {
 export class Runner {
   readonly provider: Provider;
   readonly rule: ReplyRule;
+  readonly retriesInvalid: boolean;
   readonly #allowance: Allowance;
   readonly #exchanges: ExchangeStore;
   readonly #retry: RetryRule;
@@ -84,6 +87,8 @@ export class Runner {
   readonly #underWay = new Map<string, Promise<Answered>>();
   readonly #dryRun: boolean;
   readonly #onAnswer: RunnerOptions['onAnswer'];
+  /** Keys of what was asked of the provider: no reply is asked for again by the runner that got it. */
+  readonly #asked = new Set<string>();
   /** Keys of what a dry run would ask, and of what it found known. */
   readonly #planned = { new: new Map<string, Tokens>(), known: new Set<string>() };
   readonly #ending = new AbortController();
@@ -100,6 +105,7 @@ export class Runner {
     this.#retry = { ...defaultRetry, ...retry };
     this.#clock = clock;
     this.#random = random ?? Math.random;
+    this.retriesInvalid = (options.retryInvalid ?? false) && !provider.deterministic;
     this.#dryRun = options.dryRun ?? false;
     this.#onAnswer = options.onAnswer;
   }
@@ -135,28 +141,40 @@ export class Runner {
     return this.rule === 'EXACT' && this.provider.callsFunctions ? 'FUNCTION' : 'TEXT';
   }
 
-  /** Asks a grader's question and reads the reply. @throws as ask */
+  /** Asks a grader's question and reads the reply; in the place of one without a verdict, the one it was asked again for. @throws as ask */
   async grade<Verdict, Context>(
-    { grader, context, material, parts, maxTokens, temperature, sample = {} }: Question<Verdict, Context>,
+    question: Question<Verdict, Context>,
     signal?: AbortSignal,
   ): Promise<Answered & { parsed: Parsed<Verdict> }> {
+    const { grader, context, material, parts, maxTokens, temperature, sample = {} } = question;
     const { form, rule } = this;
-    const answered = await this.ask(
-      identityOf(grader),
-      (delimiter) => ({
-        messages: [
-          { role: 'system', content: grader.prompt.instructions(form, delimiter, parts) },
-          { role: 'user', content: material.message(delimiter) },
-        ],
-        maxTokens,
-        temperature,
-        verdict: form === 'FUNCTION' ? grader.form(context) : null,
-      }),
-      { sample, signal, temperature: 'WISHED' },
-    );
-    const { key, reply } = answered.exchange;
-    if (this.#planned.new.has(key)) return { ...answered, parsed: { verdict: grader.placeholder(context) } };
-    return { ...answered, parsed: grader.parse(reply, context, { rule, form }) };
+    const identity = identityOf(grader);
+    const compose = (delimiter: string): ChatRequest => ({
+      messages: [
+        { role: 'system', content: grader.prompt.instructions(form, delimiter, parts) },
+        { role: 'user', content: material.message(delimiter) },
+      ],
+      maxTokens,
+      temperature,
+      verdict: form === 'FUNCTION' ? grader.form(context) : null,
+    });
+    for (let again = 0; ; again++) {
+      const sampleOf = (time: number) => (time === 0 ? sample : { ...sample, again: time });
+      const answered = await this.ask(identity, compose, {
+        sample: sampleOf(again),
+        signal,
+        temperature: 'WISHED',
+      });
+      const { key, reply } = answered.exchange;
+      if (this.#planned.new.has(key))
+        return { ...answered, parsed: { verdict: grader.placeholder(context) } };
+      const parsed = grader.parse(reply, context, { rule, form });
+      const isAskedAgain =
+        'invalid' in parsed &&
+        ((this.retriesInvalid && !this.#asked.has(key)) ||
+          (await this.#exchanges.get(this.#keyOf(identity, compose, sampleOf(again + 1)))));
+      if (!isAskedAgain) return { ...answered, parsed };
+    }
   }
 
   /**
@@ -171,19 +189,7 @@ export class Runner {
   ): Promise<Answered> {
     const { sample = {}, signal } = options;
     this.#untilEnd(signal).throwIfAborted();
-    const { provider } = this;
-    const key = sha256(
-      canonicalJson({
-        grader: grader.name,
-        version: grader.version,
-        prompt: grader.promptDigest,
-        provider: provider.name,
-        endpoint: provider.endpoint,
-        model: provider.model,
-        request: provider.body(compose('')),
-        sample,
-      }),
-    );
+    const key = this.#keyOf(grader, compose, sample);
     const underWay = this.#underWay.get(key);
     if (underWay) {
       // Somebody else's asking, which somebody else may cancel.
@@ -197,6 +203,19 @@ export class Runner {
     const answered = await asking;
     this.#onAnswer?.(answered, this.#underWay.size);
     return answered;
+  }
+
+  /** Tells questions apart; a delimiter does not. */
+  #keyOf(
+    { name, version, promptDigest: prompt }: GraderIdentity,
+    compose: (delimiter: string) => ChatRequest,
+    sample: JsonObject,
+  ): string {
+    const { name: provider, endpoint, model } = this.provider;
+    const request = this.provider.body(compose(''));
+    return sha256(
+      canonicalJson({ grader: name, version, prompt, provider, endpoint, model, request, sample }),
+    );
   }
 
   async #answer(
@@ -236,6 +255,7 @@ export class Runner {
       attempts,
       cost,
     };
+    this.#asked.add(key);
     return { exchange: await this.#exchanges.put(exchange), cached: false };
   }
 

@@ -7,7 +7,16 @@ import {
   type Runner,
 } from '../graders/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
-import { type Asking, askingOf, exchangesOf, findGrader, graderOf, noAsking } from './judge.ts';
+import {
+  type Asking,
+  askingOf,
+  exchangesOf,
+  findGrader,
+  graderOf,
+  inPlaceOf,
+  isToBeJudged,
+  noAsking,
+} from './judge.ts';
 import { layerOf, vectorsOf, type WorkOptions } from './stored-run.ts';
 
 export interface CoherenceRunOptions extends Omit<WorkOptions, 'threads'> {
@@ -78,7 +87,7 @@ export async function judgeExperiment(
   const known = (sample: SampleRow) =>
     grader && store.grades.find({ subject: { sample }, grader, parameters: {} });
   const samples = store.samples.ofExperiment.page(experiment, {}, everything).rows;
-  const missing = samples.filter((sample) => !known(sample));
+  const missing = samples.filter((sample) => isToBeJudged(known(sample), runner));
   let [asking, canary]: [Asking, JudgedTexts['canaries'][number] | null] = [noAsking, null];
   if (missing.length > 0) {
     onPhase?.('judge');
@@ -89,11 +98,15 @@ export async function judgeExperiment(
     if (grader && !dryRun) {
       onPhase?.('save');
       const { flagged } = batch.canary;
+      const old = missing.map(known);
       store.grades.save(
-        missing.map((sample, i): NewGrade => ({
-          ...record(batch.grades[i] as CoherenceGrade, flagged),
-          ...{ subject: { sample }, grader, parameters: {} },
-        })),
+        missing.map((sample, i) =>
+          inPlaceOf(old[i], {
+            ...record(batch.grades[i] as CoherenceGrade, flagged),
+            ...{ subject: { sample }, grader, parameters: {} },
+          }),
+        ),
+        { inPlaceOf: old },
       );
     }
   }

@@ -20,7 +20,16 @@ import { openTokenizer } from '../tokenizer/index.ts';
 import { eachText } from './corpus.ts';
 import { chosenByTournament } from './grade-scales.ts';
 import { type GradedRun, gradedRun, type GradeRunOptions, readingsOf } from './graded-readings.ts';
-import { type Asking, askingOf, exchangesOf, findGrader, graderOf, noAsking } from './judge.ts';
+import {
+  type Asking,
+  askingOf,
+  exchangesOf,
+  findGrader,
+  graderOf,
+  inPlaceOf,
+  isToBeJudged,
+  noAsking,
+} from './judge.ts';
 
 export interface JudgeRelevanceOptions extends GradeRunOptions {
   /** Orders of each list that are asked about; 3 as published. */
@@ -72,7 +81,9 @@ export async function judgeRelevanceOfRun(
   const grader = dryRun ? findGrader(store, wanted) : store.graders.add(wanted);
   const known = (projection: ProjectionRow) =>
     grader && store.grades.find({ subject: { projection }, grader, parameters: parametersOf(projection) });
-  const missing = readings.places.flatMap(({ projections }) => projections).filter((row) => !known(row));
+  const missing = readings.places
+    .flatMap(({ projections }) => projections)
+    .filter((row) => isToBeJudged(known(row), runner));
   const read = missing.map((row) => {
     const tokens = store.tokens.ofProjection.page(row, {}, { first: candidatesJudged }).rows;
     return { row, tokens, candidates: candidatesOf(tokens) };
@@ -96,11 +107,15 @@ export async function judgeRelevanceOfRun(
   }
   if (dryRun || !grader) return { graded: null, asking, canary };
   onPhase?.('save');
+  const old = missing.map(known);
   store.grades.save(
-    read.map(({ row, tokens }): NewGrade => ({
-      ...record(gradeOf.get(row), tokens, canary),
-      ...{ subject: { projection: row }, grader, parameters: parametersOf(row) },
-    })),
+    read.map(({ row, tokens }, i) =>
+      inPlaceOf(old[i], {
+        ...record(gradeOf.get(row), tokens, canary),
+        ...{ subject: { projection: row }, grader, parameters: parametersOf(row) },
+      }),
+    ),
+    { inPlaceOf: old },
   );
   return { graded: gradedRun(readings, grader, known, missing.length === 0), asking, canary };
 }

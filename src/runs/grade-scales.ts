@@ -15,7 +15,16 @@ import {
 import { CodedError } from '../lib/coded-error.ts';
 import type { GradeRunOptions } from './graded-readings.ts';
 import { readingsOf } from './graded-readings.ts';
-import { type Asking, askingOf, exchangesOf, findGrader, graderOf, noAsking } from './judge.ts';
+import {
+  type Asking,
+  askingOf,
+  exchangesOf,
+  findGrader,
+  graderOf,
+  inPlaceOf,
+  isToBeJudged,
+  noAsking,
+} from './judge.ts';
 
 /** What a token that belongs with others, and the scale that won, are called in a grade. */
 const selectedLabel = 'SELECTED';
@@ -51,7 +60,7 @@ export async function chooseScalesOfRun(
   const { signal, onPhase, dryRun = false } = options;
   const readings = readingsOf(store, run, { ...options, method: 'patchscope' });
   const heads = readings.places.flatMap(({ projections }) => projections);
-  const missing = heads.filter((head) => !gradeAmong(store, runner, head));
+  const missing = heads.filter((head) => isToBeJudged(gradeAmong(store, runner, head)?.grade, runner));
   onPhase?.('judge');
   const played = await Promise.all(
     missing.map(async (head) => {
@@ -75,11 +84,14 @@ export async function chooseScalesOfRun(
   if (dryRun) return { layer: readings.layer.layer, vectors: null, asking };
   onPhase?.('save');
   const grader = store.graders.add(graderOf(scaleTournament, runner));
+  const old = missing.map((head) => gradeAmong(store, runner, head)?.grade);
   store.grades.save(
-    played.flatMap(({ scales, result }): NewGrade[] => {
+    played.flatMap(({ scales, result }, i): NewGrade[] => {
       const winner = scales.find(({ scale }) => scale === result.scale);
-      return winner ? [{ ...record(store, winner, result), grader, parameters: {} }] : [];
+      const grade = winner && { ...record(store, winner, result), grader, parameters: {} };
+      return grade ? [inPlaceOf(old[i], grade)] : [];
     }),
+    { inPlaceOf: old },
   );
   const order = (head: ProjectionRow) => projectionVariants.indexOf(head.variant);
   return {

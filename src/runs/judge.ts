@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path';
-import type { GraderRow, NewGrader, Store } from '../db/index.ts';
+import type { GradeRow, GraderRow, NewGrade, NewGrader, Store } from '../db/index.ts';
 import {
   type Answered,
   type ApiKey,
@@ -40,6 +40,8 @@ export interface ProviderChoice {
 export interface JudgeChoice extends ProviderChoice {
   limits?: Limits | undefined;
   rule?: ReplyRule | undefined;
+  /** What has no verdict, though it was judged, is judged again. */
+  retryInvalid?: boolean | undefined;
 }
 
 export interface JudgeOptions extends WorkOptions {
@@ -72,11 +74,11 @@ export async function withJudge<T>(
   work: (runner: Runner, signal: AbortSignal | undefined) => Promise<T>,
 ): Promise<T> {
   return withProvider(choice, options, async (provider) => {
-    const { limits, rule } = choice;
+    const { limits, rule, retryInvalid } = choice;
     const { about, dryRun, onAnswer, signal } = options;
     const exchanges = storedExchanges(store);
     const judge = async (stop: AbortSignal | undefined): Promise<T> => {
-      const runner = new Runner({ provider, limits, rule, exchanges, dryRun, onAnswer });
+      const runner = new Runner({ provider, limits, rule, retryInvalid, exchanges, dryRun, onAnswer });
       try {
         return await work(runner, stop);
       } finally {
@@ -139,6 +141,25 @@ export function findGrader(store: Store, grader: NewGrader): GraderRow | undefin
       return canonicalJson(stored) === content;
     });
 }
+
+/** Whether a thing with this grade is to be judged: it has none, or one without a verdict, for which somebody can be asked again. */
+export const isToBeJudged = (grade: GradeRow | undefined, { retriesInvalid }: Runner): boolean =>
+  !grade || (retriesInvalid && grade.exchanges.length > 0 && isSpoilt(grade));
+
+/** No reply about it could be used, or about a part of what decided it. */
+const isSpoilt = ({ invalid, metrics }: GradeRow): boolean =>
+  invalid !== null || (metrics['decidedByScore'] ?? 0) > 0;
+
+/** A grade in the place of one that was judged again: it names the replies of both. */
+export const inPlaceOf = (old: GradeRow | undefined, grade: NewGrade): NewGrade => {
+  if (!old) return grade;
+  const invalidReplies = (old.metrics['invalidReplies'] ?? 0) + (grade.metrics['invalidReplies'] ?? 0);
+  return {
+    ...grade,
+    metrics: { ...grade.metrics, invalidReplies },
+    exchanges: [...new Set([...old.exchanges, ...grade.exchanges])],
+  };
+};
 
 /** What asking came to, for whoever is told of a batch of grades. */
 export interface Asking {

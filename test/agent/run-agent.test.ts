@@ -337,9 +337,9 @@ describe('budgets', () => {
       const clock = instantClock();
       const store = temporaryStore();
       let dies = true;
-      const exchanges = {
+      const exchanges: typeof store.exchanges = {
         ...store.exchanges,
-        put(exchange: Parameters<typeof store.exchanges.put>[0]) {
+        put(exchange) {
           const stands = store.exchanges.put(exchange);
           if (dies) throw new Error('killed');
           return stands;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { openStore, type RunRow, type Store } from '../../src/db/index.ts';
 import { ApiKey, type Runner } from '../../src/graders/index.ts';
+import { judgeCoherenceOfRun } from '../../src/runs/grade-coherence.ts';
 import { judgeRelevanceOfRun } from '../../src/runs/grade-relevance.ts';
 import { chooseScalesOfRun } from '../../src/runs/grade-scales.ts';
 import { withJudge } from '../../src/runs/judge.ts';
@@ -54,7 +55,7 @@ const grade = (...args: Parameters<typeof grading>): Promise<Outcome> => outcome
 async function here<T>(
   url: string,
   work: (store: Store, run: RunRow, runner: Runner) => Promise<T>,
-  more: { timeoutMs?: number } = {},
+  more: { timeoutMs?: number; retryInvalid?: boolean } = {},
 ): Promise<T> {
   const store = opened();
   try {
@@ -190,9 +191,10 @@ describe('token relevance', () => {
   });
 
   test('a reply with two verdicts is none: the grade is invalid, kept with its replies, and counted', async () => {
+    let mended = false;
     const twice = (request: Received): Said => {
       const said = honest(request);
-      return { ...said, calls: [...said.calls!, ...said.calls!] };
+      return mended ? said : { ...said, calls: [...said.calls!, ...said.calls!] };
     };
     const server = await chatServer(twice);
     const { code, stdout } = await grade(server.url, 'token-relevance', '--positions', '0');
@@ -206,6 +208,9 @@ describe('token relevance', () => {
     expect(
       grades.every(({ exchanges, metrics }) => exchanges.length >= 4 && metrics['invalidReplies'] === 12),
     ).toBe(true);
+    mended = true;
+    const again = await json(server.url, 'token-relevance', '--positions', '0', '--retry-invalid');
+    expect(again).toMatchObject({ asking: { invalid: 0 }, summary: { diff: { max: 1, positions: 1 } } });
   });
 
   test('of a judge that obeys what it reads is flagged', async () => {
@@ -264,6 +269,57 @@ describe('token relevance', () => {
       expect(answered).toHaveLength(10);
     },
   );
+});
+
+describe('what has no verdict', () => {
+  test.each([
+    ['token-relevance', judgeRelevanceOfRun, 6],
+    ['scale-tournament', chooseScalesOfRun, 6],
+    ['coherence', judgeCoherenceOfRun, 8],
+  ] as const)('by %s stays without until it is asked for again', async (grader, work, count) => {
+    let mended = false;
+    const server = await chatServer((request) => ({
+      ...honest(request),
+      ...(!mended && { finish: 'length' }),
+    }));
+    const judge = (retryInvalid: boolean) =>
+      here<unknown>(server.url, (store, run, runner) => work(store, run, runner), { retryInvalid });
+    await judge(false);
+    const spoilt = gradesOf(grader);
+    expect(spoilt.map(({ invalid }) => invalid?.endsWith('cut off'))).toEqual(Array(count).fill(true));
+    mended = true;
+    const asked = server.requests.length;
+    await judge(false);
+    expect([server.requests.length, gradesOf(grader)]).toEqual([asked, spoilt]);
+
+    await judge(true);
+    const grades = gradesOf(grader);
+    expect(grades.map(({ invalid }) => invalid)).toEqual(Array(count).fill(null));
+    for (const { metrics, exchanges } of grades) {
+      // Those that could not be used, and the ones in their place.
+      expect(exchanges.length).toBeGreaterThan(1);
+      expect(metrics['invalidReplies']).toBeGreaterThan(0);
+      for (const key of exchanges) expect(stored((store) => store.exchanges.get(key))).toBeDefined();
+    }
+    const paid = server.requests.length;
+    await judge(true);
+    expect([server.requests.length, gradesOf(grader)]).toEqual([paid, grades]);
+  });
+
+  test('of the search for a scale is asked for again where a round was decided by score alone', async () => {
+    let mended = false;
+    const foreign = { calls: [call('give_scale', { comparison: 'x', scale: 77, tokens: [] })] };
+    const server = await chatServer((request) => (mended ? honest(request) : foreign));
+    const choose = (retryInvalid: boolean) => here(server.url, chooseScalesOfRun, { retryInvalid });
+    const scaleOf = ({ vectors }: Awaited<ReturnType<typeof choose>>) => vectors![0]!.chosen.scale;
+    const before = scaleOf(await choose(false));
+    mended = true;
+    expect([before, scaleOf(await choose(true)), gradesOf('scale-tournament').length]).toEqual([
+      Math.min(...syntheticScales),
+      0.7,
+      6,
+    ]);
+  });
 });
 
 test('limits hold, and say what was kept', async () => {

@@ -105,6 +105,21 @@ describe('grades', () => {
     expect(store.grades.ofProjection.count(projection, { grader: 'offline-relevance' })).toBe(3);
   });
 
+  it('are taken away where others come in their place, in one step and those alone', () => {
+    const { store, projection, grader } = prepared();
+    const kept = syntheticGrade(projection, grader, { parameters: { candidates: 10 } });
+    const invalid = { value: null, tokenLabels: null, invalid: 'cut off' };
+    const [old, other] = store.grades.save([syntheticGrade(projection, grader, invalid), kept]);
+    const judged = syntheticGrade(projection, grader, { value: 1 });
+    const refused = syntheticGrade(projection, grader, { value: 7 });
+    expect(() => store.grades.save([judged, refused], { inPlaceOf: [old] })).toThrow(InvalidResultError);
+    expect(store.grades.find(judged)).toEqual(old);
+    const [saved] = store.grades.save([judged], { inPlaceOf: [old, undefined] });
+    expect(saved).toMatchObject({ key: old!.key, value: 1, invalid: null });
+    expect(store.grades.save([syntheticGrade(projection, grader)], { inPlaceOf: [old] })).toEqual([saved]);
+    expect(store.grades.all.page(null, {}, all).rows).toEqual([other, saved]);
+  });
+
   it('are of steered texts, too', () => {
     const { store, projection, grader } = prepared();
     const experiment = seedResults(store, projection.diffVector);

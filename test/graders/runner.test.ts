@@ -378,6 +378,44 @@ describe('known replies', () => {
   });
 });
 
+describe('a known reply without a verdict', () => {
+  const question = {
+    ...{ grader: coherence, context: undefined, material: sealed({ text: 'x y' }), maxTokens: 50 },
+    temperature: null,
+  };
+  const verdict = {
+    calls: [{ name: 'give_verdict', arguments: '{"observation": "x", "verdict": "COHERENT"}' }],
+  };
+
+  test('is asked for again when that is wished, and another stands in its place from then on', async () => {
+    const exchanges = memoryExchanges();
+    const { runner, provider, server } = await scriptedRunner([ok, verdict], { exchanges });
+    expect((await runner.grade(question)).parsed).toEqual({ invalid: 'no call' });
+    expect((await runner.grade(question)).cached).toBe(true);
+    const again = new Runner({ provider, exchanges, retryInvalid: true });
+    expect(await again.grade(question)).toMatchObject({ cached: false, parsed: { verdict: 'COHERENT' } });
+    for (const one of [runner, again])
+      expect(await one.grade(question)).toMatchObject({ cached: true, parsed: { verdict: 'COHERENT' } });
+    expect([server.requests.length, exchanges.all().length]).toEqual([2, 2]);
+  });
+
+  test('is asked for once by each runner, and counted by a dry run', async () => {
+    const exchanges = memoryExchanges();
+    const { runner, provider, server } = await scriptedRunner([ok], { exchanges, retryInvalid: true });
+    const invalid = { parsed: { invalid: 'no call' } };
+    expect(await runner.grade(question)).toMatchObject(invalid);
+    expect(await runner.grade(question)).toMatchObject(invalid);
+    expect(server.requests).toHaveLength(1);
+    const dry = new Runner({ provider, exchanges, retryInvalid: true, dryRun: true });
+    await dry.grade(question);
+    expect(dry.plan).toMatchObject({ calls: 1, known: 1 });
+    expect(await new Runner({ provider, exchanges, retryInvalid: true }).grade(question)).toMatchObject(
+      invalid,
+    );
+    expect(server.requests).toHaveLength(2);
+  });
+});
+
 describe('limits', () => {
   const questions = (runner: Runner, count: number) =>
     Array.from({ length: count }, (_, i) => ask(runner, {}, { sample: { i } }));

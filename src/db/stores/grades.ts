@@ -98,33 +98,44 @@ export function gradeStore(
     return hypothesis && { hypothesis };
   }
 
-  const save = sqlite.transaction((records: readonly NewGrade[]): GradeRow[] => {
-    const made = { engineVersion: packageVersion(), createdAt: new Date().toISOString() };
-    return records.map((record) => {
-      const { projection, sample, hypothesis } = record.subject;
-      const subject = thingOf(record.subject);
-      check(record);
-      const there = subjectOf(subject.key);
-      if (!there || thingOf(there).id !== subject.id)
-        throw new NotFoundError('projection, sample or hypothesis', subject.key);
-      if (graders.getById(record.grader.id).key !== record.grader.key)
-        throw new NotFoundError('grader', record.grader.key);
-      const known = find(record);
-      if (known) return known;
-      insert({
-        ...record,
-        ...made,
-        graderId: record.grader.id,
-        organismId: organismIdOf(record.subject),
-        projectionId: projection?.id ?? null,
-        sampleId: sample?.id ?? null,
-        hypothesisId: hypothesis?.id ?? null,
-        subjectKey: subject.key,
-        parametersKey: keyOfParameters(record),
+  // By all that is its own: an id is given again when its row was the last.
+  const remove = sqlite.prepare(
+    'delete from grades where id = @id and subject_key = @subjectKey and parameters_key = @parametersKey and created_at = @createdAt',
+  );
+  const save = sqlite.transaction(
+    (records: readonly NewGrade[], old: readonly (GradeRow | undefined)[]): GradeRow[] => {
+      for (const row of old) {
+        if (!row) continue;
+        const { id, subjectKey, parametersKey, createdAt } = row;
+        remove.run({ id, subjectKey, parametersKey, createdAt });
+      }
+      const made = { engineVersion: packageVersion(), createdAt: new Date().toISOString() };
+      return records.map((record) => {
+        const { projection, sample, hypothesis } = record.subject;
+        const subject = thingOf(record.subject);
+        check(record);
+        const there = subjectOf(subject.key);
+        if (!there || thingOf(there).id !== subject.id)
+          throw new NotFoundError('projection, sample or hypothesis', subject.key);
+        if (graders.getById(record.grader.id).key !== record.grader.key)
+          throw new NotFoundError('grader', record.grader.key);
+        const known = find(record);
+        if (known) return known;
+        insert({
+          ...record,
+          ...made,
+          graderId: record.grader.id,
+          organismId: organismIdOf(record.subject),
+          projectionId: projection?.id ?? null,
+          sampleId: sample?.id ?? null,
+          hypothesisId: hypothesis?.id ?? null,
+          subjectKey: subject.key,
+          parametersKey: keyOfParameters(record),
+        });
+        return find(record) as GradeRow;
       });
-      return find(record) as GradeRow;
-    });
-  });
+    },
+  );
 
   const loader = () => {
     const grader = onceEach((id: number) => graders.getById(id));
@@ -185,9 +196,13 @@ export function gradeStore(
     },
     /**
      * Writes grades, all of them or none. One that is there already, by the same grader and parameters, is returned as it stands.
+     * @param options `inPlaceOf`: grades that are taken away, since what they were about was judged again
      * @throws InvalidResultError, NotFoundError
      */
-    save: (records: readonly NewGrade[]): GradeRow[] => save.immediate(records),
+    save: (
+      records: readonly NewGrade[],
+      { inPlaceOf = [] }: { inPlaceOf?: readonly (GradeRow | undefined)[] } = {},
+    ): GradeRow[] => save.immediate(records, inPlaceOf),
     ofProjection: about<ProjectionRow>('projection.grades', 'projection_id', (projection) => ({
       projection,
     })),
