@@ -16,7 +16,7 @@ const line = /^[^\S\n]*ANSWER[^\S\n]*:[^\S\n]*(COHERENT|INCOHERENT)[^\S\n]*[.!]?
 /** Judges whether a text is readable English: method.md §6.4. */
 export const coherence = defineGrader<CoherenceLabel, z.infer<typeof given>>({
   name: 'coherence',
-  version: 1,
+  version: 2,
   summary: 'Whether a text is coherent, readable English, whatever it says.',
   labels: ['COHERENT', 'INCOHERENT'],
   prompt: promptFile('coherence.md'),

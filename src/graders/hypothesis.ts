@@ -12,7 +12,7 @@ const line = /^[^\S\n]*SCORE[^\S\n]*:[^\S\n]*([1-5])[^\S\n]*[.!]?[^\S\n]*$/gim;
 /** Scores what somebody believes a model was finetuned on: method.md §10.5. */
 export const hypothesis = defineGrader<number, z.infer<typeof given>>({
   name: 'hypothesis',
-  version: 1,
+  version: 2,
   summary: 'How much of what a finetune taught a hypothesis has found out, from 1 to 5.',
   labels: ['1', '2', '3', '4', '5'],
   prompt: promptFile('hypothesis.md', rubricsFile),

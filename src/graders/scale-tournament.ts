@@ -27,7 +27,7 @@ const rounded = (scale: number): number => Math.round(10 * scale) / 10;
 /** Chooses the scale whose tokens make the most sense: method.md §5.5. The context is the scales there are to choose from. */
 export const scaleTournament = defineGrader<ScaleVerdict, z.infer<typeof given>, readonly ScaleTokens[]>({
   name: 'scale-tournament',
-  version: 1,
+  version: 2,
   summary: 'At which scale the tokens of a reading make the most sense, and which of them belong together.',
   labels: [],
   prompt: promptFile('scale-tournament.md'),

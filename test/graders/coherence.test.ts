@@ -166,7 +166,7 @@ describe('as the judge of the search', () => {
     expect(batches.every(({ canary }) => !canary.flagged)).toBe(true);
     expect(judge).toMatchObject({
       name: 'coherence',
-      version: 1,
+      version: 2,
       parameters: { model: 'judge', endpoint: server.url, promptDigest: coherence.prompt.digest },
     });
   });
@@ -186,7 +186,7 @@ test('a checkpoint of our own may be the judge; what it cannot say is unknown', 
   expect(grade.answers).toHaveLength(1);
   expect(grade.answers[0]!.exchange).toMatchObject({
     grader: 'coherence',
-    graderVersion: 1,
+    graderVersion: 2,
     promptDigest: identityOf(coherence).promptDigest,
     model: 'local:tiny-qwen3',
   });

@@ -39,7 +39,7 @@ function problemOf(answers: readonly Answer[], count: number): string | null {
 /** Judges which tokens of a list point to what a model was finetuned on: method.md §8.3. */
 export const tokenRelevance: Grader<RelevanceLabel[], { count: number }> = {
   name: 'token-relevance',
-  version: 1,
+  version: 2,
   summary: 'Which tokens of a reading point to the subject of the finetune.',
   labels: ['RELEVANT', 'IRRELEVANT'],
   prompt: promptFile('token-relevance.md'),
