@@ -3,6 +3,7 @@ import type { Store } from '../db/index.ts';
 import type { Plan, Runner } from '../graders/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import type { Asking, JudgeChoice, JudgeOptions } from '../runs/judge.ts';
+import { announceWaiting } from './interrupt.ts';
 import { nonNegative, positive, wholeNumber } from './options.ts';
 import { plain } from './plain.ts';
 import { addProviderOptions, isLocal, providerChoice, type ProviderFlags } from './provider-options.ts';
@@ -104,7 +105,10 @@ export async function askJudge<T>(
             if (bar === 'REPLIES') progress.onProgress?.({ done: kept, total: kept + waiting });
           },
         };
-        return withJudge(store, choice, options, (runner, signal) => work(runner, { ...options, signal }));
+        return withJudge(store, choice, options, (runner, signal) => {
+          announceWaiting(progress.signal, () => repliesUnderWay(runner.paidUnderWay));
+          return work(runner, { ...options, signal });
+        });
       },
       clause,
     );
@@ -114,6 +118,9 @@ export async function askJudge<T>(
     throw error;
   }
 }
+
+const repliesUnderWay = (count: number): string | null =>
+  count === 0 ? null : `${count} ${count === 1 ? 'reply that is' : 'replies that are'} paid for`;
 
 /** A dry run in words. */
 export function planLine({ calls, known, most, money }: Plan): string {

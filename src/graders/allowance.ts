@@ -81,6 +81,11 @@ export class Allowance {
     return { calls, tokens, money: this.#limits.prices ? money : null };
   }
 
+  /** Calls that have not been settled. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
   /** What tokens cost; null without prices. */
   price({ prompt, completion }: Tokens): number | null {
     const { prices } = this.#limits;

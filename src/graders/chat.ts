@@ -70,6 +70,8 @@ export interface Provider {
   readonly callsFunctions: boolean;
   /** The same request always gets the same reply, so asking again is in vain. */
   readonly deterministic: boolean;
+  /** A call that was sent is paid for, whether or not somebody waits for its reply. */
+  readonly charges: boolean;
   /** The request as it is sent, without the key. */
   body(request: ChatRequest): JsonObject;
   /** @throws ProviderError; the signal's reason */

@@ -23,6 +23,6 @@ export interface Embedder {
   readonly dimensions: number | null;
   /** The request as it is sent, without the key. */
   body(texts: readonly string[]): JsonObject;
-  /** @throws ProviderError; the signal's reason */
-  embed(texts: readonly string[], options: { signal?: AbortSignal | undefined }): Promise<EmbeddingReply>;
+  /** Not to be stopped, since it is paid for once it was sent. @throws ProviderError */
+  embed(texts: readonly string[]): Promise<EmbeddingReply>;
 }

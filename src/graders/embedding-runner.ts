@@ -59,7 +59,7 @@ export class EmbeddingRunner {
 
   /**
    * A vector of length 1 for each text, all of one width. Each reply is stored before the next is asked for.
-   * @throws ProviderError when all attempts failed; CodedError BUDGET_EXHAUSTED; the signal's reason
+   * @throws ProviderError when all attempts failed; CodedError BUDGET_EXHAUSTED; the signal's reason, once the reply under way is stored
    */
   async embed(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]> {
     const vectors: Float32Array[] = [];
@@ -98,7 +98,7 @@ export class EmbeddingRunner {
     const started = this.#clock.now();
     let took: Tokens | 'WORST' = 'WORST';
     try {
-      const reply = this.#checked(await this.embedder.embed(texts, { signal }));
+      const reply = this.#checked(await this.embedder.embed(texts));
       took = { prompt: reply.promptTokens ?? worst.prompt, completion: 0 };
       return { reply, durationMs: this.#clock.now() - started, cost: this.#allowance.price(took) };
     } catch (error) {

@@ -130,6 +130,11 @@ export class Runner {
     };
   }
 
+  /** Calls whose replies are waited for even if nobody wants them any more, since they are paid for. */
+  get paidUnderWay(): number {
+    return this.provider.charges ? this.#allowance.underWay : 0;
+  }
+
   /** Ends it: no call is made from now on. Waits for those under way, whose replies are kept since they are paid for. */
   async end(): Promise<void> {
     this.#ending.abort(new CodedError('CANCELLED', 'nothing is asked any more'));
@@ -180,7 +185,8 @@ export class Runner {
   /**
    * A reply to a request, which may hold a delimiter that differs from call to call.
    * @param options `temperature`: whether a model that refuses the one asked for is an error, or is asked without
-   * @throws ProviderError when all attempts failed; CodedError BUDGET_EXHAUSTED; the signal's reason
+   * @throws ProviderError when all attempts failed; CodedError BUDGET_EXHAUSTED; the signal's reason, unless the reply was under way and paid
+   *   for: it is waited for and kept
    */
   async ask(
     grader: GraderIdentity,
@@ -305,7 +311,8 @@ export class Runner {
     const started = this.#clock.now();
     let took: Tokens | 'WORST' = 'WORST';
     try {
-      const reply = await this.provider.chat(request, { signal });
+      // What is paid for is not given up: the signal ends what comes after it.
+      const reply = await this.provider.chat(request, { signal: this.provider.charges ? undefined : signal });
       took = tookOf(reply, worst);
       return { reply, durationMs: this.#clock.now() - started, cost: this.#allowance.price(took) };
     } catch (error) {

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { openStore, type RunRow, type Store } from '../../src/db/index.ts';
 import { ApiKey, type Runner } from '../../src/graders/index.ts';
 import { judgeCoherenceOfRun } from '../../src/runs/grade-coherence.ts';
@@ -235,11 +235,13 @@ describe('token relevance', () => {
     async (signal) => {
       let answering = 5;
       const waits = Promise.withResolvers<undefined>();
+      const stopped = Promise.withResolvers<undefined>();
       const answered: string[] = [];
-      const server = await chatServer((request) => {
+      const server = await chatServer(async (request) => {
         if (answering-- <= 0) {
           waits.resolve(undefined);
-          return { stall: 'AT_ONCE' };
+          if (signal === 'SIGKILL') return { stall: 'AT_ONCE' };
+          await stopped.promise;
         }
         const {
           messages: [_, question],
@@ -252,19 +254,23 @@ describe('token relevance', () => {
       await waits.promise;
       // What was answered is stored as soon as it has come.
       while ((rowsIn(data)!['exchanges'] ?? 0) < 5) await new Promise((resolve) => setTimeout(resolve, 10));
+      await vi.waitFor(() => expect(server.requests).toHaveLength(7));
       child.kill(signal);
+      child.stderr.once('data', () => stopped.resolve(undefined));
       const { code, stderr } = await outcomeOf(child);
+      // Two were under way: they are paid for, so they are waited for, and nothing else is asked.
+      const kept = signal === 'SIGINT' ? 7 : 5;
       if (signal === 'SIGINT')
         expect([code, stderr]).toEqual([
           130,
-          'deltascope: interrupted; 5 new replies are kept, and not paid for again\n',
+          'waiting for 2 replies that are paid for; interrupt again to end at once\ndeltascope: interrupted; 7 new replies are kept, and not paid for again\n',
         ]);
-      expect([rowsIn(data)!['exchanges'], rowsIn(data)!['grades']]).toEqual([5, undefined]);
+      expect([rowsIn(data)!['exchanges'], rowsIn(data)!['grades']]).toEqual([kept, undefined]);
       if (signal === 'SIGKILL') runOutLeases(join(data, 'deltascope.sqlite'));
       answering = Infinity;
       const { experiments, asking } = await json(server.url, 'coherence');
       expect(experiments[0]).toMatchObject({ steered: { judged: 4, coherent: 4 }, unsteered: { judged: 4 } });
-      expect(asking.spent.calls).toBe(10 - 5); // eight texts and the canary's two
+      expect(asking.spent.calls).toBe(10 - kept); // eight texts and the canary's two
       expect(new Set(answered).size).toBe(answered.length);
       expect(answered).toHaveLength(10);
     },

@@ -494,14 +494,30 @@ describe('limits', () => {
 });
 
 describe('cancelling', () => {
-  test('stops a call under way, and it is paid for at most', async () => {
+  test('waits for a call under way, which is paid for, and keeps its reply; nothing comes after it', async () => {
+    const exchanges = memoryExchanges();
     const controller = new AbortController();
-    const { runner } = await scriptedRunner(() => {
+    const { runner, server } = await scriptedRunner(
+      () => {
+        controller.abort(new Error('enough'));
+        return ok;
+      },
+      { exchanges },
+    );
+    const { signal } = controller;
+    expect((await ask(runner, {}, { signal })).exchange.reply.text).toBe('fine');
+    await expect(ask(runner, {}, { sample: { i: 1 }, signal })).rejects.toThrow('enough');
+    expect([server.requests.length, exchanges.all().length, runner.spent.calls]).toEqual([1, 1, 1]);
+  });
+
+  test('does not try again what failed', async () => {
+    const controller = new AbortController();
+    const { runner, server } = await scriptedRunner(() => {
       controller.abort(new Error('enough'));
-      return { stall: 'AT_ONCE' };
+      return { status: 500 };
     });
     await expect(ask(runner, {}, { signal: controller.signal })).rejects.toThrow('enough');
-    expect(runner.spent.calls).toBe(1);
+    expect(server.requests).toHaveLength(1);
   });
 
   test('stops those who wait for their turn, and the others go on', async () => {
@@ -525,18 +541,28 @@ describe('cancelling', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  test('of one who shares a reply does not take it from the other', async () => {
+  test('of one who shares a question does not take the reply from the other', async () => {
     const controller = new AbortController();
-    let asked = 0;
-    const { runner } = await scriptedRunner(() => {
-      if (asked++ > 0) return ok;
-      controller.abort(new Error('enough'));
-      return { stall: 'AT_ONCE' };
-    });
+    const arrived = Promise.withResolvers<undefined>();
+    const free = Promise.withResolvers<undefined>();
+    const { runner } = await scriptedRunner(
+      async () => {
+        arrived.resolve(undefined);
+        await free.promise;
+        return ok;
+      },
+      { limits: { concurrency: 1 } },
+    );
+    const before = ask(runner, {}, { sample: { i: 0 } });
+    await arrived.promise;
     const impatient = ask(runner, {}, { signal: controller.signal });
     const patient = ask(runner);
+    controller.abort(new Error('enough'));
     await expect(impatient).rejects.toThrow('enough');
+    free.resolve(undefined);
+    await before;
     expect((await patient).exchange.reply.text).toBe('fine');
+    expect(runner.spent.calls).toBe(2);
   });
 
   test('before anything was asked', async () => {

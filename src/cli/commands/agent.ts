@@ -4,7 +4,7 @@ import type { AgentMessageRow, AgentRunRow, GradeRow, OrganismRow, RunRow, Store
 import { CodedError } from '../../lib/coded-error.ts';
 import { withStore } from '../data-folder.ts';
 import { findOrganism } from '../find-organism.ts';
-import { interruptible } from '../interrupt.ts';
+import { announceWaiting, interruptible } from '../interrupt.ts';
 import {
   dataOption,
   jsonOption,
@@ -16,7 +16,7 @@ import {
 } from '../options.ts';
 import { plain, plainJson } from '../plain.ts';
 import { digits, plainTable } from '../plain-table.ts';
-import { addProviderOptions, providerChoice, type ProviderFlags } from '../provider-options.ts';
+import { addProviderOptions, isLocal, providerChoice, type ProviderFlags } from '../provider-options.ts';
 import { findRun } from '../read-run.ts';
 
 interface AgentFlags extends ProviderFlags {
@@ -110,7 +110,11 @@ export const agentCommand = (): Command =>
           if (process.stderr.isTTY) process.stderr.write(progressLine(message));
         };
         const { outcome, grades } = await interruptible(
-          (signal) => find(store, organism, run, flags, { signal, onMessage }),
+          (signal) => {
+            const isPaid = flags.model !== undefined && !isLocal(flags.model);
+            announceWaiting(signal, () => (isPaid ? 'the reply under way, which is paid for' : null));
+            return find(store, organism, run, flags, { signal, onMessage });
+          },
           () => (stored === 0 ? '' : `${stored} messages are stored, and gone on from when asked again`),
         );
         print(store, organism, outcome, grades, flags);

@@ -31,6 +31,7 @@ export function localModel(model: Model, { name, digest }: LocalModelOptions): P
     model: `local:${name}`,
     callsFunctions: false,
     deterministic: true,
+    charges: false,
     body: ({ messages, maxTokens }) => ({
       model: `local:${name}`,
       messages: turns(messages).map(({ role, content }) => ({ role, content })),

@@ -40,6 +40,7 @@ export function openAiCompatible(options: OpenAiCompatibleOptions): Provider {
     model,
     callsFunctions,
     deterministic: false,
+    charges: true,
     body,
     async chat(request, { signal }) {
       const given = body(request) as unknown as OpenAI.ChatCompletionCreateParams;

@@ -25,12 +25,11 @@ export function openAiEmbeddings(options: OpenAiEmbeddingsOptions): Embedder {
   return {
     name: 'openai-compatible',
     ...{ endpoint, model, dimensions, body },
-    async embed(texts, { signal }) {
+    async embed(texts) {
       const given = body(texts) as unknown as OpenAI.EmbeddingCreateParams;
       const answer = await server.ask(
         async (client, together) =>
           (await client.embeddings.create(given, { signal: together })) as unknown as JsonValue,
-        signal,
       );
       const reply = readEmbeddings(answer, { texts: texts.length, dimensions, asked: model });
       if (typeof reply !== 'string') return reply;

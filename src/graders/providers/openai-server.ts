@@ -34,7 +34,7 @@ export interface Server {
    */
   ask(
     request: (client: OpenAI, signal: AbortSignal) => Promise<JsonValue>,
-    signal: AbortSignal | undefined,
+    signal?: AbortSignal,
   ): Promise<JsonValue>;
 }
 
