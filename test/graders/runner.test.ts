@@ -176,6 +176,14 @@ describe('what may pass is tried again', () => {
     ['retry-after', '7', 7000],
     ['retry-after-ms', '250', 250],
     ['retry-after', 'Thu, 01 Jan 1970 00:00:00 GMT', 0],
+    ['retry-after', 'Thursday, 01-Jan-70 00:00:00 GMT', 0],
+    // What is neither is not taken for no pause at all.
+    ['retry-after', '-1', 500],
+    ['retry-after', '+5', 500],
+    ['retry-after', '5, 10', 500],
+    ['retry-after', 'soon', 500],
+    ['retry-after-ms', '', 500],
+    ['retry-after-ms', '-5', 500],
   ])('%s: %s is obeyed', async (header, value, wait) => {
     const { runner, clock } = await scriptedRunner([{ status: 429, headers: { [header]: value } }, ok]);
     await ask(runner);

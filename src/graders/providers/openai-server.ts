@@ -162,14 +162,16 @@ function systemCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Milliseconds of a Retry-After header: seconds, or a date. */
+const isCount = (text: string): boolean => /^\d+(\.\d+)?$/.test(text);
+
+/** Milliseconds of a Retry-After header: seconds, or a date as HTTP writes it. Undefined for anything else: a pause of our own is better than none. */
 function retryAfter(headers: Headers): number | undefined {
-  const milliseconds = Number(headers.get('retry-after-ms') ?? NaN);
-  if (milliseconds >= 0) return milliseconds;
-  const header = headers.get('retry-after');
-  if (header === null) return undefined;
-  const wait = /^\d+(\.\d+)?$/.test(header) ? 1000 * Number(header) : Date.parse(header) - Date.now();
-  return Number.isFinite(wait) ? Math.max(0, wait) : undefined;
+  const [milliseconds, header] = ['retry-after-ms', 'retry-after'].map((name) => headers.get(name) ?? '');
+  if (milliseconds && isCount(milliseconds)) return Number(milliseconds);
+  if (!header) return undefined;
+  if (isCount(header)) return 1000 * Number(header);
+  const date = /^[A-Z][a-z]+,? .*\d/.test(header) ? Date.parse(header) : NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
 }
 
 /** @throws CodedError INVALID_ARGUMENT */
