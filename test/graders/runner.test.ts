@@ -168,7 +168,11 @@ describe('what may pass is tried again', () => {
     const { port, close } = await listen(createServer(), { port: 0 });
     await close();
     const { runner, clock } = await scriptedRunner([ok], { baseUrl: `http://127.0.0.1:${port}/v1` });
-    await expect(ask(runner)).rejects.toMatchObject({ code: 'PROVIDER_UNREACHABLE', mayCost: false });
+    await expect(ask(runner)).rejects.toMatchObject({
+      code: 'PROVIDER_UNREACHABLE',
+      mayCost: false,
+      message: 'no connection (ECONNREFUSED): Connection error.',
+    });
     expect(clock.waits).toHaveLength(3);
   });
 
@@ -241,12 +245,31 @@ describe('what will not pass is not', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  test('a redirect is not followed', async () => {
-    const { runner, server } = await scriptedRunner([{ status: 307, headers: { Location: '/elsewhere' } }], {
-      retry: { attempts: 1 },
+  test('a redirect is not followed, and said to be one', async () => {
+    const { runner, server } = await scriptedRunner([{ status: 307, headers: { Location: '/elsewhere' } }]);
+    await expect(ask(runner)).rejects.toMatchObject({
+      code: 'PROVIDER_REFUSED',
+      status: 307,
+      mayCost: false,
+      message:
+        'the server redirects elsewhere (307), which is not followed; give the address that answers itself',
     });
-    await expect(ask(runner)).rejects.toMatchObject({ code: 'PROVIDER_UNREACHABLE' });
     expect(server.requests).toHaveLength(1);
+  });
+
+  test.each([
+    [{ error: { message: 'no such model', code: 404 } }, 'PROVIDER_REFUSED', 1],
+    [{ error: { message: 'behind us:\nnothing', code: 502 } }, 'PROVIDER_FAILED', 4],
+    [{ error: { message: 'slowly', code: 429, metadata: {} } }, 'PROVIDER_BUSY', 4],
+    [{ error: { message: 'odd', code: 'odd_error' } }, 'PROVIDER_FAILED', 4],
+    [{ error: 'out of order' }, 'PROVIDER_FAILED', 4],
+  ])('an error sent as if all were well, in the words of the server: %j', async (body, code, requests) => {
+    const { runner, server } = await scriptedRunner([
+      { raw: JSON.stringify(body), type: 'application/json' },
+    ]);
+    const words = typeof body.error === 'string' ? body.error : body.error.message.replace('\n', ' ');
+    await expect(ask(runner)).rejects.toMatchObject({ code, message: `the server says: ${words}` });
+    expect([server.requests.length, runner.spent.tokens]).toEqual([requests, 0]);
   });
 });
 

@@ -1,6 +1,7 @@
 import type * as Library from 'openai';
 import type { OpenAI } from 'openai';
 import type { JsonValue } from '../../lib/canonical-json.ts';
+import { z } from 'zod';
 import { CodedError } from '../../lib/coded-error.ts';
 import { ProviderError } from '../provider-error.ts';
 import type { ApiKey } from './api-key.ts';
@@ -54,7 +55,10 @@ export function openAiServer({ baseUrl, key, loopback = false, timeoutMs = 300_0
         const answer = await request(client, together);
         if (isDeeper(answer, deepest))
           throw failed(`${endpoint} answered with JSON of more than ${deepest} levels`);
-        return key ? key.redactJson(answer) : answer;
+        const clean = key ? key.redactJson(answer) : answer;
+        const error = errorIn(clean);
+        if (error) throw error;
+        return clean;
       } catch (error) {
         signal?.throwIfAborted();
         if (deadline.aborted) throw timeout(timeoutMs);
@@ -82,7 +86,8 @@ async function openClient(baseURL: string, key: ApiKey | null): Promise<Opened> 
     logLevel: 'off',
     // Trying again is the runner's, which counts.
     maxRetries: 0,
-    fetchOptions: { redirect: 'error' },
+    // Neither followed nor an error without a word: the key is for this address alone.
+    fetchOptions: { redirect: 'manual' },
     fetch: async (url, init) => limited(await fetch(url, init)),
   });
   return { client, errors: { APIError, APIConnectionError } };
@@ -139,19 +144,49 @@ function explained(
   if (error instanceof APIError && typeof error.status === 'number') {
     const { status, code } = error;
     const headers = error.headers as Headers | undefined;
-    const retryAfterMs = headers && retryAfter(headers);
-    const details = { status, retryAfterMs, mayCost: false };
-    if (status === 429)
-      return new ProviderError('PROVIDER_BUSY', message, {
-        ...details,
-        retryable: code !== 'insufficient_quota', // no waiting helps
-      });
-    if (status >= 500 || status === 408 || status === 409)
-      return new ProviderError('PROVIDER_FAILED', message, { ...details, retryable: true });
-    return new ProviderError('PROVIDER_REFUSED', message, { ...details, retryable: false });
+    const redirect = `the server redirects elsewhere (${status}), which is not followed; give the address that answers itself`;
+    return refusal(status >= 300 && status < 400 ? redirect : message, {
+      status,
+      code,
+      retryAfterMs: headers && retryAfter(headers),
+    });
   }
   // An error inside a stream, a body that is no JSON, or one that stopped halfway.
   return cut(`the reply broke off: ${message}`);
+}
+
+/** What a status means, the server's words with it. */
+function refusal(
+  message: string,
+  { status, code, retryAfterMs }: { status: number; code?: unknown; retryAfterMs?: number | undefined },
+): ProviderError {
+  const details = { status, retryAfterMs, mayCost: false };
+  if (status === 429)
+    return new ProviderError('PROVIDER_BUSY', message, {
+      ...details,
+      retryable: code !== 'insufficient_quota', // no waiting helps
+    });
+  if (status >= 500 || status === 408 || status === 409)
+    return new ProviderError('PROVIDER_FAILED', message, { ...details, retryable: true });
+  return new ProviderError('PROVIDER_REFUSED', message, { ...details, retryable: false });
+}
+
+const errorBody = z.object({
+  error: z.union([
+    z.string().transform((message) => ({ message, code: null })),
+    z.object({ message: z.string(), code: z.unknown().optional() }),
+  ]),
+  choices: z.undefined().optional(),
+  data: z.undefined().optional(),
+});
+
+/** An error that came as if all were well, as gateways send those of servers behind them: with a status for its code, or without. */
+function errorIn(answer: JsonValue): ProviderError | null {
+  const parsed = errorBody.safeParse(answer);
+  if (!parsed.success) return null;
+  const { message, code } = parsed.data.error;
+  const isStatus = typeof code === 'number' && code >= 400 && code < 600;
+  return refusal(`the server says: ${oneLine(message)}`, { status: isStatus ? code : 500, code });
 }
 
 function systemCode(error: unknown): string | undefined {
