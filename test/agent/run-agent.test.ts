@@ -340,8 +340,9 @@ describe('budgets', () => {
       const exchanges = {
         ...store.exchanges,
         put(exchange: Parameters<typeof store.exchanges.put>[0]) {
-          store.exchanges.put(exchange);
+          const stands = store.exchanges.put(exchange);
           if (dies) throw new Error('killed');
+          return stands;
         },
       };
       const { server, start } = await agentBench(slowly(clock, ask('a'), answering()), {
