@@ -275,6 +275,36 @@ CUDA_TEST_CASE("attention over a score that is NaN is NaN, and of its row only")
   }
 }
 
+CUDA_TEST_CASE("what a row does not see does not reach it, whatever it is") {
+  const std::vector<int32_t> parents = {-1, 0, 1};
+  const auto q = floats(3 * 16, 14), k = floats(3 * 16, 15);
+  const auto v = floats(3 * 16, 16);
+  for (const float strange : {NAN, INFINITY}) {
+    auto child = v;  // which its ancestors do not see
+    child[2 * 16 + 3] = strange;
+    const auto up = attention_there(q, k, child, parents, 0, 3, {1, 1, 16, 1, 0, 0});
+    auto ancestor = v;  // which is outside of the others' windows
+    ancestor[3] = strange;
+    const auto down = attention_there(q, k, ancestor, parents, 0, 3, {1, 1, 16, 1, 0, 1});
+    for (size_t row = 0; row < 3; ++row) {
+      CAPTURE(row);
+      CHECK(std::isfinite(up[row * 16 + 3]) == (row != 2));
+      CHECK(std::isfinite(down[row * 16 + 3]) == (row != 0));
+    }
+  }
+}
+
+CUDA_TEST_CASE("a strip has as many rows as are each other's parents, however long the paths to them") {
+  std::vector<int32_t> parents(40);
+  std::iota(parents.begin(), parents.end(), -1);
+  cuda::AttentionPlan plan;
+  plan.make(test_machine(), parents, 0, 40, 64);
+  CHECK(plan.job(0, 40).rows_per_strip == cuda::strip_rows(64, 40));
+  plan.make(test_machine(), parents, 39, 1, 64);
+  CHECK(plan.job(39, 1).rows_per_strip == cuda::strip_rows(64, 1));
+  CHECK(cuda::strip_rows(64, 1) < cuda::strip_rows(64, 40));
+}
+
 CUDA_TEST_CASE("products of few rows are those of ops/, and a row's bits do not depend on the others") {
   for (const auto& [out, in] : {std::pair<int64_t, int64_t>{1, 1}, {5, 7}, {16, 64}, {33, 40}, {70, 264}, {9, 1000}}) {
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
