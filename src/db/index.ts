@@ -4,6 +4,8 @@ export * from './errors.ts';
 export { methodPattern, runKey } from './keys.ts';
 export type { Where } from './filter.ts';
 export {
+  agentRunFields,
+  agentRunSorts,
   diffVectorFields,
   diffVectorSorts,
   gradeFields,
