@@ -208,10 +208,9 @@ describe('exchanges', () => {
     const stores: ExchangeStore[] = [exchanges, memoryExchanges()];
     for (const store of stores) {
       expect(await store.get('k')).toBeUndefined();
-      await store.put(exchange);
+      expect(await store.put(exchange)).toEqual(exchange);
+      expect(await store.put({ ...exchange, cost: 1 })).toEqual(exchange);
       expect(await store.get('k')).toEqual(exchange);
     }
-    exchanges.put({ ...exchange, cost: 1 });
-    expect(exchanges.get('k')).toEqual(exchange);
   });
 });
