@@ -151,7 +151,7 @@ describe('grades of answers', () => {
     const offline = gradeOffline(store, organism, answer!);
     expect(offline).toMatchObject({ value: 1, scale: 'SHARE', grader: { name: 'offline-hypothesis' } });
     expect(offline.rationale).toContain('no language model judged this');
-    expect(gradeOffline(store, organism, answer!)).toEqual(offline);
+    expect(gradeOffline(store, organism, answer!)).toEqual({ ...offline, asked: offline.asked + 1 });
 
     const { runner, server } = await scriptedRunner((request) => {
       const { hypothesis } = materialOf(request) as { hypothesis: string };

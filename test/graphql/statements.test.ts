@@ -117,7 +117,7 @@ describe('statements of the query over six levels', () => {
     // The grader by key and by name, and all agent runs at once.
     [
       '{ agentScoreTable(grader: "offline-relevance") { attempts count claims { mean } members { max } } }',
-      4,
+      3,
     ],
   ])('of grades are one for each thing that they are about: %s', async (query, most) => {
     const { store, ask } = noting();

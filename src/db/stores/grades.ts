@@ -80,6 +80,7 @@ export function gradeStore(
   const ofSample = finder(sqlite, grades, 'sample_id = ? and parameters_key = ?');
   const ofHypothesis = finder(sqlite, grades, 'hypothesis_id = ? and parameters_key = ?');
   const insert = inserter(sqlite, grades);
+  // everybody’s: turns are counted over all grades, and no client is told of them.
   const lastTurn = sqlite.prepare('select max(asked) from grades').pluck();
   const nextTurn = (): number => ((lastTurn.get() as number | null) ?? 0) + 1;
   const setAsked = sqlite.prepare('update grades set asked = @turn where id = @id');
