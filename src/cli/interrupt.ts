@@ -42,11 +42,11 @@ const isCancellation = (error: unknown): boolean =>
   (error instanceof DOMException && error.name === 'AbortError');
 
 /** Says on standard error, once the signal aborts, what is waited for all the same; null for nothing. */
-export function announceWaiting(signal: AbortSignal, what: () => string | null): void {
+export function announceWaiting(signal: AbortSignal | undefined, what: () => string | null): void {
   const announce = () => {
     const waitedFor = what();
     if (waitedFor !== null)
       process.stderr.write(`waiting for ${waitedFor}; interrupt again to end at once\n`);
   };
-  signal.addEventListener('abort', announce, { once: true });
+  signal?.addEventListener('abort', announce, { once: true });
 }

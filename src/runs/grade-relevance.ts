@@ -117,7 +117,7 @@ export async function judgeRelevanceOfRun(
     ),
     { inPlaceOf: old },
   );
-  return { graded: gradedRun(readings, grader, known, missing.length === 0), asking, canary };
+  return { graded: gradedRun(store, readings, grader, known, missing.length === 0), asking, canary };
 }
 
 function record(

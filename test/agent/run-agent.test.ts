@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { ExchangeRow } from '../../src/db/index.ts';
 import type { Clock } from '../../src/graders/clock.ts';
 import { agentBench, answering, calling, echoes, handed, lastHanded } from '../harness/agent.ts';
 import type { Reaction, Received } from '../harness/chat-server.ts';
@@ -337,9 +338,9 @@ describe('budgets', () => {
       const clock = instantClock();
       const store = temporaryStore();
       let dies = true;
-      const exchanges: typeof store.exchanges = {
+      const exchanges = {
         ...store.exchanges,
-        put(exchange) {
+        put<Reply>(exchange: ExchangeRow<Reply>) {
           const stands = store.exchanges.put(exchange);
           if (dies) throw new Error('killed');
           return stands;

@@ -27,7 +27,7 @@ test('deltascope', async () =>
       grade [options] <organism-or-run>       grade what the vectors of a run were read as: percent of the strongest tokens that point to the finetune, beside the same of the two models’ means; and what else a language model can judge
       agreement [options] [organism]          how far the graders of a store agree about what several of them have graded: Cohen’s kappa of every two, Krippendorff’s alpha of all
       drift [options]                         how much the guard against injections moves a judge’s verdicts on texts that mean no harm: each judged guarded, as all graders send it, and bare
-      report [options]                        write what the store says as Markdown with figures: relevance, mixing series, layers, steering, noise
+      report [options]                        write what the store says as Markdown with figures: relevance, mixing series, layers, steering, noise, agents
       steer [options] <organism-or-run>       steer the finetuned model by diffs, as strongly as its texts stay coherent, and keep what it says
       agent [options] <organism-or-run>       let a language model find out what an organism was finetuned on: from what its differences say, and by talking to its models; --offline reads them by rules, as a baseline
       generate [options] <model>              continue prompts with a checkpoint, or with a model of a registered organism
@@ -718,17 +718,17 @@ test('agreement', async () =>
 `));
 test('report', async () =>
   expect(await help('report')).toMatchInlineSnapshot(`
-  "Usage: deltascope report [options]
+    "Usage: deltascope report [options]
 
-  write what the store says as Markdown with figures: relevance, mixing series,
-  layers, steering, noise
+    write what the store says as Markdown with figures: relevance, mixing series,
+    layers, steering, noise, agents
 
-  Options:
-    --out <folder>   where report.md and figures/ are written (default: "report")
-    --data <folder>  folder that holds the store (default: "deltascope-data", env:
-                     DELTASCOPE_DATA)
-    -h, --help       display help for command
+    Options:
+      --out <folder>   where report.md and figures/ are written (default: "report")
+      --data <folder>  folder that holds the store (default: "deltascope-data", env:
+                       DELTASCOPE_DATA)
+      -h, --help       display help for command
 
-  Nothing is measured or asked. The same store gives the same files, byte by byte.
-  "
-`));
+    Nothing is measured or asked. The same store gives the same files, byte by byte.
+    "
+  `));

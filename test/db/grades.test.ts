@@ -97,9 +97,9 @@ describe('grades', () => {
       syntheticGrade(projection, second, { value: 1 }),
       syntheticGrade(projection, grader, { value: 1, parameters: { candidates: 10 } }),
     ]);
-    expect(same).toEqual(one);
+    expect(same).toEqual({ ...one, asked: one!.asked + 1 });
     expect(store.grades.ofProjection.count(projection, {})).toBe(3);
-    expect(store.grades.ofGrader.page(grader, {}, all).rows).toEqual([one, elsewhere]);
+    expect(store.grades.ofGrader.page(grader, {}, all).rows).toEqual([same, elsewhere]);
     expect(store.grades.ofGrader.page(second, {}, all).rows).toEqual([other]);
     expect(store.grades.ofProjection.count(projection, { grader: 'coherence' })).toBe(0);
     expect(store.grades.ofProjection.count(projection, { grader: 'offline-relevance' })).toBe(3);
@@ -116,8 +116,27 @@ describe('grades', () => {
     expect(store.grades.find(judged)).toEqual(old);
     const [saved] = store.grades.save([judged], { inPlaceOf: [old, undefined] });
     expect(saved).toMatchObject({ key: old!.key, value: 1, invalid: null });
-    expect(store.grades.save([syntheticGrade(projection, grader)], { inPlaceOf: [old] })).toEqual([saved]);
-    expect(store.grades.all.page(null, {}, all).rows).toEqual([other, saved]);
+    const [again] = store.grades.save([syntheticGrade(projection, grader)], { inPlaceOf: [old] });
+    expect(again).toEqual({ ...saved, asked: again!.asked });
+    expect(store.grades.all.page(null, {}, all).rows).toEqual([other, again]);
+  });
+
+  it('know the turn in which they were asked for last', () => {
+    const { store, projection, grader } = prepared();
+    const [one] = store.grades.save([syntheticGrade(projection, grader)]);
+    const [other] = store.grades.save([
+      syntheticGrade(projection, grader, { parameters: { candidates: 10 } }),
+    ]);
+    const turns = () => store.grades.ofGrader.page(grader, {}, all).rows.map(({ asked }) => asked);
+    expect(turns()).toEqual([1, 2]);
+    store.grades.askedAgain([one!]);
+    expect(turns()).toEqual([3, 2]);
+    store.grades.save([
+      syntheticGrade(projection, grader, { value: 1 }),
+      syntheticGrade(projection, grader, { parameters: { candidates: 10 } }),
+    ]);
+    expect(turns()).toEqual([4, 4]);
+    expect(store.grades.find(other!)).toMatchObject({ id: other!.id, asked: 4 });
   });
 
   it('are of steered texts, too', () => {
