@@ -1,18 +1,9 @@
 import type { GradeRow, HypothesisRow, OrganismRow, Store } from '../db/index.ts';
 import { gradeHypotheses, hypothesis as hypothesisGrader, type Runner } from '../graders/index.ts';
-import { CodedError } from '../lib/coded-error.ts';
 import { sha256 } from '../lib/sha256.ts';
+import { truthOf } from '../runs/ground-truth.ts';
 import { exchangesOf, graderOf, inPlaceOf, isToBeJudged } from '../runs/judge.ts';
 import { offlineGraderIdentity, offlineGraderRationale, wordOverlap } from './offline-grade.ts';
-
-function truthOf(organism: OrganismRow): string {
-  const { groundTruth, name } = organism;
-  if (groundTruth !== null && groundTruth.trim() !== '') return groundTruth;
-  throw new CodedError(
-    'NOT_FOUND',
-    `organism "${name}" was registered without a ground truth, which hypotheses are graded against; register it again with --ground-truth and --update`,
-  );
-}
 
 /** Scores a hypothesis by the words it shares with the ground truth, and stores the grade. @throws CodedError NOT_FOUND */
 export function gradeOffline(store: Store, organism: OrganismRow, hypothesis: HypothesisRow): GradeRow {

@@ -14,12 +14,12 @@ import {
   tokenRelevance,
 } from '../graders/index.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
-import { CodedError } from '../lib/coded-error.ts';
 import { sha256 } from '../lib/sha256.ts';
 import { openTokenizer } from '../tokenizer/index.ts';
 import { eachText } from './corpus.ts';
 import { chosenByTournament } from './grade-scales.ts';
 import { type GradedRun, gradedRun, type GradeRunOptions, readingsOf } from './graded-readings.ts';
+import { truthOf } from './ground-truth.ts';
 import {
   type Asking,
   askingOf,
@@ -166,15 +166,6 @@ function unanswered(answers: RelevanceGrade['answers']): string | null {
     if (of.every(({ invalid }) => invalid !== null)) return `order ${rotation}: ${of.at(-1)?.invalid}`;
   }
   return null;
-}
-
-/** What an organism was trained on, in words. @throws CodedError NOT_FOUND */
-export function truthOf({ name, groundTruth }: OrganismRow): string {
-  if (groundTruth !== null && groundTruth.trim() !== '') return groundTruth;
-  throw new CodedError(
-    'NOT_FOUND',
-    `organism "${name}" was registered without a ground truth; register it again with --ground-truth`,
-  );
 }
 
 /** Frequent tokens of the training corpus, and its digest; none of an organism that has none, as published. */

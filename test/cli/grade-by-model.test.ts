@@ -394,6 +394,11 @@ test('hypotheses are scored by the rubric of the organism’s kind, and asked ag
   const asked = server.requests.length;
   const again = await json(server.url, 'hypothesis', ...claims);
   expect([again.hypotheses, server.requests.length]).toEqual([hypotheses, asked]);
+  expect(await grade(server.url, 'hypothesis', '--hypothesis', 'Cakes.', '--hypothesis', ' ')).toMatchObject({
+    code: 1,
+    stderr: 'deltascope: a hypothesis is blank; some words are expected\n',
+  });
+  expect(server.requests).toHaveLength(asked);
 });
 
 test('a checkpoint in our own engine judges, too; what it cannot say is no verdict', async () => {
