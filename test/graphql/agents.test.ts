@@ -1,7 +1,15 @@
 import { graphql } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { graphContext, schema } from '../../schema/index.ts';
-import type { AgentRunSpec, GraderRow, OrganismRow, RunRow, Store } from '../../src/db/index.ts';
+import {
+  type AgentRunSpec,
+  anonymous,
+  type GraderRow,
+  type OrganismRow,
+  type RunRow,
+  type Store,
+  type Stores,
+} from '../../src/db/index.ts';
 import type { JsonObject } from '../../src/lib/canonical-json.ts';
 import { ask } from '../harness/ask.ts';
 import { seedAgentRun, syntheticAgentSpec } from '../harness/synthetic-agent.ts';
@@ -147,6 +155,33 @@ it('a subscription tells the messages of a running agent as they come, from wher
   }
   expect([...text.matchAll(/"number":(\d)/g)].map(([, number]) => number)).toEqual(['1', '2']);
   expect(text).toContain('event: complete');
+});
+
+it('why an agent run was broken off is told in full to whoever runs the store, to others by its code alone', async () => {
+  const store = temporaryStore();
+  const { organism } = seedOrganism(store);
+  store.administration.share('organism', organism, { visibility: 'PUBLIC' });
+  const told = async (code: string, of: Stores) => {
+    const begun = store.agentRuns.begin(
+      syntheticAgentSpec(organism, null, { parameters: { budget: { calls: 1, code } } }),
+    );
+    const message = `https://llm.internal.example/v1: /models/tiny-base: no such file (${code})`;
+    store.agentRuns.end(begun, 'STOPPED', { error: { code, message } });
+    const { agentRun } = await ask(of, `{ agentRun(key: "${begun.key}") { error { code message } } }`);
+    return agentRun.error as unknown;
+  };
+  for (const [code, sentence] of [
+    ['PROVIDER_FAILED', 'The provider of its language model gave no reply.'],
+    ['MODEL_CHANGED', 'Files of its models are others now than those that were measured.'],
+    ['NO_ANSWER', 'It did not answer in its last turn.'],
+    ['INTERNAL', 'It was broken off; whoever runs it can see why.'],
+  ] as const) {
+    expect(await told(code, store.as(anonymous))).toEqual({ code, message: sentence });
+    expect(await told(code, store)).toEqual({
+      code,
+      message: `https://llm.internal.example/v1: /models/tiny-base: no such file (${code})`,
+    });
+  }
 });
 
 it('an organism that agents tried to find out is not taken out of the store', async () => {
