@@ -6,7 +6,6 @@ import {
   type Store,
   type Viewer,
 } from '../db/index.ts';
-import { cleaned } from '../graders/index.ts';
 import { graphOf } from './ask-graph.ts';
 import { Blinder, secretsOf } from './blinder.ts';
 import { toJson } from './material.ts';
@@ -59,9 +58,9 @@ export async function readOffline(
   });
   const texts = await textsOf(ask, found);
   const overview = await overviewOf(ask, found);
-  const blinder = new Blinder(secretsOf(store, organism, run));
+  const blinder = Blinder.of(secretsOf(store, organism, run), [instructions]);
   const shown = toJson(overview, {
-    said: (text) => cleaned(blinder.said(text)).text,
+    said: ({ text }) => blinder.said(text),
     ours: (text) => blinder.ours(text),
   });
   const answer = hypothesisOf(found, rankTokens(found.places), typicalWords(texts.steered, texts.unsteered));

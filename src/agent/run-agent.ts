@@ -31,8 +31,9 @@ import { type HeldLease, holdLease, processName } from '../runs/hold-lease.ts';
 import { graphOf } from './ask-graph.ts';
 import { Blinder, LeakError, secretsOf } from './blinder.ts';
 import { type AgentBudget, checkBudget, leftOf, replyTokensOf, withinBudget } from './budget.ts';
-import { instructionsDigest, instructionsFor } from './instructions.ts';
-import { type Material, said, toJson } from './material.ts';
+import { messageTurned, textsIn, turned } from './handed-over.ts';
+import { everybodysTexts, instructionsDigest, instructionsFor } from './instructions.ts';
+import { type Material, own, type Said, toJson } from './material.ts';
 import type { Answering, Models } from './models.ts';
 import { overviewOf } from './overview.ts';
 import { layerToRead, placesFor } from './places.ts';
@@ -167,7 +168,7 @@ export async function runAgent(
   const session = new Session({
     ...{ store, agentRun, held, budget, form, tools, replyTokens, temperature, seed, about },
     options: { ...options, signal },
-    blinder: new Blinder(secretsOf(store, organism, run)),
+    blinder: Blinder.of(secretsOf(store, organism, run), everybodysTexts()),
     desk: { store, ask, agentRun, pair, reading, models, signal },
   });
   try {
@@ -284,15 +285,34 @@ class Session {
     return row;
   }
 
-  /** What is handed over: one JSON value between random lines, blinded. @throws LeakError */
+  /** Everything the agent has said, its arguments with their escapes undone. */
+  #words(): string[] {
+    return this.#messages
+      .filter(({ role }) => role === 'ASSISTANT')
+      .flatMap(({ content, calls }) => [content, ...calls.flatMap((call) => textsIn(call.arguments))]);
+  }
+
+  /**
+   * What is handed over: one JSON value between random lines, blinded. What the agent has written itself tells it nothing when it is told so
+   * again, and would tell it much if that were hidden: in its own words, and in answers to a prompt that has it, it stays.
+   * @throws LeakError for names of members, which nothing is taken out of
+   */
   #sealed(material: Material, where: string): string {
     const { blinder } = this.#parts;
+    let toItself: Blinder | undefined;
+    const blinderOf = ({ to }: Said): Blinder => {
+      if (to === null) return blinder;
+      if (to === 'OWN') return (toItself ??= blinder.except(this.#words()));
+      return blinder.except([to.prompt]);
+    };
     const json = toJson(material, {
-      said: (text) => blinder.said(text),
-      ours: (text) => {
-        const clean = blinder.ours(text);
-        blinder.checkOurs(clean, where);
-        return clean;
+      said: (said) => blinderOf(said).said(said.text),
+      ours: (text) => blinder.ours(text),
+    });
+    turned(json, {
+      text: (text) => text,
+      name(member) {
+        blinder.check(member, where);
       },
     });
     return sealed(json).message(newDelimiter());
@@ -375,7 +395,7 @@ class Session {
         verdict: form === 'FUNCTION' && isLast ? giveAnswer : null,
         ...(form === 'FUNCTION' && { tools }),
       };
-      this.#checkRequest(request.messages);
+      this.#checkOurs();
       const number = this.#messages.length;
       try {
         const { exchange, cached } = await this.#runner.ask(
@@ -487,7 +507,7 @@ class Session {
       this.pass();
       const told = this.#told({
         error: error.code,
-        message: said(error.message.slice(0, mostProblems.characters)),
+        message: own(error.message.slice(0, mostProblems.characters)),
       });
       this.#append({ ...about, content: this.#sealed(told, 'an error') });
       return null;
@@ -518,27 +538,34 @@ class Session {
     return final;
   }
 
-  /** The transcript as a provider takes it. */
+  /** The transcript as a provider takes it. What has become a secret since a message was stored is taken out of it. @throws LeakError */
   #chat(): Message[] {
-    const { form } = this.#parts;
-    return this.#messages.map(({ role, content, calls, callId }): Message => {
+    const { form, blinder } = this.#parts;
+    const blindest = blinder.except(this.#words());
+    return this.#messages.map(({ number, role, content, calls, callId }): Message => {
       if (role === 'SYSTEM') return { role: 'system', content };
       if (role === 'ASSISTANT')
         return { role: 'assistant', content, ...(form === 'FUNCTION' && calls.length > 0 && { calls }) };
+      const blind = messageTurned(content, {
+        text: (text) => blindest.said(text),
+        name(member) {
+          blindest.check(member, `message ${number}`);
+        },
+      });
       return role === 'TOOL' && form === 'FUNCTION' && callId !== null
-        ? { role: 'tool', content, callId }
-        : { role: 'user', content };
+        ? { role: 'tool', content: blind, callId }
+        : { role: 'user', content: blind };
     });
   }
 
-  /** The last look before anything is sent: all that is not the agent's own. @throws LeakError */
-  #checkRequest(messages: readonly Message[]): void {
+  /** The last look at what every request has of our own making: instructions and tools. @throws LeakError */
+  #checkOurs(): void {
     const { blinder, tools } = this.#parts;
-    messages.forEach(({ role, content }, i) => {
-      if (role !== 'assistant') blinder.checkAnywhere(content, `message ${i}`);
-    });
+    for (const { role, content } of this.#messages)
+      if (role === 'SYSTEM') blinder.check(content, 'the instructions');
     for (const { name, description, schema } of tools)
-      blinder.checkAnywhere(`${name} ${description} ${JSON.stringify(schema)}`, `the tool ${name}`);
+      for (const text of [name, description, ...textsIn(JSON.stringify(schema))])
+        blinder.check(text, `the tool ${name}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { said } from '../material.ts';
+import { answerTo, own } from '../material.ts';
 import { placesOf, steeredPairs } from '../places.ts';
 import { defineTool, demandInteractions, promptList, ToolError } from './define-tool.ts';
 
@@ -41,7 +41,10 @@ export const generateSteered = defineTool({
       interactions: prompts.length,
       result: {
         strength: used,
-        texts: prompts.map((prompt, i) => ({ prompt: said(prompt), steered: said(texts[i] ?? '') })),
+        texts: prompts.map((prompt, i) => ({
+          prompt: own(prompt),
+          steered: answerTo(prompt, texts[i] ?? ''),
+        })),
       },
     };
   },
