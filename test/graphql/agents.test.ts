@@ -2,6 +2,7 @@ import { graphql } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { graphContext, schema } from '../../schema/index.ts';
 import {
+  agentRunLease,
   type AgentRunSpec,
   anonymous,
   type GraderRow,
@@ -133,6 +134,7 @@ it('a subscription tells the messages of a running agent as they come, from wher
   const store = temporaryStore();
   const { organism } = seedOrganism(store);
   const run = store.agentRuns.begin(syntheticAgentSpec(organism, null));
+  store.leases.take(agentRunLease(run), 'process 1');
   store.agentMessages.append(run, 0, { role: 'SYSTEM', content: 'zero' });
   store.agentMessages.append(run, 1, { role: 'USER', content: 'one' });
   const server = await serve(store);
@@ -154,6 +156,26 @@ it('a subscription tells the messages of a running agent as they come, from wher
     }
   }
   expect([...text.matchAll(/"number":(\d)/g)].map(([, number]) => number)).toEqual(['1', '2']);
+  expect(text).toContain('event: complete');
+});
+
+it('a subscription ends where the process that was at work died, though nobody wrote that down', async () => {
+  const store = temporaryStore();
+  const { organism } = seedOrganism(store);
+  const run = store.agentRuns.begin(syntheticAgentSpec(organism, null));
+  store.agentMessages.append(run, 0, { role: 'SYSTEM', content: 'zero' });
+  store.leases.take(agentRunLease(run), 'process 1', -1);
+  const server = await serve(store);
+  const response = await server.get('/graphql', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
+    body: JSON.stringify({
+      query: `subscription { agentRunProgress(id: "${Buffer.from(`AgentRun:${run.key}`).toString('base64')}") { content agentRun { state } } }`,
+    }),
+  });
+  const text = await response.text();
+  expect(text).toContain('"content":"zero"');
+  expect(text).toContain('"state":"RUNNING"');
   expect(text).toContain('event: complete');
 });
 
