@@ -10,7 +10,7 @@ import { graphOf } from './ask-graph.ts';
 import { Blinder, secretsOf } from './blinder.ts';
 import { toJson } from './material.ts';
 import { overviewOf } from './overview.ts';
-import { layerToRead, type Places, placesFor, steeredPairs } from './places.ts';
+import { demandPlaces, layerToRead, type Places, steeredPairs } from './places.ts';
 import { type RankedToken, rankTokens } from './rank-tokens.ts';
 import { type AgentOptions, type AgentOutcome, answerOf } from './run-agent.ts';
 import { type TypicalWord, typicalWords } from './typical-words.ts';
@@ -50,7 +50,7 @@ export async function readOffline(
   const { run, pair = 'ORGANISM', viewer = owner, positions = [0, 1, 2, 3, 4], onMessage } = options;
   const ask = graphOf(store.as(viewer));
   const layer = options.layer ?? (await layerToRead(ask, run.key));
-  const found = await placesFor(ask, pair, {
+  const found = await demandPlaces(ask, pair, {
     run: run.key,
     layer,
     positions,

@@ -1,4 +1,5 @@
 import {
+  agentRunLease,
   type AgentMessageRow,
   type AgentPair,
   type AgentRunRow,
@@ -17,6 +18,7 @@ import {
   type ChatReply,
   type ChatRequest,
   type ExchangeStore,
+  type Limits,
   type Message,
   type Provider,
   ProviderError,
@@ -28,15 +30,23 @@ import { newDelimiter } from '../graders/untrusted.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { derivedSeed } from '../lib/derived-seed.ts';
 import { type HeldLease, holdLease, processName } from '../runs/hold-lease.ts';
-import { graphOf } from './ask-graph.ts';
+import { graphOf, GraphRefusal } from './ask-graph.ts';
 import { Blinder, LeakError, secretsOf } from './blinder.ts';
-import { type AgentBudget, checkBudget, leftOf, replyTokensOf, withinBudget } from './budget.ts';
+import {
+  type AgentBudget,
+  checkBudget,
+  leftOf,
+  promptTokensOf,
+  replyTokensOf,
+  SpentError,
+  withinBudget,
+} from './budget.ts';
 import { messageTurned, textsIn, turned } from './handed-over.ts';
 import { everybodysTexts, instructionsDigest, instructionsFor } from './instructions.ts';
 import { type Material, own, type Said, toJson } from './material.ts';
 import type { Answering, Models } from './models.ts';
 import { overviewOf } from './overview.ts';
-import { layerToRead, placesFor } from './places.ts';
+import { demandPlaces, layerToRead } from './places.ts';
 import { type CallForm, readTurn } from './reply.ts';
 import {
   type Answer,
@@ -72,6 +82,8 @@ export interface AgentOptions {
   /** Told of every message, those of an earlier process included. */
   onMessage?: ((message: AgentMessageRow) => void) | undefined;
   signal?: AbortSignal | undefined;
+  /** Of this process, beside the budget: how fast it may ask, and what may be spent. */
+  limits?: Limits | undefined;
   retry?: Partial<RetryRule> | undefined;
   clock?: Clock | undefined;
   random?: (() => number) | undefined;
@@ -90,7 +102,7 @@ export interface AgentOutcome {
 }
 
 /** Raised whenever the same replies would lead to another transcript. */
-const version = 1;
+const version = 2;
 /** As published (method.md §10.1), with fewer calls; of the published numbers of interactions the smaller. */
 export const defaultBudget: AgentBudget = { calls: 16, tokens: 100_000, interactions: 5, seconds: null };
 export const defaultAnswering: Answering = { tokens: 256, temperature: 0.8, plain: false };
@@ -148,15 +160,18 @@ export async function runAgent(
     model: provider.model,
     parameters: {
       budget: { ...counts, ...(seconds !== null && { seconds }) },
-      ...(reading && { layer: reading.layer, positions: [...reading.positions] }),
+      ...(reading && {
+        ...{ layer: reading.layer, positions: [...reading.positions] },
+        read: store.runReadings.countsOf(reading.run),
+      }),
       ...(models && { answering: { ...answering } }),
       ...{ form, replyTokens, temperature, seed, repeat },
     },
   };
   const { agentRun, lease } = store.transaction(() => {
     const begun = store.agentRuns.begin(spec);
-    const { state, key } = begun;
-    const mine = state === 'RUNNING' ? store.leases.take(`agent run ${key}`, processName(), leaseMs) : null;
+    const mine =
+      begun.state === 'RUNNING' ? store.leases.take(agentRunLease(begun), processName(), leaseMs) : null;
     return { agentRun: begun, lease: mine };
   });
   if (!lease) {
@@ -209,18 +224,23 @@ class Session {
   #messages: AgentMessageRow[];
   /** Up to when time has been counted. */
   #counted: number;
+  /** Of the last call that failed. */
+  #failure: ProviderError | undefined;
 
   constructor(parts: SessionParts) {
     const { store, agentRun, held, options } = parts;
-    const { clock = wallClock, provider, retry, random } = options;
+    const { clock = wallClock, provider, limits, retry, random } = options;
     this.#parts = parts;
     this.#messages = store.agentMessages.after(agentRun, -1);
     this.#clock = clock;
     this.#counted = clock.now();
     this.#runner = new Runner({
-      provider: withinBudget(provider, { store, agentRun, lease: held.lease, left: () => this.#left() }),
+      provider: withinBudget(provider, {
+        ...{ store, agentRun, lease: held.lease, left: () => this.#left() },
+        onFailure: (failure) => (this.#failure = failure),
+      }),
       exchanges: store.exchanges as ExchangeStore,
-      ...{ retry, clock, random },
+      ...{ limits, retry, clock, random },
     });
   }
 
@@ -257,7 +277,7 @@ class Session {
     const row = store.agentRuns.getById(agentRun.id);
     if (row.state !== 'RUNNING') return;
     const coded = error instanceof CodedError ? error : null;
-    const ends = error instanceof LeakError || ['BUDGET_EXHAUSTED', 'NO_ANSWER'].includes(coded?.code ?? '');
+    const ends = error instanceof LeakError || error instanceof SpentError || coded?.code === 'NO_ANSWER';
     store.agentRuns.end(agentRun, ends ? 'FAILED' : 'STOPPED', {
       error: { code: coded?.code ?? 'INTERNAL', message: coded?.message ?? String(error) },
     });
@@ -329,7 +349,7 @@ class Session {
     const overview = reading
       ? await overviewOf(
           ask,
-          await placesFor(ask, pair, {
+          await demandPlaces(ask, pair, {
             ...{ run: reading.run.key, layer: reading.layer, positions: reading.positions },
             tokens: 20,
           }),
@@ -382,9 +402,8 @@ class Session {
     for (;;) {
       const left = this.#left();
       if (left.calls < 1 || left.tokens < 1)
-        throw new CodedError(
-          'BUDGET_EXHAUSTED',
-          `the agent had ${left.calls < 1 ? 'no call' : 'no token'} left before it answered; its transcript is kept`,
+        throw new SpentError(
+          `the agent had ${left.calls < 1 ? 'no call' : 'no token'} left before it answered; its transcript is kept${this.#lastFailure()}`,
         );
       const isLast = left.calls === 1 || left.seconds === 0;
       const maxTokens = Math.min(replyTokens, left.tokens);
@@ -416,7 +435,7 @@ class Session {
           exchange: key,
           spent: {
             calls: known ? exchange.attempts : pendingCalls,
-            promptTokens: reply.usage.promptTokens ?? 0,
+            promptTokens: promptTokensOf(reply),
             replyTokens: known ? replyTokensOf(reply, maxTokens) : pendingTokens,
           },
         });
@@ -427,11 +446,24 @@ class Session {
           store.leases.demand(held.lease);
           store.agentRuns.lose(agentRun);
         });
+        if (
+          error instanceof CodedError &&
+          error.code === 'BUDGET_EXHAUSTED' &&
+          !(error instanceof SpentError)
+        )
+          throw new CodedError(
+            'LIMIT_REACHED',
+            `${error.message}; asked again, with a higher limit, it goes on${this.#lastFailure()}`,
+          );
         // Earlier attempts, perhaps of a process that died, took what this one needed: what is left may still do.
-        const again = error instanceof CodedError && error.code === 'BUDGET_EXHAUSTED' && pendingCalls > 0;
-        if (!again || error instanceof ProviderError) throw error;
+        if (!(error instanceof SpentError) || pendingCalls === 0) throw error;
       }
     }
+  }
+
+  /** What went wrong, where that is why nothing is left. */
+  #lastFailure(): string {
+    return this.#failure ? `. Its last call failed, ${this.#failure.code}: ${this.#failure.message}` : '';
   }
 
   /** Does what the last turn asked for, one call after the other. */
@@ -503,7 +535,7 @@ class Session {
       }
       return final;
     } catch (error) {
-      if (!(error instanceof ToolError)) throw error;
+      if (!(error instanceof ToolError || error instanceof GraphRefusal)) throw error;
       this.pass();
       const told = this.#told({
         error: error.code,
