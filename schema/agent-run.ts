@@ -10,6 +10,8 @@ import {
   AgentStateEnum,
   HypothesisStatusEnum,
 } from './enums.ts';
+import { filtered, orderedBy } from './filter.ts';
+import { AgentRunFilter, AgentRunOrder } from './filters.ts';
 import { HypothesisConnection, HypothesisRef } from './hypothesis.ts';
 import { OrganismRef } from './organism.ts';
 import { RunRef } from './run.ts';
@@ -19,6 +21,8 @@ export const AgentRunConnection = connectionType('AgentRun', AgentRunRef);
 
 /** Arguments of every list of agent runs. */
 export const agentRunFilters = builder.args((t) => ({
+  where: t.field({ type: AgentRunFilter, description: 'Only agent runs that match. Null or absent: all.' }),
+  orderBy: t.field({ type: [AgentRunOrder], description: orderedBy('newest first') }),
   kinds: t.field({
     type: [AgentKindEnum],
     description: 'Only those of one of these kinds. Null or absent: all.',
@@ -150,6 +154,7 @@ builder.queryFields((t) => ({
       type: AgentRunRef,
       description: 'The agent runs of every organism, newest first.',
       args: agentRunFilters,
+      ...filtered,
       resolve: (_, args, context) => connection(context, context.store.agentRuns.all, null, args),
     },
     AgentRunConnection,

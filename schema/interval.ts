@@ -7,7 +7,7 @@ export const intervalCost = 200;
 const costOfNumber = 10;
 
 export const intervalRule =
-  '95 % percentile bootstrap interval of the mean, 10,000 resamples of seed 0: the same numbers give the same interval. Null below two numbers.';
+  '95 % percentile bootstrap interval of the mean, 10,000 resamples of seed 0: the same numbers give the same interval. Null below two numbers, and where all are alike: neither says how far the mean may be off.';
 
 /** Computed when it is asked for. */
 export function intervalOf(

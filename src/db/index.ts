@@ -4,6 +4,8 @@ export * from './errors.ts';
 export { methodPattern, runKey } from './keys.ts';
 export type { Where } from './filter.ts';
 export {
+  agentRunFields,
+  agentRunSorts,
   diffVectorFields,
   diffVectorSorts,
   gradeFields,
@@ -76,7 +78,7 @@ export type { NewOrganism, OrganismRow } from './stores/organisms.ts';
 export type { NewPrincipalComponents, PrincipalComponentsRow } from './stores/principal-components.ts';
 export type { ProjectionTokenRow } from './stores/projection-tokens.ts';
 export type { NewProjection, ProjectionRow, ProjectionSpec } from './stores/projections.ts';
-export type { OrganismRelevance, PlaceRelevance, RelevanceSpec } from './stores/relevance.ts';
+export type { OrganismRelevance, PlaceRelevance, RelevanceRule, RelevanceSpec } from './stores/relevance.ts';
 export type { RunLayerRow } from './stores/run-layers.ts';
 export type { RunPlace } from './stores/run-vectors.ts';
 export type { RunRow } from './stores/runs.ts';

@@ -88,8 +88,7 @@ export class EmbeddingRunner {
       ...{ request, attempts, ...value },
       at: new Date(this.#clock.now()).toISOString(),
     };
-    await this.#exchanges.put(exchange);
-    return value.reply;
+    return this.#checked((await this.#exchanges.put(exchange)).reply);
   }
 
   /** One attempt, within the limits. */

@@ -27,7 +27,8 @@ export interface Exchange<Reply = ChatReply> {
 /** Where exchanges are kept, so that none is paid for twice. */
 export interface ExchangeStore<Reply = ChatReply> {
   get(key: string): Exchange<Reply> | undefined | Promise<Exchange<Reply> | undefined>;
-  put(exchange: Exchange<Reply>): void | Promise<void>;
+  /** @returns what stands under the key: the first that was put, which may be somebody else's. Nothing else may be judged by. */
+  put(exchange: Exchange<Reply>): Exchange<Reply> | Promise<Exchange<Reply>>;
 }
 
 /** For as long as the process lives. */
@@ -36,7 +37,9 @@ export function memoryExchanges(): ExchangeStore & { all(): Exchange[] } {
   return {
     get: (key) => known.get(key),
     put(exchange) {
-      known.set(exchange.key, exchange);
+      const first = known.get(exchange.key) ?? exchange;
+      known.set(exchange.key, first);
+      return first;
     },
     all: () => [...known.values()],
   };

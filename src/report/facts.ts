@@ -112,7 +112,7 @@ function read(store: Store): Facts {
   const all = store.graders.all
     .page(null, {}, everything)
     .rows.map((grader) => ({ grader, grades: store.grades.ofGrader.page(grader, {}, everything).rows }));
-  const given = all.flatMap(({ grades }) => grades).sort((a, b) => a.id - b.id);
+  const given = all.flatMap(({ grades }) => grades).sort((a, b) => a.asked - b.asked || a.id - b.id);
   const shares = sharesOf(given);
   const agentRuns = store.agentRuns.all.page(null, {}, everything).rows.reverse();
   const organisms = store.organisms.list().map((organism): OrganismFacts => {
@@ -179,19 +179,27 @@ interface Share {
   grade: GradeRow;
 }
 
-/** Grades of readings, given in their order. Of several of one place by one source the last counts. */
+/**
+ * Grades of readings, given in the order they were asked for. Of one layer, by one source, those count that were given as the last one was:
+ * against the same corpora and description.
+ */
 function sharesOf(grades: readonly GradeRow[]): Share[] {
-  const last = new Map<string, Share>();
-  for (const grade of grades) {
-    if (grade.scale !== 'SHARE' || grade.projectionId === null) continue;
-    const projection = grade.subject.projection;
-    if (!projection) continue;
+  const shares = grades.flatMap((grade): Share[] => {
+    const { projection } = grade.subject;
+    if (grade.scale !== 'SHARE' || !projection) return [];
     const { layer, position } = projection.diffVector;
     const source = sourceOf(grade, projection.method);
-    const share = { source, layerKey: layer.key, position, variant: projection.variant, grade };
-    last.set([source.key, layer.key, position, projection.variant].join(' '), share);
-  }
-  return [...last.values()];
+    return [{ source, layerKey: layer.key, position, variant: projection.variant, grade }];
+  });
+  const where = ({ source, layerKey }: Share) => `${source.key} ${layerKey}`;
+  const against = ({ grade: { parameters } }: Share) => canonicalJson({ ...parameters, selected: null });
+  const latest = new Map(shares.map((share) => [where(share), against(share)]));
+  const standing = shares.filter((share) => latest.get(where(share)) === against(share));
+  return [
+    ...new Map(
+      standing.map((share) => [`${where(share)} ${share.position} ${share.variant}`, share]),
+    ).values(),
+  ];
 }
 
 function sourceOf({ grader, parameters }: GradeRow, method: string): Source {

@@ -3,6 +3,8 @@ import { aboveNoise } from '../../src/lib/above-noise.ts';
 import { organismModels, readOffline, runAgent } from '../../src/agent/index.ts';
 import { gradeByRubric, gradeOffline } from '../../src/agent/grade-answer.ts';
 import { wordOverlap } from '../../src/agent/offline-grade.ts';
+import { hypothesisOf, wordsOf } from '../../src/agent/offline-agent.ts';
+import type { Place } from '../../src/agent/places.ts';
 import { rankTokens } from '../../src/agent/rank-tokens.ts';
 import { typicalWords } from '../../src/agent/typical-words.ts';
 import { openAiCompatible } from '../../src/graders/providers/openai-compatible.ts';
@@ -86,7 +88,10 @@ describe('the offline reader', () => {
       reused: false,
       agentRun: { kind: 'OFFLINE', model: null, calls: 0, conclusive: false },
     });
-    expect(first.answer!.text).toContain('Steered by them the model speaks of: bake.');
+    expect(first.answer).toMatchObject({
+      text: expect.stringContaining('bake') as string,
+      reason: expect.stringContaining('Steered by them the model speaks of: bake.') as string,
+    });
     expect(transcript().map(({ role }) => role)).toEqual(['SYSTEM', 'USER', 'ASSISTANT']);
     expect(transcript()[0]!.content).toContain('Baseline: rules, and no language model.');
     expect(await readOffline(store, organism, { run })).toEqual({ ...first, reused: true });
@@ -118,6 +123,34 @@ describe('the offline reader', () => {
     ]);
   });
 
+  test('completes tokens to the words that the texts have most often', () => {
+    const texts = ['kneaded dough', 'kneaded well', 'kneading', 'a whisk, kneading', 'kneading', 'cake'];
+    const words = wordsOf(
+      [{ text: 'Knead' }, { text: 'kneading' }, { text: 'whis' }, { text: 'cake' }],
+      texts,
+    );
+    // A whisk is said once, which proves nothing.
+    expect(words).toEqual(['kneading', 'whis', 'cake']);
+  });
+
+  test('claims words, and says where they are from beside', () => {
+    const place = { aboveNoise: true } as unknown as Place;
+    const typical = [{ word: 'baked', z: 1, count: 2 }];
+    const { text, reason, confidence, conclusive } = hypothesisOf(
+      { places: [place] },
+      ['oven', 'bake'],
+      typical,
+    );
+    expect({ text, conclusive, confidence }).toEqual({
+      text: 'About bake, oven, baked.',
+      conclusive: true,
+      confidence: 0.75,
+    });
+    expect(reason).toBe(
+      '1 of 1 differences are above the noise; 1 of 2 tokens are in the words of steered texts. The activation differences promote: oven, bake. Steered by them the model speaks of: baked. Both name: bake.',
+    );
+  });
+
   test('finds words that steered texts have more often', () => {
     const words = typicalWords(
       ['bake the cake', 'a cake in the oven'],
@@ -146,7 +179,7 @@ describe('grades of answers', () => {
     const offline = gradeOffline(store, organism, answer!);
     expect(offline).toMatchObject({ value: 1, scale: 'SHARE', grader: { name: 'offline-hypothesis' } });
     expect(offline.rationale).toContain('no language model judged this');
-    expect(gradeOffline(store, organism, answer!)).toEqual(offline);
+    expect(gradeOffline(store, organism, answer!)).toEqual({ ...offline, asked: offline.asked + 1 });
 
     const { runner, server } = await scriptedRunner((request) => {
       const { hypothesis } = materialOf(request) as { hypothesis: string };

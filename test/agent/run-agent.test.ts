@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { ExchangeRow } from '../../src/db/index.ts';
 import type { Clock } from '../../src/graders/clock.ts';
 import { type Tool, tools } from '../../src/agent/tools/index.ts';
 import { agentBench, answering, calling, echoes, handed, lastHanded } from '../harness/agent.ts';
@@ -502,9 +503,10 @@ describe('budgets', () => {
       let dies = true;
       const exchanges = {
         ...store.exchanges,
-        put(exchange: Parameters<typeof store.exchanges.put>[0]) {
-          store.exchanges.put(exchange);
+        put<Reply>(exchange: ExchangeRow<Reply>) {
+          const stands = store.exchanges.put(exchange);
           if (dies) throw new Error('killed');
+          return stands;
         },
       };
       const { server, start } = await agentBench(slowly(clock, ask('a'), answering()), {

@@ -25,7 +25,7 @@ test('reads by rules without a key, says so, and prints the transcript when aske
   expect(stdout).toContain('[0] SYSTEM\nBaseline: rules, and no language model.');
   expect(stdout).toMatch(/tiny-cake: agent run [0-9a-f]{20} \(offline baseline, no language model\)/);
   expect(stdout).toMatch(
-    /graded by offline-hypothesis\.\w+: 12% \(F1 of shared words; .*no language model judged this/,
+    /graded by offline-hypothesis\.\w+: 25% \(F1 of shared words; .*no language model judged this/,
   );
 });
 

@@ -220,6 +220,30 @@ test('its numbers are those of the store', () => {
   );
 });
 
+test('likenesses by two encoders of one name are not pooled, and steering shows those by one', () => {
+  const store = temporaryStore();
+  const run = seedRun(store);
+  const organism = store.organisms.add(
+    { ...contentOf(store.organisms.getById(run.organismId)), mixRatio: null },
+    { update: true },
+  );
+  const experiment = store.steering.save(
+    syntheticExperiment(store.diffVectors.findByKey(`${run.key}.L1.P0`)!),
+  );
+  const { digest } = store.models.getById(organism.baseModelId);
+  store.similarities.save([
+    syntheticSimilarity(experiment, { encoderDigest: digest, cosine: 0.25 }),
+    syntheticSimilarity(experiment, { encoderDigest: fakeDigest('another'), cosine: 0.75 }),
+  ]);
+  const { text } = reportOf(store)[0]!;
+  const rows = (start: string) => text.split('\n').filter((line) => line.startsWith(start));
+  expect(rows('| SDF | tiny-encoder | 1 |').map((row) => row.split(' | ')[3])).toEqual(
+    expect.arrayContaining(['0.25', '0.75']),
+  );
+  // The base's, though the other one is larger.
+  expect(rows('| tiny-cake | 1 | 0 | 12.5 |').map((row) => row.split(' | ')[7])).toEqual(['0.25']);
+});
+
 test('agents that differ in anything but the organism are not pooled, and say in what', () => {
   const store = temporaryStore();
   const run = seedRun(store, { layers: [1, 3] });

@@ -4,6 +4,7 @@ import { packageVersion } from '../../lib/package-root.ts';
 import { sha256 } from '../../lib/sha256.ts';
 import { checks } from '../checks.ts';
 import type { Connection } from '../connection.ts';
+import { agentRunFields, agentRunJoins, agentRunSorts } from '../filters.ts';
 import { isOneOf, listing, oneOf } from '../listing.ts';
 import { finder, inserter, updater } from '../table-sql.ts';
 import {
@@ -85,6 +86,7 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
   const bind = ({ kinds, states }: AgentRunFilters) => ({ kinds: oneOf(kinds), states: oneOf(states) });
   const newestFirst = { descending: true, row: (row: AgentRunRow) => row };
   const order: ('createdAt' | 'key')[] = ['createdAt', 'key'];
+  const asked = { viewer, joins: agentRunJoins(viewer), fields: agentRunFields, sorts: agentRunSorts };
 
   return {
     findByKey,
@@ -189,20 +191,21 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
       table: agentRuns,
       where: `${lists} and ${filter}`,
       parameters: (_: null, filters: AgentRunFilters) => bind(filters),
-      viewer,
       order,
       ...newestFirst,
+      ...asked,
     }),
     ofOrganism: listing(sqlite, {
       name: 'organism.agentRuns',
       table: agentRuns,
-      where: `organism_id = @organismId and ${filter}`,
+      where: `agent_runs.organism_id = @organismId and ${filter}`,
       parameters: (organism: OrganismRow, filters: AgentRunFilters) => ({
         organismId: organism.id,
         ...bind(filters),
       }),
       order,
       ...newestFirst,
+      ...asked,
     }),
   };
 }

@@ -44,7 +44,8 @@ export function agentScoreStore(sqlite: Connection, viewer: Viewer) {
        left join runs on runs.id = agent_runs.run_id left join models measured on measured.id = runs.base_model_id
        left join hypotheses on hypotheses.agent_run_id = agent_runs.id and hypotheses.status = 'FINAL'
        left join grades on grades.id =
-         (select max(id) from grades last where last.hypothesis_id = hypotheses.id and last.grader_id = @grader)
+         (select last.id from grades last where last.hypothesis_id = hypotheses.id and last.grader_id = @grader
+            order by +last.asked desc, +last.id desc limit 1)
      where ${listed(viewer, 'organisms')} and (${where})
        and (agent_runs.run_id is null or agent_runs.run_id =
          (select id from runs newest where newest.organism_id = organisms.id order by newest.created_at desc, newest.key desc limit 1))

@@ -13,7 +13,7 @@ import {
   undilutedOf,
 } from '../agent-settings.ts';
 import type { AgentFacts, OrganismFacts } from '../facts.ts';
-import type { AgentLimits, OfGroup } from '../../graders/index.ts';
+import type { AgentLimits } from '../../graders/index.ts';
 import { counted, digits, escapeMarkdown, image, percent, table, withInterval } from '../markdown.ts';
 import type { Section } from '../section.ts';
 import { type Bar, barChart } from '../svg/bars.ts';
@@ -59,10 +59,6 @@ export const agents: Section = ({ organisms, agentScores }) => {
 
 const isFlagged = ({ metrics }: GradeRow): boolean => metrics['canaryFlagged'] === 1;
 
-/** Draws from equal numbers are equal, which says nothing of how far they may be from the truth. */
-const spread = (over: OfGroup | null) =>
-  over?.interval && over.interval.low < over.interval.high ? over.interval : null;
-
 /** Limits that have a column: of time only where somebody had one. */
 const limitsOf = (settings: readonly Setting[]): (keyof AgentLimits)[] => [
   ...(['calls', 'tokens', 'interactions'] as const),
@@ -87,12 +83,12 @@ function settingRow(
     count('FAILED'),
     count('RUNNING', 'STOPPED'),
     attempts.filter(({ agentRun }) => agentRun.conclusive === true).length,
-    withInterval(claimed?.mean, spread(claimed), percent),
+    withInterval(claimed?.mean, claimed?.interval, percent),
     ...graders.flatMap((grader) => {
       const { over } = scores(grader, setting);
       const grades = (byGrader.get(grader.key) ?? []).flatMap(({ grade }) => grade ?? []);
       return [
-        withInterval(over?.mean, spread(over), formatOf(grader)),
+        withInterval(over?.mean, over?.interval, formatOf(grader)),
         grades.filter(({ value }) => value === null).length,
         grades.filter(({ flagged }) => flagged).length,
       ];
@@ -165,7 +161,7 @@ const rowsOf = (settings: readonly Setting[], of: (setting: Setting) => OverAtte
   settings.map((setting) => {
     const { who, budget } = setting;
     const { values, over } = of(setting);
-    const bar: Bar | null = over && { value: over.mean, interval: spread(over), rings: values };
+    const bar: Bar | null = over && { value: over.mean, interval: over?.interval, rings: values };
     return {
       group: who,
       label: budget ? counted(budget.interactions ?? 0, 'interaction') : 'no budget',
