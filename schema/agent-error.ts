@@ -30,7 +30,7 @@ export const AgentErrorRef = builder.objectRef<AgentError>('AgentError').impleme
   fields: (t) => ({
     code: t.exposeString('code', {
       description:
-        'Stable, an open set: BUDGET_EXHAUSTED, NO_ANSWER, LEAK (a message would have told the answer and was not sent), PROVIDER_BUSY and its kin.',
+        'Stable, an open set: BUDGET_EXHAUSTED, LIMIT_REACHED (of one process; it can go on), NO_ANSWER, LEAK (what we send would have told the answer), PROVIDER_BUSY and its kin.',
     }),
     message: t.string({
       description:

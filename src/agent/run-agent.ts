@@ -21,7 +21,7 @@ import {
   type Limits,
   type Message,
   type Provider,
-  ProviderError,
+  type ProviderError,
   Runner,
   sealed,
 } from '../graders/index.ts';
@@ -110,6 +110,8 @@ const defaults = { replyTokens: 10_000, positions: [0, 1, 2, 3, 4] };
 /** Calls of one turn that are made. */
 const mostCalls = 4;
 const mostProblems = { characters: 2_000 };
+/** Of a text of the agent; no tool takes a longer one. */
+const mostWords = { characters: 100_000 };
 
 /**
  * Lets an agent find out what an organism was finetuned on, through the graph and by talking to the models. Every message is stored as it
@@ -309,7 +311,8 @@ class Session {
   #words(): string[] {
     return this.#messages
       .filter(({ role }) => role === 'ASSISTANT')
-      .flatMap(({ content, calls }) => [content, ...calls.flatMap((call) => textsIn(call.arguments))]);
+      .flatMap(({ content, calls }) => [content, ...calls.flatMap((call) => textsIn(call.arguments))])
+      .map((text) => text.slice(0, mostWords.characters));
   }
 
   /**
