@@ -18,8 +18,23 @@ export const answerTo = (prompt: string, text: string): Said => new Said(text, {
 /** What the agent said itself, told to it again. */
 export const own = (text: string): Said => new Said(text, 'OWN');
 
+/** A text of which so many characters are shown, counted when it has been blinded: half a name, or half a statement, is a hint. */
+export class Cut {
+  readonly whole: Said | string;
+  readonly characters: number;
+
+  constructor(whole: Said | string, characters: number) {
+    this.whole = whole;
+    this.characters = characters;
+  }
+}
+
 /** JSON that tells what was said from what we say. */
-export type Material = null | boolean | number | string | Said | Material[] | { [name: string]: Material };
+export type Material =
+  null | boolean | number | string | Said | Cut | Material[] | { [name: string]: Material };
+
+const cut = (text: string, most: number): string =>
+  [...text].length > most ? `${[...text].slice(0, most).join('')}…` : text;
 
 /** Turns both kinds of texts into JSON, names of members kept. */
 export function toJson(
@@ -27,6 +42,7 @@ export function toJson(
   turn: { said: (said: Said) => string; ours: (text: string) => string },
 ): JsonValue {
   if (material instanceof Said) return turn.said(material);
+  if (material instanceof Cut) return cut(toJson(material.whole, turn) as string, material.characters);
   if (typeof material === 'string') return turn.ours(material);
   if (material === null || typeof material !== 'object') return material;
   if (Array.isArray(material)) return material.map((one) => toJson(one, turn));

@@ -177,6 +177,22 @@ describe('what was said that has a name in it, in whatever disguise', () => {
     expect(transcript()[1]!.content).toContain(JSON.stringify(shown));
   });
 
+  test('is hidden before texts are cut: no half of it is left at the end', async () => {
+    const { store, run, server, start } = await agentBench([answering()]);
+    const experiment = syntheticExperiment(store.diffVectors.findByKey(`${run.key}.L1.P1`)!);
+    const text = `${'x'.repeat(152)} tiny-cake`;
+    const samples = experiment.samples.map((sample) => ({
+      ...sample,
+      prompt: `${text} ${sample.promptIndex}`,
+      text,
+    }));
+    store.steering.save({ ...experiment, samples });
+    await start({ layer: 1 });
+    const shown = `${'x'.repeat(152)} [hidden…`;
+    const [pair] = lastHanded(server.requests[0]!).overview.positions[1].steered.pairs;
+    expect(pair).toEqual({ prompt: shown, steered: shown, unsteered: shown });
+  });
+
   test('is sent no more once it has become a secret; what was stored stays as it was sent', async () => {
     let broken = true;
     const { store, organism, server, start, transcript } = await agentBench(({ body }: Received) => {
