@@ -5,7 +5,8 @@
 Writes FOLDER/SHAPE/{base,finetuned} (bfloat16, once) and prints a table: seconds of the diff of both models over 5 tokens a text
 at the middle layer, ours and transformers' (plain: the whole model with a hook on the block, batch 32; expert: cut after the block,
 no head, mean kept on the device, the best of several batch sizes), with ratios; achieved operations over the measured ceiling;
-bytes per second of decoding over the measured copy; how much of bringing weights hides behind computing.
+bytes per second of decoding over the measured copy, sampled and after a long prompt too; a logit lens with the head brought for it
+and kept; how much of bringing weights hides behind computing.
 """
 
 import argparse
@@ -126,7 +127,9 @@ def main():
     load = ask(options.bench, "load", base, layer)
     half = ask(options.bench, "diff", base, finetuned, tokens, layer, options.texts // 2)
     ours = ask(options.bench, "diff", base, finetuned, tokens, layer, options.texts, folder / "mean_diff.f32")
-    decode = ask(options.bench, "decode", base, 64)
+    decode = ask(options.bench, "decode", base, 64, 8)
+    long = ask(options.bench, "decode", base, 32, 4096)
+    lens = ask(options.bench, "lens", base, 1024)
     plain, expert, reference = transformers_times(folder, layer, ids, d)
 
     mean = torch.frombuffer(bytearray((folder / "mean_diff.f32").read_bytes()), dtype=torch.float32).reshape(LENGTH, d).double()
@@ -151,6 +154,11 @@ def main():
         "copy on the device, GB/s": ceiling["copy_bytes_per_s"] / 1e9,
         "decoding, batch 1, tokens/s": 1 / decode["seconds_per_token"],
         "decoding, share of the copy (goal for 8b: ≥ 0.70)": decoded / ceiling["copy_bytes_per_s"],
+        "the same sampled (top-p 0.9), tokens/s": 1 / decode["seconds_per_sampled_token"],
+        "reading a prompt of 4,096 tokens, s": long["seconds_of_prompt"],
+        "decoding after it, tokens/s": 1 / long["seconds_per_token"],
+        "logit lens of 1,024 rows, head brought, s": lens["seconds_brought"],
+        "logit lens of 1,024 rows, head kept, s": lens["seconds_kept"],
         "host to device, GB/s": ceiling["host_to_device_bytes_per_s"] / 1e9,
         "bringing one model's blocks, s": load["seconds"],
         "share of bringing and computing that overlaps": hidden,
