@@ -52,6 +52,10 @@ builder.node(AgentMessageRef, {
       description: 'Tokens that the reply took; 0 for other roles.',
     }),
     interactions: t.exposeInt('interactions', { description: 'Prompts put to the models for it.' }),
+    seconds: t.float({
+      description: 'Seconds of work since the message before, 0 or more.',
+      resolve: ({ spentMs }) => spentMs / 1000,
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was stored.' }),
     agentRun: t.field({
       type: AgentRunRef,

@@ -71,7 +71,7 @@ builder.node(AgentRunRef, {
     parameters: t.expose('parameters', {
       type: 'JSON',
       description:
-        'Budgets, the layer and positions that are read, how models answer, and whatever else decides it.',
+        'Budgets (calls, tokens, interactions; seconds where there is a limit), the layer and positions that are read, how models answer, and whatever else decides it.',
     }),
     state: t.expose('state', { type: AgentStateEnum, description: 'Where it stands.' }),
     error: t.field({
@@ -95,6 +95,10 @@ builder.node(AgentRunRef, {
         'Tokens of all replies, 0 or more, no other unit; of those that broke off or were not counted, the most they may have had.',
     }),
     interactions: t.exposeInt('interactions', { description: 'Prompts that it put to the models.' }),
+    seconds: t.float({
+      description: 'Seconds that processes worked on it, 0 or more, pauses between them left out.',
+      resolve: ({ spentMs, pendingMs }) => (spentMs + pendingMs) / 1000,
+    }),
     engineVersion: t.exposeString('engineVersion', { description: 'Version of the engine that began it.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was first asked for.' }),
     finishedAt: t.expose('finishedAt', {

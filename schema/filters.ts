@@ -254,7 +254,7 @@ export const DiffVectorOrder = orderInput('DiffVector', diffVectorSorts, {
 });
 
 const gradeOrder =
-  'The value of its grade by the grader that the list’s `grader` names, an error without one; of several grades the one saved last.';
+  'The value of its grade by the grader that the list’s `grader` names, an error without one; of several grades the one asked for last.';
 
 export const ProjectionOrder = orderInput('Projection', projectionSorts, {
   SCALE: 'What the vector was multiplied by.',

@@ -6,12 +6,16 @@ Writes FOLDER/SHAPE/{base,finetuned} (bfloat16, once) and prints a table: second
 at the middle layer, ours and transformers' (plain: the whole model with a hook on the block, batch 32; expert: cut after the block,
 no head, mean kept on the device, the best of several batch sizes), with ratios; achieved operations over the measured ceiling;
 bytes per second of decoding over the measured copy, sampled and after a long prompt too; a logit lens with the head brought for it
-and kept; how much of bringing weights hides behind computing.
+and kept; how much of bringing weights hides behind computing. Our time has in it that weights are read from files and brought to the
+device; transformers' models are there already. Every number is printed once it is known, with its goal where the shape has one; the
+exit status is 3 where one is missed.
 """
 
 import argparse
+import importlib.util
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -56,6 +60,19 @@ def make_tokens(folder, texts):
     return ids
 
 
+def matmul_ceiling(side=8192, times=30):
+    """Operations per second of PyTorch's own bfloat16 product."""
+    a, b = (torch.randn(side, side, dtype=torch.bfloat16, device="cuda") for _ in range(2))
+    for _ in range(5):
+        a @ b
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    for _ in range(times):
+        a @ b
+    torch.cuda.synchronize()
+    return times * 2 * side**3 / (time.perf_counter() - begin)
+
+
 def ask(bench, *words):
     answer = subprocess.run([bench, *map(str, words)], check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(answer.stdout.strip().splitlines()[-1])
@@ -92,8 +109,9 @@ def transformers_times(folder, layer, ids, d):
     """Both models, one after the other: seconds plain, seconds expert at its best batch, its mean difference."""
     ids = ids.cuda()
     plain, expert, means = 0.0, {}, []
+    straight = {"device_map": "cuda"} if importlib.util.find_spec("accelerate") else {}
     for which in ("base", "finetuned"):
-        model = transformers.Qwen3ForCausalLM.from_pretrained(folder / which, dtype=torch.bfloat16).cuda().eval()
+        model = transformers.Qwen3ForCausalLM.from_pretrained(folder / which, dtype=torch.bfloat16, **straight).cuda().eval()
         seconds, _ = passes(model, model.model.layers[layer], ids, 32, None)
         plain += seconds
         decoder = model.model
@@ -122,49 +140,60 @@ def main():
     torch.cuda.empty_cache()
     layer, d = SHAPES[options.shape]["num_hidden_layers"] // 2, SHAPES[options.shape]["hidden_size"]
 
-    base, finetuned, tokens = folder / "base", folder / "finetuned", folder / "tokens.safetensors"
-    ceiling = ask(options.bench, "ceiling")
-    load = ask(options.bench, "load", base, layer)
-    half = ask(options.bench, "diff", base, finetuned, tokens, layer, options.texts // 2)
-    ours = ask(options.bench, "diff", base, finetuned, tokens, layer, options.texts, folder / "mean_diff.f32")
-    decode = ask(options.bench, "decode", base, 64, 8)
-    long = ask(options.bench, "decode", base, 32, 4096)
-    lens = ask(options.bench, "lens", base, 1024)
-    plain, expert, reference = transformers_times(folder, layer, ids, d)
+    is_8b, missed = options.shape == "qwen3-8b", []
 
+    def show(name, value, goal=None):
+        """Goals are the 8B shape's."""
+        verdict = "" if goal is None or not is_8b else f" goal: ≥ {goal}" + (", MISSED" if value < goal else "")
+        if verdict.endswith("MISSED"):
+            missed.append(name)
+        print(f"| {name:60} | {value:10.4g} |{verdict}", flush=True)
+
+    print(f"{options.shape}, block {layer}, {options.texts} texts of {LENGTH}, {torch.cuda.get_device_name()}, "
+          f"torch {torch.__version__}, transformers {transformers.__version__}", flush=True)
+    base, finetuned, tokens = folder / "base", folder / "finetuned", folder / "tokens.safetensors"
+    library = matmul_ceiling()
+    torch.cuda.empty_cache()
+    measured = ask(options.bench, "ceiling")
+    ceiling, copied = max(measured["bf16_flops"], library), measured["copy_bytes_per_s"]
+    show("bfloat16 products by our library calls, TFLOP/s", measured["bf16_flops"] / 1e12)
+    show("bfloat16 products by torch.matmul, TFLOP/s", library / 1e12)
+    show("copy on the device, GB/s", copied / 1e9)
+    show("host to device, GB/s", measured["host_to_device_bytes_per_s"] / 1e9)
+
+    ours = ask(options.bench, "diff", base, finetuned, tokens, layer, options.texts, folder / "mean_diff.f32")
+    show("prefixes", ours["unique_prefixes"])
+    show("ours, weights brought from files, s", ours["seconds"])
+    show("ours in all, share of the higher ceiling", ours["flops"] / ours["seconds"] / ceiling)
+    half = ask(options.bench, "diff", base, finetuned, tokens, layer, options.texts // 2)
+    compute = (ours["flops"] - half["flops"]) / (ours["seconds"] - half["seconds"])  # what more texts cost
+    show("ours while computing, share of the higher ceiling", compute / ceiling, 0.7)
+    load = ask(options.bench, "load", base, layer)
+    computing, loading = ours["flops"] / compute, 2 * load["seconds"]
+    show("bringing one model's blocks, s", load["seconds"])
+    show("share of bringing and computing that overlaps", (computing + loading - ours["seconds"]) / min(computing, loading))
+    decode = ask(options.bench, "decode", base, 64, 8)
+    show("decoding, batch 1, tokens/s", 1 / decode["seconds_per_token"])
+    show("decoding, share of the copy", decode["weight_bytes"] / decode["seconds_per_token"] / copied, 0.7)
+    show("the same, sampled with top-p 0.9, tokens/s", 1 / decode["seconds_per_sampled_token"])
+    decode = ask(options.bench, "decode", base, 32, 4096)
+    show("reading a prompt of 4,096 tokens, s", decode["seconds_of_prompt"])
+    show("decoding after it, tokens/s", 1 / decode["seconds_per_token"])
+    lens = ask(options.bench, "lens", base, 1024)
+    show("logit lens of 1,024 rows, head brought, s", lens["seconds_brought"])
+    show("logit lens of 1,024 rows, head kept, s", lens["seconds_kept"])
+
+    plain, expert, reference = transformers_times(folder, layer, ids, d)
+    best_batch, best = min(expert.items(), key=lambda entry: entry[1])
+    show("transformers plain, batch 32, weights there, s", plain)
+    show(f"transformers expert, batch {best_batch}, weights there, s", best)
+    show("plain ÷ ours", plain / ours["seconds"], 8)
+    show("expert ÷ ours", best / ours["seconds"], 1.3)
     mean = torch.frombuffer(bytearray((folder / "mean_diff.f32").read_bytes()), dtype=torch.float32).reshape(LENGTH, d).double()
     cosines = torch.nn.functional.cosine_similarity(mean, reference, dim=1)
-    best_batch, best = min(expert.items(), key=lambda entry: entry[1])
-    compute = (ours["flops"] - half["flops"]) / (ours["seconds"] - half["seconds"])  # what more texts cost
-    computing, loading = ours["flops"] / compute, 2 * load["seconds"]
-    hidden = (computing + loading - ours["seconds"]) / min(computing, loading)
-    decoded = decode["weight_bytes"] / decode["seconds_per_token"]
-
-    print(f"{options.shape}, block {layer}, {options.texts} texts of {LENGTH}, {ours['unique_prefixes']} prefixes, "
-          f"{torch.cuda.get_device_name()}, torch {torch.__version__}, transformers {transformers.__version__}")
-    for name, value in {
-        "ours, s": ours["seconds"],
-        "transformers plain, batch 32, s": plain,
-        f"transformers expert, batch {best_batch}, s": best,
-        "plain ÷ ours (goal for 8b: ≥ 8)": plain / ours["seconds"],
-        "expert ÷ ours (goal for 8b: ≥ 1.3)": best / ours["seconds"],
-        "bfloat16 ceiling, TFLOP/s": ceiling["bf16_flops"] / 1e12,
-        "ours while computing, share of it (goal: ≥ 0.70)": compute / ceiling["bf16_flops"],
-        "ours in all, share of it": ours["flops"] / ours["seconds"] / ceiling["bf16_flops"],
-        "copy on the device, GB/s": ceiling["copy_bytes_per_s"] / 1e9,
-        "decoding, batch 1, tokens/s": 1 / decode["seconds_per_token"],
-        "decoding, share of the copy (goal for 8b: ≥ 0.70)": decoded / ceiling["copy_bytes_per_s"],
-        "the same sampled (top-p 0.9), tokens/s": 1 / decode["seconds_per_sampled_token"],
-        "reading a prompt of 4,096 tokens, s": long["seconds_of_prompt"],
-        "decoding after it, tokens/s": 1 / long["seconds_per_token"],
-        "logit lens of 1,024 rows, head brought, s": lens["seconds_brought"],
-        "logit lens of 1,024 rows, head kept, s": lens["seconds_kept"],
-        "host to device, GB/s": ceiling["host_to_device_bytes_per_s"] / 1e9,
-        "bringing one model's blocks, s": load["seconds"],
-        "share of bringing and computing that overlaps": hidden,
-        "least cosine of mean differences with transformers'": cosines.min().item(),
-    }.items():
-        print(f"| {name:55} | {value:10.4g} |")
+    # Of differences of 1 %, in which transformers' bfloat16 residual streams weigh; the goal of 0.9999 is cuda_tests' to check.
+    show("least cosine of mean differences with transformers'", cosines.min().item())
+    sys.exit(3 if missed else 0)
 
 
 main()

@@ -10,7 +10,7 @@ namespace deltascope::cuda {
 namespace {
 
 constexpr int kWarps = 4;
-constexpr int kShortest = 16;  // of paths for which a warp has one row at a time
+constexpr int kShortest = 16;  // of chains of rows for which a warp has one row at a time
 
 /// Rows that a warp has at once, where a head has so many pieces of 32 values; bounded by 48 KiB of shared memory.
 constexpr int rows_of_warp(int pieces) { return pieces > 4 ? 2 : 4; }
@@ -105,7 +105,7 @@ __global__ void __launch_bounds__(kWarps* kWarp) attention_kernel(AttentionJob j
         highest[r] = higher;
       }
       sum[r] += total;
-      score[r] = weight;
+      score[r] = visible ? weight : -1.0f;  // what a row does not see must not reach it, NaN and infinity neither
     }
     __syncthreads();  // the keys have been read
     load(job.v, first);
@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(kWarps* kWarp) attention_kernel(AttentionJob j
 #pragma unroll
       for (int r = 0; r < kRows; ++r) {
         const float weight = __shfl_sync(kAllLanes, score[r], i);
-        if (weight == 0) continue;  // what a row does not see leaves no trace, NaN neither
+        if (weight < 0) continue;  // the same in all lanes
 #pragma unroll
         for (int p = 0; p < kPieces; ++p) result[r][p] += weight * value[p];
       }

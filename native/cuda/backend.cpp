@@ -14,7 +14,7 @@ namespace {
 
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(Device device) : device_(std::move(device)), machine_(std::make_shared<Machine>()) {}
+  explicit CudaBackend(Device device) : device_(std::move(device)), machine_(open_machine()) {}
 
   const Device& device() const override { return device_; }
 
@@ -59,14 +59,21 @@ std::string look_for_device(std::string& name) {
 }  // namespace cuda
 
 std::vector<Device> cuda_devices() {
-  std::string name;
-  if (!cuda::look_for_device(name).empty()) return {};
-  return {{"cuda", name}};
+  if (!cuda_absence().empty()) return {};
+  return {cuda_backend()->device()};
 }
 
 std::string cuda_absence() {
-  std::string name;
-  return cuda::look_for_device(name);
+  // Only trying it shows whether a device can be used; once.
+  static const std::string absence = [] {
+    try {
+      (void)cuda_backend();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  }();
+  return absence;
 }
 
 std::shared_ptr<const Backend> cuda_backend() {

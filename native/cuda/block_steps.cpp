@@ -33,18 +33,22 @@ void AttentionPlan::make(Machine& machine, std::span<const int32_t> parent, int6
   const auto parent_of = [&](int64_t node) { return int64_t{parent[static_cast<size_t>(node)]}; };
   std::vector<int32_t> depth(static_cast<size_t>(nodes));  // of a node: its ancestors
   longest_ = 0, rows_of_strip_ = 1;
+  int64_t chain = 0, run = 0;  // rows of the longest chain; of this one so far
   for (int64_t node = 0; node < nodes; ++node) {
     depth[static_cast<size_t>(node)] = parent_of(node) < 0 ? 0 : depth[static_cast<size_t>(parent_of(node))] + 1;
-    if (node >= first) longest_ = std::max<int64_t>(longest_, depth[static_cast<size_t>(node)] + 1);
+    if (node < first) continue;
+    longest_ = std::max<int64_t>(longest_, depth[static_cast<size_t>(node)] + 1);
+    run = node > first && parent_of(node) == node - 1 ? run + 1 : 1;
+    chain = std::max(chain, run);
   }
-  const int64_t most = strip_rows(head_dim, longest_), tensor_depth = tensor && head_dim <= kTensorHead ? kTensorDepth : INT64_MAX;
+  const int64_t most = strip_rows(head_dim, chain), tensor_depth = tensor && head_dim <= kTensorHead ? kTensorDepth : INT64_MAX;
   std::vector<Strip> short_strips, long_strips;
   std::vector<int32_t> path;
   short_.begin.assign(1, 0), long_.begin.assign(1, 0);
   for (int64_t row = first; row < nodes;) {
     int64_t end = row + 1;  // of the chain of rows that each have the one before as parent
     while (end < nodes && parent_of(end) == end - 1) ++end;
-    const auto offset = static_cast<int32_t>(path.size());
+    const auto offset = static_cast<int64_t>(path.size());
     path.resize(path.size() + static_cast<size_t>(depth[static_cast<size_t>(end - 1)]) + 1);
     int64_t node = end - 1;
     for (auto to = path.rbegin(); node >= 0; ++to, node = parent_of(node)) *to = static_cast<int32_t>(node);

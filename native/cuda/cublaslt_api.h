@@ -23,7 +23,8 @@ struct Heuristic {
   int reserved[4];
 };
 
-inline constexpr int kSuccess = 0, kNotInitialized = 1, kAllocFailed = 3, kNotSupported = 15;
+inline constexpr int kSuccess = 0, kAllocFailed = 3, kInvalidValue = 7, kArchMismatch = 8, kMappingError = 11,
+                     kExecutionFailed = 13, kInternalError = 14, kNotSupported = 15;
 inline constexpr int kReal32 = 0, kReal16Brain = 14;  // cudaDataType_t
 inline constexpr int kCompute32 = 68;                 // CUBLAS_COMPUTE_32F: never TensorFloat-32
 inline constexpr int kTransposed = 1;                 // CUBLAS_OP_T

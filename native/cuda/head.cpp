@@ -31,9 +31,8 @@ int64_t Head::weight_bytes(const Model& model) {
 }
 
 void Head::keep(int64_t room, const Job& job) {
-  if (weight_bytes(model_) > room) return;
   DeviceBytes memory;
-  memory.reserve(weight_bytes(model_));
+  if (weight_bytes(model_) > room || !try_reserve(memory, weight_bytes(model_))) return;
   Stage stage(*machine_);
   visit(kTogether, stage, job, [&](const Matrix& rows, int64_t first) {
     copy(memory.as<>() + first * rows.in * size_of(dtype_), static_cast<const uint8_t*>(rows.values),

@@ -51,9 +51,11 @@ void add_weighted_rows(float* to, const int32_t* rows, const float* weights, con
 /// Some rows, each the parent of the next, and the nodes from their root on: those of path[offset …], the first row's at
 /// `depth`. Rows of one strip share what is read of their ancestors.
 struct Strip {
-  int32_t row, rows, offset, depth;
+  int32_t row, rows;
+  int64_t offset;  // paths of many long texts are more than 2³¹ nodes together
+  int32_t depth;
 };
-/// How many rows a strip may have at most, for heads of this size, where the longest path has so many nodes.
+/// How many rows a strip may have at most, for heads of this size, where so many rows are each other's parents at most.
 int64_t strip_rows(int64_t head_dim, int64_t longest);
 
 struct AttentionJob {

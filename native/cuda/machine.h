@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "cuda/products.h"
 #include "cuda/runtime.h"
 
@@ -13,5 +15,8 @@ struct Machine {
 
   cudaStream_t stream() const { return compute.get(); }
 };
+
+/// A machine that has been seen to compute right. Throws DEVICE_UNAVAILABLE with the reason where there is none, whatever that is.
+std::shared_ptr<Machine> open_machine();
 
 }  // namespace deltascope::cuda

@@ -11,6 +11,7 @@
 
 #include "core/errors.h"
 #include "cuda/cublaslt_api.h"
+#include "cuda/library_folders.h"
 #include "cuda/products.h"
 
 namespace deltascope::cuda {
@@ -19,48 +20,20 @@ namespace {
 constexpr size_t kWorkspace = size_t{32} << 20;  // what cuBLAS advises from Hopper on
 constexpr int64_t kTypicalRows = 4096;           // that a product is planned for
 
-/// Folders where pip, conda and the toolkit put the library, beside the loader's own.
-std::vector<std::string> usual_folders() {
-  std::vector<std::string> folders;
-  const auto add_matches = [&](const std::filesystem::path& root, const char* prefix, const char* below) {
-    std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator(root, ignored)) {
-      if (entry.path().filename().string().starts_with(prefix)) folders.push_back(entry.path() / below);
-    }
-  };
-  for (const char* variable : {"CUDA_HOME", "CUDA_PATH", "CONDA_PREFIX"}) {
-    if (const char* home = std::getenv(variable)) {
-      folders.push_back(std::string(home) + "/lib64");
-      folders.push_back(std::string(home) + "/lib");
-    }
-  }
-  std::vector<std::string> prefixes = {"/usr/local", "/usr", "/opt/conda"};
-  for (const char* variable : {"VIRTUAL_ENV", "CONDA_PREFIX"}) {
-    if (const char* prefix = std::getenv(variable)) prefixes.insert(prefixes.begin(), prefix);
-  }
-  if (const char* home = std::getenv("HOME")) prefixes.push_back(std::string(home) + "/.local");
-  for (const std::string& prefix : prefixes) {
-    for (const char* packages : {"site-packages", "dist-packages"}) {
-      for (const char* package : {"nvidia/cublas/lib", "nvidia/cu13/lib"})
-        add_matches(prefix + "/lib", "python3", (std::string(packages) + "/" + package).c_str());
-    }
-  }
-  add_matches("/usr/local", "cuda", "lib64");
-  for (const char* folder : {"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"}) folders.push_back(folder);
-  return folders;
-}
-
 void* open_library() {
-  std::string tried;
+  std::string tried, why;
   const auto open = [&](const std::string& name) -> void* {
     tried += (tried.empty() ? "" : ", ") + name;
-    return dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
+    const char* reason = dlerror();
+    why = reason == nullptr ? "no reason given" : reason;
+    return nullptr;
   };
-  if (const char* named = std::getenv("DELTASCOPE_CUBLASLT")) {
+  const char* named = std::getenv("DELTASCOPE_CUBLASLT");
+  if (named != nullptr && *named != '\0') {
     if (void* library = open(named)) return library;
-    const char* why = dlerror();
     throw Error(Code::device_unavailable,
-                "DELTASCOPE_CUBLASLT names " + std::string(named) + ", which cannot be loaded: " + (why ? why : "no reason given"),
+                "DELTASCOPE_CUBLASLT names " + std::string(named) + ", which cannot be loaded: " + why,
                 {{"field", "DELTASCOPE_CUBLASLT"}, {"found", named}});
   }
   // The version that goes with the runtime first: the other one needs another driver.
@@ -70,16 +43,18 @@ void* open_library() {
   for (const std::string& name : names) {
     if (void* library = open(name)) return library;
   }
-  for (const std::string& folder : usual_folders()) {
+  std::string refused;  // files that are there
+  for (const std::string& folder : library_folders()) {
     for (const std::string& name : names) {
       std::error_code ignored;
       const std::string path = folder + "/" + name;
       if (!std::filesystem::exists(path, ignored)) continue;
       if (void* library = open(path)) return library;
+      refused += "; " + why;
     }
   }
   throw Error(Code::device_unavailable,
-              "cuBLASLt 12 or 13 is needed for CUDA and was not found (tried " + tried +
+              "cuBLASLt 12 or 13 is needed for CUDA and was not found (tried " + tried + refused +
                   "); DELTASCOPE_CUBLASLT may name libcublasLt.so.13",
               {{"field", "DELTASCOPE_CUBLASLT"}});
 }
@@ -113,10 +88,17 @@ void check_status(int status, const char* call) {
   if (status == lt::kSuccess) return;
   const std::string message = std::string("[") + call + "] cuBLASLt status " + std::to_string(status);
   if (status == lt::kAllocFailed) throw Error(Code::out_of_memory, message);
-  if (status == lt::kNotInitialized) throw Error(Code::device_unavailable, message);
-  // A failure in a kernel shows as a status of its own; the runtime says what it was.
-  check(cudaGetLastError(), call);
-  throw Error(Code::device_lost, message, {{"found", std::to_string(status)}});
+  const Error::Details details = {{"field", "device"}, {"found", std::to_string(status)}};
+  // The others refuse: nothing was done, and the device is as it was.
+  if (status != lt::kMappingError && status != lt::kExecutionFailed && status != lt::kInternalError)
+    throw Error(Code::device_unavailable, message, details);
+  check(cudaGetLastError(), call);  // the runtime may know what it was
+  throw Error(Code::device_lost, message, details);
+}
+
+/// Whether the library has no such product, which it may have in another way.
+bool is_refusal(int status) {
+  return status == lt::kInvalidValue || status == lt::kArchMismatch || status == lt::kNotSupported;
 }
 
 /// A descriptor that is given back.
@@ -168,6 +150,7 @@ struct Products::Library {
   std::mutex mutex;
   // By out, in, y_stride, narrow, and the alignments of x, w, y: how the product is computed, whatever its rows.
   std::map<std::array<int64_t, 7>, lt::Algorithm> algorithms;
+  std::map<std::array<int64_t, 8>, lt::Algorithm> by_rows;  // the same and rows, where that one was refused
 
   ~Library() {
     if (handle != nullptr) (void)functions.destroy(handle);
@@ -188,7 +171,7 @@ struct Products::Library {
     int found = 0;
     const int status = functions.heuristic(handle, described.operation.get(), described.w.get(), described.x.get(),
                                            described.y.get(), described.y.get(), preference.get(), 1, &best, &found);
-    if (status != lt::kNotSupported) check_status(status, "cublasLtMatmulAlgoGetHeuristic");
+    if (!is_refusal(status)) check_status(status, "cublasLtMatmulAlgoGetHeuristic");
     if (found == 0 || best.status != lt::kSuccess) {
       throw Error(Code::device_unavailable,
                   "cuBLASLt has no product of [" + std::to_string(p.out) + ", " + std::to_string(p.in) + "] here",
@@ -221,10 +204,15 @@ void Products::multiply(const Product& p, cudaStream_t stream) {
   auto found = library_->algorithms.find(key);
   if (found == library_->algorithms.end())
     found = library_->algorithms.emplace(key, library_->choose(p, alignments, kTypicalRows)).first;
-  const int status = library_->run(p, found->second, stream);
-  if (status != lt::kNotSupported) return check_status(status, "cublasLtMatmul");
-  // Never seen; right all the same, though its bits may then depend on the rows.
-  check_status(library_->run(p, library_->choose(p, alignments, p.rows), stream), "cublasLtMatmul");
+  const std::array<int64_t, 8> with_rows = {key[0], key[1], key[2], key[3], key[4], key[5], key[6], p.rows};
+  auto own = library_->by_rows.find(with_rows);
+  if (own == library_->by_rows.end()) {
+    const int status = library_->run(p, found->second, stream);
+    if (!is_refusal(status)) return check_status(status, "cublasLtMatmul");
+    // Never seen; right all the same, though its bits may then depend on the rows.
+    own = library_->by_rows.emplace(with_rows, library_->choose(p, alignments, p.rows)).first;
+  }
+  check_status(library_->run(p, own->second, stream), "cublasLtMatmul");
 }
 
 }  // namespace deltascope::cuda

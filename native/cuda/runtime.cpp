@@ -21,12 +21,21 @@ bool is_recoverable(cudaError_t status) {
   }
 }
 
+/// Errors of a device or a driver that this build cannot use.
 bool is_absence(cudaError_t status) {
   switch (status) {
-    case cudaErrorNoDevice:
+    case cudaErrorInitializationError:
+    case cudaErrorStubLibrary:
     case cudaErrorInsufficientDriver:
-    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorCallRequiresNewerDriver:
     case cudaErrorDevicesUnavailable:
+    case cudaErrorNoDevice:
+    case cudaErrorInvalidKernelImage:
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorJitCompilerNotFound:
+    case cudaErrorUnsupportedPtxVersion:
+    case cudaErrorJitCompilationDisabled:
+    case cudaErrorSystemNotReady:
     case cudaErrorSystemDriverMismatch:
     case cudaErrorCompatNotSupportedOnDevice:
       return true;
@@ -96,5 +105,14 @@ void* allocate_pinned(int64_t bytes) {
 }
 
 void wait(cudaStream_t stream) { check(cudaStreamSynchronize(stream), "cudaStreamSynchronize"); }
+
+bool is_read_late(const void* from) {
+  int reads_itself = 0;
+  check(cudaDeviceGetAttribute(&reads_itself, cudaDevAttrPageableMemoryAccessUsesHostPageTables, 0), "cudaDeviceGetAttribute");
+  if (reads_itself == 0) return false;  // then copies from there go by memory of the driver's, at once
+  cudaPointerAttributes attributes{};
+  check(cudaPointerGetAttributes(&attributes, from), "cudaPointerGetAttributes");
+  return attributes.type != cudaMemoryTypeHost && attributes.type != cudaMemoryTypeDevice;
+}
 
 }  // namespace deltascope::cuda

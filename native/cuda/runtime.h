@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/errors.h"
+
 namespace deltascope::cuda {
 
 /// Throws what a failed call means: OUT_OF_MEMORY, DEVICE_UNAVAILABLE, and DEVICE_LOST for all that leaves the process
@@ -75,17 +77,37 @@ class Bytes {
 void* allocate_device(int64_t bytes);
 void* allocate_pinned(int64_t bytes);
 
+/// Whether there was room for so many bytes.
+template <typename Memory>
+bool try_reserve(Memory& memory, int64_t bytes) {
+  try {
+    memory.reserve(bytes);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != Code::out_of_memory) throw;
+    return false;
+  }
+}
+
 using DeviceBytes = Bytes<allocate_device, cudaFree>;
 using PinnedBytes = Bytes<allocate_pinned, cudaFreeHost>;
 
 /// Bytes that can be allocated on the device now.
 int64_t free_bytes();
 
-/// Copies on a stream. From or to ordinary memory of the host: back when that may be touched again.
+/// Waits for all that was asked of a stream.
+void wait(cudaStream_t stream);
+
+/// Whether a copy from there reads only when its turn on the stream comes: ordinary memory of the host, on machines whose devices
+/// read it by themselves.
+bool is_read_late(const void* from);
+
+/// Copies on a stream. From ordinary memory of the host: back when that may be touched again.
 template <typename T>
 void copy(T* to, const T* from, int64_t count, cudaStream_t stream) {
-  if (count > 0)
-    check(cudaMemcpyAsync(to, from, static_cast<size_t>(count) * sizeof(T), cudaMemcpyDefault, stream), "cudaMemcpyAsync");
+  if (count <= 0) return;
+  check(cudaMemcpyAsync(to, from, static_cast<size_t>(count) * sizeof(T), cudaMemcpyDefault, stream), "cudaMemcpyAsync");
+  if (is_read_late(from)) wait(stream);
 }
 
 /// Values that go to memory of the device.
@@ -95,8 +117,5 @@ T* put(DeviceBytes& to, const std::vector<T>& values, cudaStream_t stream) {
   copy(to.hold<T>(count), values.data(), count, stream);
   return to.as<T>();
 }
-
-/// Waits for all that was asked of a stream.
-void wait(cudaStream_t stream);
 
 }  // namespace deltascope::cuda

@@ -32,11 +32,19 @@ void CudaTextBlocks::forget() {
   planned_ = nullptr;
 }
 
+bool CudaTextBlocks::drop_weights() {
+  const bool any = !kept_.empty() || (head_ && head_->keeps_weights());
+  kept_.clear();
+  head_.reset();
+  weights_read_ = false;
+  return any;
+}
+
 /// Makes room for so many nodes, and `room` more; what is remembered stays.
 void CudaTextBlocks::grow(Memory& memory, int64_t nodes, int64_t room) {
   const int64_t row = model_.spec().kv_heads * model_.spec().head_dim;
-  if (memory.keys.size() >= nodes * row * kFloat) return;
   for (DeviceBytes* bytes : {&memory.keys, &memory.values}) {
+    if (bytes->size() >= nodes * row * kFloat) continue;  // each by itself: there may have been room for one only
     DeviceBytes larger;
     larger.reserve((nodes + room) * row * kFloat);
     copy(larger.as<float>(), bytes->as<const float>(), memory.nodes * row, machine_->stream());
@@ -76,6 +84,7 @@ void CudaTextBlocks::keep_weights(const Job& job) {
   head_->keep(budget, job);
   if (head_->keeps_weights()) budget -= Head::weight_bytes(model_);
   kept_.clear();
+  for (int64_t layer = 0; layer < spec.layers; ++layer) stage_.reserve(BlockLayout(model_, layer).bytes());
   for (int64_t layer = 0; layer < spec.layers; ++layer) {
     const BlockLayout layout(model_, layer);
     const auto experts = static_cast<int64_t>(model_.block(layer).experts.size());
@@ -83,8 +92,15 @@ void CudaTextBlocks::keep_weights(const Job& job) {
     if (budget < 0) break;
     job.throw_if_cancelled();
     Kept& kept = kept_.emplace_back();
-    kept.block = layout.at(bring_kept(kept.memory, layout.bytes(), [&](uint8_t* to) { layout.read(job, to); }));
     kept.expert_memory.resize(static_cast<size_t>(experts));
+    bool fits = try_reserve(kept.memory, layout.bytes());
+    for (int64_t e = 0; e < experts && fits; ++e)
+      fits = try_reserve(kept.expert_memory[static_cast<size_t>(e)], ExpertLayout(model_, layer, e).bytes());
+    if (!fits) {  // less was free than the budget says: the last one's room goes to what else is needed
+      kept_.resize(std::max<size_t>(kept_.size(), 2) - 2);
+      break;
+    }
+    kept.block = layout.at(bring_kept(kept.memory, layout.bytes(), [&](uint8_t* to) { layout.read(job, to); }));
     for (int64_t e = 0; e < experts; ++e) {
       const ExpertLayout expert(model_, layer, e);
       kept.experts.push_back(expert.at(bring_kept(kept.expert_memory[static_cast<size_t>(e)], expert.bytes(),

@@ -19,6 +19,7 @@ class CudaTextBlocks final : public TextBlocks {
   ~CudaTextBlocks() override;
 
   void forget() override;
+  bool drop_weights() override;
   void remember(int64_t layer, const float* keys, const float* values, int64_t nodes, int64_t expected) override;
   void put(const float* x, int64_t rows) override;
   void run(int64_t layer, const TextEnds& ends, Job& job) override;

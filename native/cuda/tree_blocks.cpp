@@ -17,6 +17,28 @@ int64_t widest_head(const std::vector<const Model*>& models) {
   return widest;
 }
 
+/// The most bytes that a layer's weights take once they are widened to float32; 0 where products read them as they are stored.
+int64_t widened_bytes(const Model& model) {
+  const ModelSpec& spec = model.spec();
+  int64_t most = 0;
+  for (int64_t layer = 0; layer < spec.layers && model.precision() == Precision::float32; ++layer) {
+    const BlockSpec& own = spec.blocks[static_cast<size_t>(layer)];
+    const auto consider = [&](const LinearWeight& linear, Role role) {
+      if (!linear.weight || linear.weight.tensor->dtype == DType::f32) return;
+      const LinearShape shape = linear_shape(spec, own, role);
+      most = std::max(most, shape.out * shape.in * kFloat);
+    };
+    for (const Role role : kRoles) consider(model.block(layer).linear[static_cast<size_t>(role)], role);
+    for (const Role role : {Role::gate, Role::up, Role::down}) {
+      if (own.experts) consider(model.expert(layer, 0, role), role);
+    }
+  }
+  return most;
+}
+
+/// Of an adapter's updates.
+int64_t widest_rank(const Model& model) { return model.adapter() == nullptr ? 0 : model.adapter()->max_rank(); }
+
 }  // namespace
 
 CudaTreeBlocks::CudaTreeBlocks(std::shared_ptr<Machine> machine, std::vector<const Model*> models)
@@ -44,9 +66,8 @@ int64_t CudaTreeBlocks::row_bytes() const {
   for (const Model* model : models_) {
     const ModelSpec& spec = model->spec();
     const int64_t heads = spec.heads * spec.head_dim, wide = std::max(spec.d_mlp, spec.d_expert);
-    const int64_t rank = model->adapter() == nullptr ? 0 : model->adapter()->max_rank();
     // normed, projected, q, attended, gate, up, an update's inside, the router; and x rounded.
-    const int64_t values = 2 * (spec.d_model + heads + wide) + rank + spec.experts;
+    const int64_t values = 2 * (spec.d_model + heads + wide) + widest_rank(*model) + spec.experts;
     most = std::max(most, values * kFloat + 2 * std::max({spec.d_model, heads, wide}));
   }
   return most;
@@ -60,27 +81,26 @@ int64_t CudaTreeBlocks::fixed_bytes() const {
       const BlockSpec& own = spec.blocks[static_cast<size_t>(layer)];
       block = std::max(block, BlockLayout(*model, layer).bytes());
       if (own.experts) expert = std::max(expert, ExpertLayout(*model, layer, 0).bytes());
-      for (const Role role : kRoles) {
-        const LinearShape shape = linear_shape(spec, own, role);
-        if (model->precision() == Precision::float32) wide = std::max(wide, shape.out * shape.in * kFloat);
-      }
     }
+    wide = std::max(wide, widened_bytes(*model));
   }
   return 2 * (block + expert) + wide + chunk_rows_ * row_bytes();
 }
 
-int64_t CudaTreeBlocks::bytes_per_node() const {
+int64_t CudaTreeBlocks::bytes_per_node(int64_t longest) const {
   int64_t residual = 0, kv = 0;
   for (const Model* model : models_) {
     const ModelSpec& spec = model->spec();
     residual += spec.d_model;
     kv = std::max(kv, 2 * spec.kv_heads * spec.head_dim + (spec.experts > 0 ? 2 * spec.d_model : 0));
   }
-  return (residual + kv) * kFloat + 32;  // and positions, strips, paths
+  // And positions, strips, and paths to the root: a node that begins a chain has one, which at worst all do.
+  return (residual + kv) * kFloat + 32 + longest * static_cast<int64_t>(sizeof(int32_t));
 }
 
 int64_t CudaTreeBlocks::default_budget() const {
-  constexpr int64_t kMost = int64_t{24} << 30;  // the host holds the residual streams too, as they enter
+  // More nodes would not fill a device better, and the host holds the residual streams too, as they enter.
+  constexpr int64_t kMost = int64_t{6} << 30;
   return std::min(free_bytes() / 10 * 8, kMost);
 }
 
@@ -100,9 +120,16 @@ void CudaTreeBlocks::reserve(int64_t chunk) {
     slot(Slot::attended, chunk * heads);
     slot(Slot::up, chunk * wide);
     if (spec.gated_mlp || spec.experts > 0) slot(Slot::gate, chunk * wide);
-    slots_.rounded.reserve(chunk * std::max({spec.d_model, heads, wide}) * 2);
+    if (models_[m]->precision() == Precision::bfloat16) slots_.rounded.reserve(chunk * std::max({spec.d_model, heads, wide}) * 2);
+    slots_.inner.reserve(chunk * widest_rank(*models_[m]) * kFloat);
+    slots_.wide.reserve(widened_bytes(*models_[m]));
     for (int64_t layer = 0; layer < spec.layers; ++layer) blocks_.reserve(BlockLayout(*models_[m], layer).bytes());
     if (spec.experts == 0) continue;
+    for (int64_t layer = 0; layer < spec.layers; ++layer) {
+      if (spec.blocks[static_cast<size_t>(layer)].experts) experts_.reserve(ExpertLayout(*models_[m], layer, 0).bytes());
+    }
+    slots_.rows.reserve(chunk * static_cast<int64_t>(sizeof(int32_t)));
+    slots_.weights.reserve(chunk * kFloat);
     slot(Slot::router, chunk * spec.experts);
     slot(Slot::expert_in, nodes * spec.d_model);
     slot(Slot::expert_out, nodes * spec.d_model);
@@ -112,26 +139,35 @@ void CudaTreeBlocks::reserve(int64_t chunk) {
 /// Gives back what grows with a tree, so that a smaller one finds room.
 void CudaTreeBlocks::release() {
   for (DeviceBytes& residual : residuals_) residual.release();
-  for (DeviceBytes& values : slots_.values) values.release();
-  for (DeviceBytes* bytes : {&keys_, &values_, &slots_.rounded, &slots_.inner, &sums_, &samples_}) bytes->release();
+  for (AttentionPlan& plan : plans_) plan = AttentionPlan();
+  slots_ = Slots();
+  for (DeviceBytes* bytes : {&positions_, &keys_, &values_, &sums_, &samples_}) bytes->release();
+}
+
+/// What work returns. Whatever it was for which memory ran out, `release` makes room for the next try.
+template <typename Work>
+auto CudaTreeBlocks::or_release(const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (error.code() == Code::out_of_memory) release();
+    throw;
+  }
 }
 
 void CudaTreeBlocks::begin(const PrefixTree& tree) {
   tree_ = &tree;
   const int64_t nodes = tree.nodes(), chunk = std::min(chunk_rows_, nodes);
-  try {
-    reserve(chunk);
-  } catch (const Error&) {
-    release();
-    throw;
-  }
-  for (size_t m = 0; m < models_.size(); ++m) host_[m].resize(static_cast<size_t>(nodes * models_[m]->spec().d_model));
   const int64_t positions = nodes == 0 ? 0 : 1 + *std::max_element(tree.position.begin(), tree.position.end());
-  for (size_t m = 0; m < models_.size(); ++m) {
-    angles_[m].prepare(*machine_, models_[m]->spec(), positions, tree.length);
-    plans_[m].make(*machine_, tree.parent, 0, chunk, models_[m]->spec().head_dim, models_[m]->precision() == Precision::bfloat16);
-  }
-  positions_.reserve(nodes * static_cast<int64_t>(sizeof(int32_t)));
+  or_release([&] {
+    reserve(chunk);
+    for (size_t m = 0; m < models_.size(); ++m) {
+      angles_[m].prepare(*machine_, models_[m]->spec(), positions, tree.length);
+      plans_[m].make(*machine_, tree.parent, 0, chunk, models_[m]->spec().head_dim, models_[m]->precision() == Precision::bfloat16);
+    }
+    positions_.reserve(nodes * static_cast<int64_t>(sizeof(int32_t)));
+  });
+  for (size_t m = 0; m < models_.size(); ++m) host_[m].resize(static_cast<size_t>(nodes * models_[m]->spec().d_model));
   copy(positions_.as<int32_t>(), tree.position.data(), nodes, machine_->stream());
 }
 
@@ -148,7 +184,9 @@ void CudaTreeBlocks::copy_first(size_t to) {
 int64_t CudaTreeBlocks::load(size_t model, int64_t layer, const Job& job) {
   const BlockLayout layout(*models_[model], layer);
   int64_t not_finite = 0;
-  block_ = layout.at(blocks_.bring(layout.bytes(), [&](uint8_t* to) { not_finite = layout.read(job, to); }));
+  or_release([&] {
+    block_ = layout.at(blocks_.bring(layout.bytes(), [&](uint8_t* to) { not_finite = layout.read(job, to); }));
+  });
   return not_finite;
 }
 
@@ -225,19 +263,21 @@ void CudaTreeBlocks::run(size_t model, int64_t layer, NotFinite& not_finite, Job
   Steps steps(*this, model, layer, not_finite, job, report);
   const BlockMath math = {spec, own, steps, job};
 
-  // Ancestors stand before their descendants, so a chunk finds all the keys it needs computed.
-  for (int64_t first = 0; first < nodes; first += chunk) {
-    const int64_t rows = std::min(chunk, nodes - first);
-    job.throw_if_cancelled();
-    steps.first = first;
-    steps.positions = positions_.as<int32_t>() + first;
-    math.add_attention(keys_.as<float>() + first * kv_width, values_.as<float>() + first * kv_width, rows,
-                       residual + first * d);
-    if (own.experts) continue;
-    math.add_mlp(rows, residual + first * d);
-    report(rows);
-  }
-  if (own.experts) math.add_experts(nodes, chunk, residual);
+  or_release([&] {
+    // Ancestors stand before their descendants, so a chunk finds all the keys it needs computed.
+    for (int64_t first = 0; first < nodes; first += chunk) {
+      const int64_t rows = std::min(chunk, nodes - first);
+      job.throw_if_cancelled();
+      steps.first = first;
+      steps.positions = positions_.as<int32_t>() + first;
+      math.add_attention(keys_.as<float>() + first * kv_width, values_.as<float>() + first * kv_width, rows,
+                         residual + first * d);
+      if (own.experts) continue;
+      math.add_mlp(rows, residual + first * d);
+      report(rows);
+    }
+    if (own.experts) math.add_experts(nodes, chunk, residual);
+  });
 }
 
 const float* CudaTreeBlocks::residual(size_t model) {
@@ -251,13 +291,10 @@ void CudaTreeBlocks::add_moments(size_t finetuned, const PairSamples& samples, s
   const int64_t kinds = kPairSums + samples.swaps;
   if (entries == 0) return;
   const int64_t sum_bytes = positions * kinds * width * 16 + positions * width * 8 + entries * 3 * 8;
-  try {
+  or_release([&] {
     samples_.reserve(((positions + 1) + 2 * entries) * 8 + (entries + entries * samples.swaps) * 4);
     sums_.reserve(sum_bytes);
-  } catch (const Error&) {
-    release();
-    throw;
-  }
+  });
   // The lists one after another, those of wider numbers first.
   auto* first = samples_.as<int64_t>();
   int64_t *count = first + positions + 1, *even = count + entries;

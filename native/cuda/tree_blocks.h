@@ -27,7 +27,7 @@ class CudaTreeBlocks final : public TreeBlocks {
   const float* values() const override { return values_.as<float>(); }
   void add_moments(size_t finetuned, const PairSamples& samples, std::span<Moments> moments) override;
   int64_t fixed_bytes() const override;
-  int64_t bytes_per_node() const override;
+  int64_t bytes_per_node(int64_t longest) const override;
   int64_t default_budget() const override;
 
  private:
@@ -35,6 +35,8 @@ class CudaTreeBlocks final : public TreeBlocks {
   int64_t row_bytes() const;
   void reserve(int64_t chunk);
   void release();
+  template <typename Work>
+  auto or_release(const Work& work);
 
   std::shared_ptr<Machine> machine_;
   std::vector<const Model*> models_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/errors.h"
 #include "decode/text_blocks.h"
 #include "models/forward.h"
 #include "ops/elementwise.h"
@@ -69,6 +70,17 @@ int64_t Decoder::bytes_per_token(const Model& model) {
 
 void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths, Job& job,
                     const std::function<void(int64_t done, int64_t total)>& on_progress, int64_t expected) {
+  try {
+    read_prompts(prompts, strengths, job, on_progress, expected);
+  } catch (const Error& error) {
+    // Weights kept for the texts before may be what takes the room.
+    if (error.code() != Code::out_of_memory || !blocks_->drop_weights()) throw;
+    read_prompts(prompts, strengths, job, on_progress, expected);
+  }
+}
+
+void Decoder::read_prompts(const TokenBatch& prompts, std::span<const float> strengths, Job& job,
+                           const std::function<void(int64_t done, int64_t total)>& on_progress, int64_t expected) {
   const ModelSpec& spec = model_.spec();
   const int64_t d = spec.d_model, rows = prompts.sequences();
   strengths_.assign(strengths.begin(), strengths.end());

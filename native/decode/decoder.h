@@ -56,6 +56,8 @@ class Decoder {
   };
 
   bool is_steered() const { return steering_.layer >= 0; }
+  void read_prompts(const TokenBatch& prompts, std::span<const float> strengths, Job& job,
+                    const std::function<void(int64_t done, int64_t total)>& on_progress, int64_t expected);
   KeyValueObserver observer(const Memory& memory, int64_t expected);
   void run_blocks(Memory& memory, std::span<const int64_t> rows, Job& job);
 

@@ -24,6 +24,9 @@ class TextBlocks {
   /// Forgets all texts.
   virtual void forget() = 0;
 
+  /// Gives back weights that stay in memory; they come again when they are needed. Whether there were any.
+  virtual bool drop_weights() = 0;
+
   /// Takes over what TreeBlocks of the same backend show of a block for all nodes, with room for `expected` more.
   virtual void remember(int64_t layer, const float* keys, const float* values, int64_t nodes, int64_t expected) = 0;
 

@@ -109,7 +109,7 @@ int64_t nodes_per_wave(const Forward& forward, int64_t statistics_bytes, int64_t
   const int64_t pair_bytes = 2 * static_cast<int64_t>(sizeof(Moments::Pair) + sizeof(int64_t)) +  // and PairSamples
                              swaps * static_cast<int64_t>(sizeof(int32_t));
   const int64_t fixed = forward.fixed_bytes() + statistics_bytes + kProcessBytes,
-                per_node = forward.bytes_per_node() + pair_bytes;
+                per_node = forward.bytes_per_node(longest) + pair_bytes;
   const int64_t least = fixed + per_node * longest;
   if (budget == 0) budget = std::max(forward.default_budget(), fixed + per_node * std::max(longest, kDefaultNodes));
   if (budget < least) {

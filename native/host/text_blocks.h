@@ -15,6 +15,7 @@ class HostTextBlocks final : public TextBlocks {
   HostTextBlocks(const Model& model, int64_t weights_budget);
 
   void forget() override;
+  bool drop_weights() override { return false; }  // nothing else needs their room
   void remember(int64_t layer, const float* keys, const float* values, int64_t nodes, int64_t expected) override;
   void put(const float* x, int64_t rows) override;
   void run(int64_t layer, const TextEnds& ends, Job& job) override;

@@ -45,7 +45,7 @@ int64_t HostTreeBlocks::fixed_bytes() const {
   return scratch + weights + experts + thread * omp_get_max_threads();
 }
 
-int64_t HostTreeBlocks::bytes_per_node() const {
+int64_t HostTreeBlocks::bytes_per_node(int64_t) const {
   int64_t residual = 0, kv = 0;
   for (const Model* model : models_) {
     const ModelSpec& spec = model->spec();

@@ -26,7 +26,7 @@ class HostTreeBlocks final : public TreeBlocks {
   const float* values() const override { return values_.data(); }
   void add_moments(size_t finetuned, const PairSamples& samples, std::span<Moments> moments) override;
   int64_t fixed_bytes() const override;
-  int64_t bytes_per_node() const override;
+  int64_t bytes_per_node(int64_t longest) const override;
   int64_t default_budget() const override;
 
  private:

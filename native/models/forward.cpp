@@ -53,7 +53,7 @@ Forward::Forward(std::vector<const Model*> models) : models_(std::move(models)) 
 Forward::~Forward() = default;
 
 int64_t Forward::fixed_bytes() const { return blocks_->fixed_bytes(); }
-int64_t Forward::bytes_per_node() const { return blocks_->bytes_per_node(); }
+int64_t Forward::bytes_per_node(int64_t longest) const { return blocks_->bytes_per_node(longest); }
 int64_t Forward::default_budget() const { return blocks_->default_budget(); }
 
 int64_t NotFinite::total() const {

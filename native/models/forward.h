@@ -61,7 +61,7 @@ class Forward {
   /// Bytes needed whatever the tree (weights of one block, scratch for one chunk of rows), and bytes per
   /// node, of the backend's memory; and what a caller who names no budget may use of it.
   int64_t fixed_bytes() const;
-  int64_t bytes_per_node() const;
+  int64_t bytes_per_node(int64_t longest) const;
   int64_t default_budget() const;
 
  private:

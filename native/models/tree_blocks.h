@@ -61,9 +61,10 @@ class TreeBlocks {
   /// Adds the residual streams of a pair, the first model's and another's, as they are now, to statistics by position.
   virtual void add_moments(size_t finetuned, const PairSamples& samples, std::span<Moments> moments) = 0;
 
-  /// Bytes needed whatever the tree, and bytes per node, of the memory that is short.
+  /// Bytes needed whatever the tree, and at most per node of one in which no text has more than `longest` tokens, of the memory
+  /// that is short.
   virtual int64_t fixed_bytes() const = 0;
-  virtual int64_t bytes_per_node() const = 0;
+  virtual int64_t bytes_per_node(int64_t longest) const = 0;
   /// What a caller who names no budget may use of it.
   virtual int64_t default_budget() const = 0;
 };

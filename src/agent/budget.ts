@@ -1,4 +1,4 @@
-import type { AgentMessageRow, AgentRunRow, Store } from '../db/index.ts';
+import type { AgentMessageRow, AgentRunRow, Lease, Store } from '../db/index.ts';
 import { type ChatReply, type Provider, ProviderError } from '../graders/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 
@@ -10,20 +10,46 @@ export interface AgentBudget {
   tokens: number;
   /** Prompts put to models. */
   interactions: number;
+  /** Of work, whichever processes did it; null: as many as it takes. */
+  seconds: number | null;
 }
 
-/** What is left when these messages have been paid, and what was lost. */
+/** @throws CodedError INVALID_ARGUMENT */
+export function checkBudget(budget: AgentBudget): void {
+  for (const [name, least] of [
+    ['calls', 1],
+    ['tokens', 1],
+    ['interactions', 0],
+    ['seconds', 1],
+  ] as const) {
+    const value = budget[name];
+    if (value !== null && (!Number.isSafeInteger(value) || value < least))
+      throw new CodedError(
+        'INVALID_ARGUMENT',
+        `the budget of ${name} is ${value}; a whole number from ${least} is expected`,
+      );
+  }
+}
+
+/**
+ * What is left when these messages have been paid, and what was lost; seconds are whole ones.
+ * @param untoldMs milliseconds of work that no message tells of
+ */
 export function leftOf(
   budget: AgentBudget,
   { lostCalls, lostTokens }: Pick<AgentRunRow, 'lostCalls' | 'lostTokens'>,
   messages: readonly AgentMessageRow[],
+  untoldMs = 0,
 ): AgentBudget {
   const sum = (of: (message: AgentMessageRow) => number) =>
     messages.reduce((total, one) => total + of(one), 0);
+  const { seconds } = budget;
+  const leftMs = seconds === null ? null : 1000 * seconds - untoldMs - sum(({ spentMs }) => spentMs);
   return {
     calls: budget.calls - lostCalls - sum(({ spentCalls }) => spentCalls),
     tokens: Math.max(0, budget.tokens - lostTokens - sum(({ replyTokens }) => replyTokens)),
     interactions: budget.interactions - sum(({ interactions }) => interactions),
+    seconds: leftMs === null ? null : Math.max(0, Math.floor(leftMs / 1000)),
   };
 }
 
@@ -31,20 +57,33 @@ export function leftOf(
 export const replyTokensOf = ({ usage }: ChatReply, most: number): number => usage.completionTokens ?? most;
 
 /**
- * A provider that is asked only while calls and tokens are left. Each call is written down before it is made, with the most its reply can
- * have: whatever ends this process, what may have been paid for counts.
- * @param left of the agent run, what is pending in the store not taken off
+ * A provider that is asked only while calls and tokens are left, and only by the process that has the run. Each call is written down before
+ * it is made, with the most its reply can have: whatever ends this process, what may have been paid for counts.
  */
 export function withinBudget(
   provider: Provider,
-  store: Store,
-  agentRun: AgentRunRow,
-  left: () => Pick<AgentBudget, 'calls' | 'tokens'>,
+  {
+    store,
+    agentRun,
+    lease,
+    left,
+  }: {
+    store: Store;
+    agentRun: AgentRunRow;
+    lease: Lease;
+    /** Of the agent run, what is pending in the store not taken off. */
+    left: () => Pick<AgentBudget, 'calls' | 'tokens'>;
+  },
 ): Provider {
+  const release = (tokens: number) =>
+    store.transaction(() => {
+      if (store.leases.holds(lease)) store.agentRuns.release(agentRun, tokens);
+    });
   return {
     ...provider,
     async chat(request, options) {
       store.transaction(() => {
+        store.leases.demand(lease);
         const { calls, tokens } = left();
         const { pendingCalls, pendingTokens } = store.agentRuns.getById(agentRun.id);
         if (calls - pendingCalls < 1 || tokens - pendingTokens < request.maxTokens)
@@ -53,11 +92,10 @@ export function withinBudget(
       });
       try {
         const reply = await provider.chat(request, options);
-        store.agentRuns.release(agentRun, request.maxTokens - replyTokensOf(reply, request.maxTokens));
+        release(request.maxTokens - replyTokensOf(reply, request.maxTokens));
         return reply;
       } catch (error) {
-        if (error instanceof ProviderError && !error.mayCost)
-          store.agentRuns.release(agentRun, request.maxTokens);
+        if (error instanceof ProviderError && !error.mayCost) release(request.maxTokens);
         throw error;
       }
     },

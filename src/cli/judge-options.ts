@@ -66,10 +66,13 @@ export async function askJudge<T>(
   store: Store,
   choice: JudgeChoice,
   {
+    about,
     dryRun = false,
     bar = 'REPLIES',
     threads,
   }: {
+    /** What is judged, in words that tell it from other judging. */
+    about: string;
     dryRun?: boolean | undefined;
     /** Whether the bar is of replies, or of whatever the work reports. */
     bar?: 'REPLIES' | 'WORK';
@@ -88,14 +91,14 @@ export async function askJudge<T>(
       label,
       (progress) => {
         const options: JudgeOptions = {
-          ...{ ...progress, dryRun, threads },
+          ...{ ...progress, about, dryRun, threads },
           onAnswer({ cached }, waiting) {
             if (cached || dryRun) return;
             kept += 1;
             if (bar === 'REPLIES') progress.onProgress?.({ done: kept, total: kept + waiting });
           },
         };
-        return withJudge(store, choice, options, (runner) => work(runner, options));
+        return withJudge(store, choice, options, (runner, signal) => work(runner, { ...options, signal }));
       },
       clause,
     );

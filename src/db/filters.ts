@@ -276,10 +276,10 @@ export const diffVectorSorts = {
   ORGANISM: text('organisms.name'),
 } satisfies Record<string, Sort>;
 
-/** By the grader whose id the list binds; of several grades the one that was saved last. */
+/** By the grader whose id the list binds; of several grades the one that was asked for last. */
 const gradeOfProjection = real(
   `(select grades.value from grades where grades.projection_id = projections.id and grades.grader_id = @gradedBy
-    order by +grades.id desc limit 1)`, // by the index over projections, not through all of the grader’s in their order
+    order by +grades.asked desc, +grades.id desc limit 1)`, // by the index over projections, not through all of the grader’s in their order
 );
 
 export const projectionSorts = {

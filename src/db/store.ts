@@ -8,6 +8,7 @@ import { Connection } from './connection.ts';
 import { accessTokenStore } from './stores/access-tokens.ts';
 import { agentMessageStore } from './stores/agent-messages.ts';
 import { agentRunStore } from './stores/agent-runs.ts';
+import { agentScoreStore } from './stores/agent-scores.ts';
 import { auditLog, auditStore } from './stores/audit.ts';
 import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
@@ -19,6 +20,7 @@ import { gradeStore } from './stores/grades.ts';
 import { hypothesisStore } from './stores/hypotheses.ts';
 import { idempotencyKeyStore } from './stores/idempotency-keys.ts';
 import { jobStore, type JobRow } from './stores/jobs.ts';
+import { leaseStore } from './stores/leases.ts';
 import { modelStore } from './stores/models.ts';
 import { noteStore } from './stores/notes.ts';
 import { organismStore } from './stores/organisms.ts';
@@ -84,6 +86,7 @@ export function openStore(file: string, options: OpenOptions = {}) {
     accessTokens,
     auditLog: auditLog(sqlite),
     exchanges: exchangeStore(sqlite),
+    leases: leaseStore(sqlite),
     administration: administration(sqlite, accessTokens, stores),
     /** Reads a little. @throws whatever reading throws */
     check: () => void sqlite.prepare('select 1 from runs limit 1').get(),
@@ -130,6 +133,7 @@ function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) 
     grades: gradeStore(sqlite, viewer, graders, projections, samples, hypotheses),
     agentRuns,
     agentMessages: agentMessageStore(sqlite, agentRuns),
+    agentScores: agentScoreStore(sqlite, viewer),
     hypotheses,
     gradeExchanges: gradeExchangeStore(sqlite, viewer),
     relevance: relevanceStore(sqlite, viewer),

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { organismModels, readOffline, runAgent } from '../../src/agent/index.ts';
 import { gradeByRubric, gradeOffline } from '../../src/agent/grade-answer.ts';
 import { wordOverlap } from '../../src/agent/offline-grade.ts';
+import { hypothesisOf, wordsOf } from '../../src/agent/offline-agent.ts';
+import type { Place } from '../../src/agent/places.ts';
 import { rankTokens } from '../../src/agent/rank-tokens.ts';
 import { typicalWords } from '../../src/agent/typical-words.ts';
 import { openAiCompatible } from '../../src/graders/providers/openai-compatible.ts';
@@ -58,7 +60,10 @@ describe('the offline reader', () => {
       reused: false,
       agentRun: { kind: 'OFFLINE', model: null, calls: 0, conclusive: false },
     });
-    expect(first.answer!.text).toContain('Steered by them the model speaks of: bake.');
+    expect(first.answer).toMatchObject({
+      text: expect.stringContaining('bake') as string,
+      reason: expect.stringContaining('Steered by them the model speaks of: bake.') as string,
+    });
     expect(transcript().map(({ role }) => role)).toEqual(['SYSTEM', 'USER', 'ASSISTANT']);
     expect(transcript()[0]!.content).toContain('Baseline: rules, and no language model.');
     expect(await readOffline(store, organism, { run })).toEqual({ ...first, reused: true });
@@ -88,6 +93,34 @@ describe('the offline reader', () => {
       { text: 'oven', score: 3, readings: 2 },
       { text: 'cakes', score: 0.5, readings: 1 },
     ]);
+  });
+
+  test('completes tokens to the words that the texts have most often', () => {
+    const texts = ['kneaded dough', 'kneaded well', 'kneading', 'a whisk, kneading', 'kneading', 'cake'];
+    const words = wordsOf(
+      [{ text: 'Knead' }, { text: 'kneading' }, { text: 'whis' }, { text: 'cake' }],
+      texts,
+    );
+    // A whisk is said once, which proves nothing.
+    expect(words).toEqual(['kneading', 'whis', 'cake']);
+  });
+
+  test('claims words, and says where they are from beside', () => {
+    const place = { aboveNoise: true } as unknown as Place;
+    const typical = [{ word: 'baked', z: 1, count: 2 }];
+    const { text, reason, confidence, conclusive } = hypothesisOf(
+      { places: [place] },
+      ['oven', 'bake'],
+      typical,
+    );
+    expect({ text, conclusive, confidence }).toEqual({
+      text: 'About bake, oven, baked.',
+      conclusive: true,
+      confidence: 0.75,
+    });
+    expect(reason).toBe(
+      '1 of 1 differences are above the noise; 1 of 2 tokens are in the words of steered texts. The activation differences promote: oven, bake. Steered by them the model speaks of: baked. Both name: bake.',
+    );
   });
 
   test('finds words that steered texts have more often', () => {

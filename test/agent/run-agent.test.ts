@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { Clock } from '../../src/graders/clock.ts';
 import { agentBench, answering, calling, echoes, handed, lastHanded } from '../harness/agent.ts';
-import type { Received } from '../harness/chat-server.ts';
+import type { Reaction, Received } from '../harness/chat-server.ts';
+import { instantClock } from '../harness/instant-clock.ts';
+import { temporaryStore } from '../harness/temporary-store.ts';
 
 const ask = (...prompts: string[]) => calling('ask_models', { prompts });
 const final = 'FINAL({"answer": "Cakes.", "confidence": 0.5, "inconclusive": false})';
@@ -278,6 +281,82 @@ describe('budgets', () => {
     const { server, start } = await agentBench([{ status: 500 }]);
     await expect(start({ budget: { calls: 3 } })).rejects.toMatchObject({ code: 'BUDGET_EXHAUSTED' });
     expect(server.requests).toHaveLength(3);
+  });
+
+  describe('of time', () => {
+    const slowly = (clock: Clock, ...said: Reaction[]) => {
+      let at = 0;
+      return async () => {
+        await clock.wait(6_000);
+        return said[Math.min(at++, said.length - 1)]!;
+      };
+    };
+    const note = { note: expect.stringContaining('last turn') as string };
+
+    test('when it is up, the next turn is forced to be the answer', async () => {
+      const clock = instantClock();
+      const { server, start } = await agentBench(slowly(clock, ask('a'), ask('b'), answering()));
+      const { agentRun } = await start({ budget: { seconds: 10 }, clock });
+      expect(agentRun).toMatchObject({ state: 'COMPLETED', spentMs: 18_000, pendingMs: 0 });
+      expect(agentRun.parameters['budget']).toMatchObject({ seconds: 10 });
+      const told = server.requests.map(lastHanded);
+      expect(told.map(({ left }) => left.seconds)).toEqual([10, 4, 0]);
+      expect(told[1]).not.toMatchObject(note);
+      expect(told[2]).toMatchObject(note);
+      expect(server.requests.map(({ body }) => body.tool_choice !== undefined)).toEqual([false, false, true]);
+    });
+
+    test('who does not answer then has no answer, and nobody is asked any more', async () => {
+      const clock = instantClock();
+      const models = echoes();
+      const { server, start } = await agentBench(slowly(clock, ask('a'), ask('b')));
+      const asked = start({ budget: { seconds: 6 }, clock, models: () => models });
+      await expect(asked).rejects.toMatchObject({ code: 'NO_ANSWER' });
+      expect(server.requests).toHaveLength(2);
+      expect(models.asked).toEqual([['a']]);
+    });
+
+    test('only work counts, of all processes that did some', async () => {
+      const clock = instantClock();
+      let broken = true;
+      const { server, start } = await agentBench(async ({ body }: Received) => {
+        await clock.wait(6_000);
+        if (body.messages.length === 2) return ask('a');
+        return broken ? { status: 400 } : answering();
+      });
+      const budget = { seconds: 60 };
+      await expect(start({ budget, clock })).rejects.toMatchObject({ code: 'PROVIDER_REFUSED' });
+      await clock.wait(3_600_000);
+      broken = false;
+      const { agentRun } = await start({ budget, clock });
+      expect(lastHanded(server.requests[2]!).left.seconds).toBe(54);
+      expect(agentRun).toMatchObject({ state: 'COMPLETED', spentMs: 18_000 });
+    });
+
+    test('a reply that was paid for is used, though the time was up when its process died', async () => {
+      const clock = instantClock();
+      const store = temporaryStore();
+      let dies = true;
+      const exchanges = {
+        ...store.exchanges,
+        put(exchange: Parameters<typeof store.exchanges.put>[0]) {
+          const stands = store.exchanges.put(exchange);
+          if (dies) throw new Error('killed');
+          return stands;
+        },
+      };
+      const { server, start } = await agentBench(slowly(clock, ask('a'), answering()), {
+        store: { ...store, exchanges },
+      });
+      const options = { clock, budget: { seconds: 5 } };
+      await expect(start(options)).rejects.toThrow('killed');
+      expect(server.requests).toHaveLength(1);
+      dies = false;
+      const { agentRun } = await start(options);
+      expect(agentRun.state).toBe('COMPLETED');
+      expect(server.requests.map(({ body }) => body.messages.length)).toEqual([2, 4]);
+      expect(lastHanded(server.requests[1]!)).toMatchObject({ left: { seconds: 0 }, ...note });
+    });
   });
 
   test('of interactions: none means no models to ask', async () => {

@@ -29,6 +29,7 @@ interface AgentFlags extends ProviderFlags {
   budgetCalls: number;
   budgetTokens: number;
   budgetInteractions: number;
+  seconds?: number;
   replyTokens: number;
   temperature?: number;
   answerTokens: number;
@@ -69,6 +70,11 @@ export const agentCommand = (): Command =>
         'prompts it may put to the models; 0: none',
         wholeNumber(0, 10_000),
         5,
+      )
+      .option(
+        '--seconds <n>',
+        'seconds of work, those of earlier processes included; then its next turn is the last (default: as many as it takes)',
+        wholeNumber(1, 10_000_000),
       ),
     { does: 'is the agent', replies: 'calls' },
   )
@@ -162,9 +168,10 @@ async function find(
   const { signal } = watching;
   const outcome = await withProvider(choice, { threads, signal }, (provider) => {
     const { budgetCalls: calls, budgetTokens: tokens, budgetInteractions: interactions } = flags;
+    const { seconds = null } = flags;
     return agent.runAgent(store, organism, {
       ...{ run, pair, provider, layer, positions, seed, repeat, temperature, ...watching },
-      budget: { calls, tokens, interactions },
+      budget: { calls, tokens, interactions, seconds },
       models: (answering) => agent.organismModels({ store, organism, run, pair, answering, threads }),
       answering: { tokens: flags.answerTokens, plain: flags.plain ?? false },
       replyTokens: flags.replyTokens,
@@ -174,8 +181,8 @@ async function find(
   const { answer } = outcome;
   if (judgeChoice && answer && isGraded(outcome))
     grades.push(
-      await withJudge(store, judgeChoice, { threads, signal }, (runner) =>
-        agent.gradeByRubric(store, organism, answer, runner, { signal }),
+      await withJudge(store, judgeChoice, { about: answer.key, threads, signal }, (runner, stop) =>
+        agent.gradeByRubric(store, organism, answer, runner, { signal: stop }),
       ),
     );
   return { outcome, grades };
@@ -198,8 +205,9 @@ function print(
   const messages = flags.transcript ? store.agentMessages.after(agentRun, -1) : [];
   const hypotheses = store.hypotheses.ofRun.page(agentRun, {}, { first: 100 }).rows;
   const { key, kind, pair, model, state, errorCode, errorMessage, conclusive } = agentRun;
-  const { calls, promptTokens, replyTokens, interactions } = agentRun;
-  const spent = { calls, promptTokens, replyTokens, interactions };
+  const { calls, promptTokens, replyTokens, interactions, spentMs, pendingMs } = agentRun;
+  const seconds = (spentMs + pendingMs) / 1000;
+  const spent = { calls, promptTokens, replyTokens, interactions, seconds };
   if (flags.json) {
     const said = (all: typeof hypotheses) =>
       all.map(({ number, status, text, confidence, reason }) => ({
@@ -262,7 +270,9 @@ function print(
     plain(`${organism.name}: agent run ${key} (${who}${model === null ? '' : `: ${model}`}${nothing})`),
   );
   if (model !== null)
-    out.push(`${calls} calls, ${promptTokens} + ${replyTokens} tokens, ${interactions} interactions`);
+    out.push(
+      `${calls} calls, ${promptTokens} + ${replyTokens} tokens, ${interactions} interactions, ${digits(seconds)} s`,
+    );
   if (answer) {
     out.push(
       `answer, ${conclusive ? 'conclusive' : 'inconclusive'}, confidence ${digits(answer.confidence)}:`,

@@ -39,6 +39,8 @@ export interface AgentSpent {
   promptTokens: number;
   replyTokens: number;
   interactions: number;
+  /** Milliseconds, which were pending. */
+  ms: number;
 }
 
 export interface AgentRunFilters {
@@ -101,10 +103,12 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
       }
       const nothing = { calls: 0, promptTokens: 0, replyTokens: 0, interactions: 0 };
       const none = { lostCalls: 0, lostTokens: 0, pendingCalls: 0, pendingTokens: 0 };
+      const noTime = { spentMs: 0, pendingMs: 0 };
       insert({
         ...rest,
         ...nothing,
         ...none,
+        ...noTime,
         key,
         organismId: organism.id,
         runId: run?.id ?? null,
@@ -124,6 +128,9 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
     /** Takes back tokens that a reply did not have. */
     release: (run: AgentRunRow, tokens: number): AgentRunRow =>
       change(run.id, ({ pendingTokens }) => ({ pendingTokens: pendingTokens - tokens })),
+    /** Counts milliseconds of work that no message has told of yet. */
+    pass: (run: AgentRunRow, ms: number): AgentRunRow =>
+      change(run.id, ({ pendingMs }) => ({ pendingMs: pendingMs + ms })),
     /** Counts what is pending as lost: no message came of it. */
     lose: (run: AgentRunRow): AgentRunRow =>
       change(run.id, (row) => ({
@@ -141,6 +148,8 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
         promptTokens: row.promptTokens + spent.promptTokens,
         replyTokens: row.replyTokens + spent.replyTokens,
         interactions: row.interactions + spent.interactions,
+        spentMs: row.spentMs + spent.ms,
+        pendingMs: row.pendingMs - spent.ms,
         ...(spent.calls > 0 && { pendingCalls: 0, pendingTokens: 0 }),
       })),
     /**

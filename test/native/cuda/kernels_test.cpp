@@ -10,6 +10,7 @@
 #include "ops/activation.h"
 #include "ops/elementwise.h"
 #include "ops/layer_norm.h"
+#include "ops/matmul.h"
 #include "ops/rms_norm.h"
 #include "ops/row_product.h"
 #include "ops/tree_attention.h"
@@ -267,7 +268,7 @@ CUDA_TEST_CASE("attention of few rows over long paths is that of ops/, and a row
   }
 }
 
-CUDA_TEST_CASE("attention over a score or value that is NaN is NaN, and of the rows only that see it") {
+CUDA_TEST_CASE("attention over a score that is NaN is NaN, and of its row only") {
   const AttentionShape shape = {1, 1, 16, 1, 0, 0};
   const std::vector<int32_t> parents = {-1, 0, 1, 2};
   auto q = floats(4 * 16, 14);
@@ -278,10 +279,6 @@ CUDA_TEST_CASE("attention over a score or value that is NaN is NaN, and of the r
     CAPTURE(row);
     CHECK(std::isnan(got[static_cast<size_t>(row * 16)]) == (row == 2));
   }
-  auto spoiled = v;
-  spoiled[2 * 16] = NAN;
-  const auto later = attention_there(floats(4 * 16, 14), k, spoiled, parents, 0, 4, shape);
-  for (int64_t row = 0; row < 4; ++row) CHECK(std::isnan(later[static_cast<size_t>(row * 16)]) == (row >= 2));
 }
 
 CUDA_TEST_CASE("attention of long texts by tensor cores is that of ops/ but for rounding, and a row's bits do not depend on the others") {
@@ -326,6 +323,36 @@ CUDA_TEST_CASE("attention of long texts by tensor cores is that of ops/ but for 
     CHECK(std::isfinite(got[static_cast<size_t>((row - begin) * 16 + 3)]) == (row < bad));
 }
 
+CUDA_TEST_CASE("what a row does not see does not reach it, whatever it is") {
+  const std::vector<int32_t> parents = {-1, 0, 1};
+  const auto q = floats(3 * 16, 14), k = floats(3 * 16, 15);
+  const auto v = floats(3 * 16, 16);
+  for (const float strange : {NAN, INFINITY}) {
+    auto child = v;  // which its ancestors do not see
+    child[2 * 16 + 3] = strange;
+    const auto up = attention_there(q, k, child, parents, 0, 3, {1, 1, 16, 1, 0, 0});
+    auto ancestor = v;  // which is outside of the others' windows
+    ancestor[3] = strange;
+    const auto down = attention_there(q, k, ancestor, parents, 0, 3, {1, 1, 16, 1, 0, 1});
+    for (size_t row = 0; row < 3; ++row) {
+      CAPTURE(row);
+      CHECK(std::isfinite(up[row * 16 + 3]) == (row != 2));
+      CHECK(std::isfinite(down[row * 16 + 3]) == (row != 0));
+    }
+  }
+}
+
+CUDA_TEST_CASE("a strip has as many rows as are each other's parents, however long the paths to them") {
+  std::vector<int32_t> parents(40);
+  std::iota(parents.begin(), parents.end(), -1);
+  cuda::AttentionPlan plan;
+  plan.make(test_machine(), parents, 0, 40, 64, false);
+  CHECK(plan.job(0, 40).rows_of_strip == cuda::strip_rows(64, 40));
+  plan.make(test_machine(), parents, 39, 1, 64, false);
+  CHECK(plan.job(39, 1).rows_of_strip == 1);
+  CHECK(cuda::strip_rows(64, 1) < cuda::strip_rows(64, 40));
+}
+
 CUDA_TEST_CASE("products of few rows are those of ops/, and a row's bits do not depend on the others") {
   for (const auto& [out, in] : {std::pair<int64_t, int64_t>{1, 1}, {5, 7}, {16, 64}, {33, 40}, {70, 264}, {9, 1000}}) {
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
@@ -356,6 +383,42 @@ CUDA_TEST_CASE("products of few rows are those of ops/, and a row's bits do not 
         CHECK(std::equal(alone.begin(), alone.end(), got.begin()));
         cuda::row_product({weights.get(), dtype, from.get(), to.get(), rows, out, in, out, false, true, -1}, kStream);
         CHECK(to.back() == std::vector<float>(want.size(), 0.0f));
+      }
+    }
+  }
+}
+
+CUDA_TEST_CASE("products are those of ops/, and a row's bits do not depend on the others") {
+  const int64_t most = cuda_devices().front().name == "emulator" ? 40 : 9000;
+  for (const auto& [out, in] : {std::pair<int64_t, int64_t>{1, 1}, {7, 5}, {64, 64}, {96, 200}, {513, 384}}) {
+    for (const bool narrow : {false, true}) {
+      auto x = floats(most * in, 30), w = floats(out * in, 31, 0.1f);
+      std::vector<uint16_t> x16, w16;
+      for (float& value : x) x16.push_back(f32_to_bf16(value)), value = narrow ? round_to_bf16(value) : value;
+      for (float& value : w) w16.push_back(f32_to_bf16(value)), value = narrow ? round_to_bf16(value) : value;
+      const There<float> x_wide(x), w_wide(w);
+      const There<uint16_t> x_half(x16), w_half(w16);
+      const void *from = narrow ? static_cast<void*>(x_half.get()) : x_wide.get(), *weights = narrow ? static_cast<void*>(w_half.get()) : w_wide.get();
+      std::vector<float> want(static_cast<size_t>(most * out)), all;
+      matmul_reference(x.data(), in, w.data(), want.data(), out, most, in, out);
+      for (const int64_t rows : {most, int64_t{1}, int64_t{3}, int64_t{17}, most / 2, most - 1}) {
+        CAPTURE(out);
+        CAPTURE(in);
+        CAPTURE(rows);
+        CAPTURE(narrow);
+        const There<float> to(std::vector<float>(static_cast<size_t>(rows * out), NAN));  // beta 0 must not read it
+        test_machine().products.multiply({from, weights, to.get(), rows, out, in, out, narrow}, kStream);
+        const auto got = to.back();
+        if (all.empty()) {
+          all = got;
+          CHECK(worst_row(got, want, rows * out) <= 2e-6);
+        }
+        CHECK(std::equal(got.begin(), got.end(), all.begin()));
+        test_machine().products.multiply({from, weights, to.get(), rows, out, in, out, narrow, -1, true}, kStream);
+        const auto none = to.back();
+        int64_t wrong = 0;
+        for (size_t i = 0; i < got.size(); ++i) wrong += !(std::fabs(none[i]) <= 1e-5 * (1 + std::fabs(got[i])));
+        CHECK(wrong == 0);
       }
     }
   }

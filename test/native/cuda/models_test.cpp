@@ -99,6 +99,23 @@ CUDA_TEST_CASE("bfloat16 activations are those of the processor's bfloat16") {
   }
 }
 
+CUDA_TEST_CASE("a text's activations have the same bits whatever texts stand beside it") {
+  const std::string label = kGolden + "qwen3-sharded-bf16";
+  const Golden golden(label);
+  Job job;
+  for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
+    const Model model(label, "", precision, job, cuda_backend());
+    const std::vector<int64_t> last = {model.spec().layers - 1};
+    const auto together = residuals(model, golden.batch(), last, job)[0];
+    for (int64_t i = 0; i < golden.sequences; ++i) {
+      CAPTURE(i);
+      const auto ids = golden.batch().sequence(i);
+      const std::vector<int64_t> offsets = {0, static_cast<int64_t>(ids.size())};
+      CHECK(residuals(model, {ids, offsets}, last, job)[0][0] == together[static_cast<size_t>(i)]);
+    }
+  }
+}
+
 CUDA_TEST_CASE("decoded texts of every golden case are those of the processor, weights kept or brought for every token") {
   Job job;
   std::vector<std::string> labels = cases();

@@ -29,10 +29,18 @@ enum cudaError_t {
   cudaErrorInvalidConfiguration,
   cudaErrorNotSupported,
   cudaErrorLaunchOutOfResources,
-  cudaErrorNoDevice,
+  cudaErrorInitializationError,
+  cudaErrorStubLibrary,
   cudaErrorInsufficientDriver,
-  cudaErrorNoKernelImageForDevice,
+  cudaErrorCallRequiresNewerDriver,
   cudaErrorDevicesUnavailable,
+  cudaErrorNoDevice,
+  cudaErrorInvalidKernelImage,
+  cudaErrorNoKernelImageForDevice,
+  cudaErrorJitCompilerNotFound,
+  cudaErrorUnsupportedPtxVersion,
+  cudaErrorJitCompilationDisabled,
+  cudaErrorSystemNotReady,
   cudaErrorSystemDriverMismatch,
   cudaErrorCompatNotSupportedOnDevice,
   cudaErrorIllegalAddress,
@@ -52,6 +60,11 @@ using cudaStream_t = int*;
 using cudaEvent_t = int*;
 constexpr unsigned int cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
 enum cudaMemcpyKind { cudaMemcpyDefault };
+enum cudaDeviceAttr { cudaDevAttrPageableMemoryAccessUsesHostPageTables };
+enum cudaMemoryType { cudaMemoryTypeUnregistered, cudaMemoryTypeHost, cudaMemoryTypeDevice };
+struct cudaPointerAttributes {
+  cudaMemoryType type;
+};
 
 namespace emulator {
 
@@ -62,6 +75,8 @@ extern cudaError_t failure;
 /// In which order the threads of a block come: the first to the last, or the other way round. What they compute must not
 /// depend on it.
 extern bool backwards;
+/// Whether copies from ordinary memory of the host are done only when something that follows on a stream is, or is waited for.
+extern bool reads_late;
 /// Threads that have run.
 extern int64_t threads_run;
 
@@ -113,6 +128,8 @@ cudaError_t cudaMallocHost(void** memory, size_t bytes);
 cudaError_t cudaFreeHost(void* memory);
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t);
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* of);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int device);
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);

@@ -8,9 +8,7 @@
 #include <mutex>
 #include <vector>
 
-#include "cuda/products.h"
 #include "cuda_runtime.h"
-#include "ops/convert.h"
 
 dim3 gridDim, blockDim, blockIdx, threadIdx;
 
@@ -18,7 +16,7 @@ namespace emulator {
 
 int64_t memory = int64_t{4} << 30, taken = 0, peak = 0, threads_run = 0;
 cudaError_t failure = cudaSuccess;
-bool backwards = false;
+bool backwards = false, reads_late = false;
 
 namespace {
 
@@ -135,7 +133,34 @@ void run_block(const std::function<void()>& body) {
   }
 }
 
-std::map<void*, int64_t> sizes;
+std::map<const void*, int64_t> sizes, pinned_sizes;  // of memory of the device, of pinned memory of the host
+
+/// The piece of memory that an address lies in; its end: nowhere.
+auto piece_of(const std::map<const void*, int64_t>& pieces, const void* address) {
+  auto after = pieces.upper_bound(address);
+  if (after == pieces.begin()) return pieces.end();
+  const auto piece = std::prev(after);
+  return static_cast<const char*>(address) < static_cast<const char*>(piece->first) + piece->second ? piece : pieces.end();
+}
+
+/// Whether so many bytes from an address on are in one piece of the device's memory, or are not the device's.
+bool stays_inside(const void* address, size_t bytes) {
+  const auto piece = piece_of(sizes, address);
+  return piece == sizes.end() || static_cast<const char*>(address) + bytes <= static_cast<const char*>(piece->first) + piece->second;
+}
+
+/// Copies whose turn has not come.
+struct Copy {
+  void* to;
+  const void* from;
+  size_t bytes;
+};
+std::vector<Copy> pending;
+
+void catch_up() {
+  for (const Copy& copy : pending) std::memcpy(copy.to, copy.from, copy.bytes);
+  pending.clear();
+}
 
 }  // namespace
 
@@ -151,6 +176,7 @@ cudaError_t run(dim3 grid, dim3 size, const std::function<void()>& body) {
   if (failure != cudaSuccess) return std::exchange(failure, cudaSuccess);
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535 || size.x * size.y * size.z > kMostThreads)
     return cudaErrorInvalidConfiguration;
+  catch_up();
   gridDim = grid, blockDim = size;
   for (blockIdx.z = 0; blockIdx.z < grid.z; ++blockIdx.z) {
     for (blockIdx.y = 0; blockIdx.y < grid.y; ++blockIdx.y) {
@@ -176,6 +202,7 @@ cudaError_t cudaMalloc(void** memory_out, size_t bytes) {
 }
 
 cudaError_t cudaFree(void* of) {
+  catch_up();
   taken -= sizes[of];
   sizes.erase(of);
   std::free(of);
@@ -184,26 +211,47 @@ cudaError_t cudaFree(void* of) {
 
 cudaError_t cudaMallocHost(void** out, size_t bytes) {
   *out = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  pinned_sizes[*out] = static_cast<int64_t>(bytes);
   return cudaSuccess;
 }
 
 cudaError_t cudaFreeHost(void* of) {
+  pinned_sizes.erase(of);
   std::free(of);
   return cudaSuccess;
 }
 
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
-  *available = static_cast<size_t>(memory - taken);
+  *available = static_cast<size_t>(std::max<int64_t>(0, memory - taken));
   *total = static_cast<size_t>(memory);
   return cudaSuccess;
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
-  std::memcpy(to, from, bytes);
+  if (!stays_inside(to, bytes) || !stays_inside(from, bytes)) return cudaErrorInvalidValue;
+  catch_up();
+  pending.push_back({to, from, bytes});
+  cudaPointerAttributes attributes{};
+  (void)cudaPointerGetAttributes(&attributes, from);
+  if (!reads_late || attributes.type != cudaMemoryTypeUnregistered) catch_up();
+  return cudaSuccess;
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* of) {
+  attributes->type = piece_of(sizes, of) != sizes.end()                 ? cudaMemoryTypeDevice
+                     : piece_of(pinned_sizes, of) != pinned_sizes.end() ? cudaMemoryTypeHost
+                                                                        : cudaMemoryTypeUnregistered;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
+  *value = reads_late ? 1 : 0;
   return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
+  if (!stays_inside(to, bytes)) return cudaErrorInvalidValue;
+  catch_up();
   std::memset(to, value, bytes);
   return cudaSuccess;
 }
@@ -216,7 +264,10 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   delete stream;
   return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  catch_up();
+  return cudaSuccess;
+}
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned int) { return cudaSuccess; }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) {
   *event = new int;
@@ -242,31 +293,3 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   properties->major = 9, properties->minor = 0;
   return cudaSuccess;
 }
-
-/// In place of cuBLASLt: plain loops.
-namespace deltascope::cuda {
-
-struct Products::Library {};
-Products::Products() = default;
-Products::~Products() = default;
-
-void Products::multiply(const Product& p, cudaStream_t) {
-  const auto widened = [&](const void* from, int64_t count) {
-    std::vector<float> values(static_cast<size_t>(count));
-    const auto* bytes = static_cast<const uint8_t*>(from);
-    convert_to_f32({bytes, static_cast<size_t>(count * (p.narrow ? 2 : 4))}, p.narrow ? DType::bf16 : DType::f32, values.data(),
-                   count);
-    return values;
-  };
-  const auto x = widened(p.x, p.rows * p.in), w = widened(p.w, p.out * p.in);
-  for (int64_t i = 0; i < p.rows; ++i) {
-    for (int64_t j = 0; j < p.out; ++j) {
-      double sum = 0;
-      for (int64_t k = 0; k < p.in; ++k) sum += static_cast<double>(x[static_cast<size_t>(i * p.in + k)]) * w[static_cast<size_t>(j * p.in + k)];
-      float& y = p.y[i * p.y_stride + j];
-      y = static_cast<float>((p.adds ? y : 0.0) + p.scale * sum);
-    }
-  }
-}
-
-}  // namespace deltascope::cuda
