@@ -1,4 +1,5 @@
 import type { AgentRunRow } from '../src/db/index.ts';
+import { agentErrorOf, AgentErrorRef } from './agent-error.ts';
 import { AgentMessageConnection, AgentMessageRef } from './agent-message.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
@@ -31,17 +32,6 @@ export const agentRunFilters = builder.args((t) => ({
     description: 'Only those in one of these states. Null or absent: all.',
   }),
 }));
-
-const AgentErrorRef = builder.objectRef<{ code: string; message: string }>('AgentError').implement({
-  description: 'Why an agent run ended without an answer, or was broken off.',
-  fields: (t) => ({
-    code: t.exposeString('code', {
-      description:
-        'Stable, an open set: BUDGET_EXHAUSTED, NO_ANSWER, LEAK (a message would have told the answer and was not sent), PROVIDER_BUSY and its kin.',
-    }),
-    message: t.exposeString('message', { description: 'One line for the person who has to act on it.' }),
-  }),
-});
 
 builder.node(AgentRunRef, {
   description:
@@ -82,8 +72,7 @@ builder.node(AgentRunRef, {
       type: AgentErrorRef,
       nullable: true,
       description: 'Why there is no answer; null where there is one, or may still be.',
-      resolve: ({ errorCode, errorMessage }) =>
-        errorCode === null ? null : { code: errorCode, message: errorMessage ?? '' },
+      resolve: agentErrorOf,
     }),
     conclusive: t.exposeBoolean('conclusive', {
       nullable: true,

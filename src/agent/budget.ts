@@ -53,8 +53,24 @@ export function leftOf(
   };
 }
 
-/** Tokens of a reply; the most it may have had where the provider did not count. */
-export const replyTokensOf = ({ usage }: ChatReply, most: number): number => usage.completionTokens ?? most;
+/** The budget of calls or tokens has been used up: the agent run ends. */
+export class SpentError extends CodedError {
+  constructor(message: string) {
+    super('BUDGET_EXHAUSTED', message);
+  }
+}
+
+/** More than any provider counts for one call. */
+const mostCounted = 1e9;
+const isCount = (tokens: number | null): tokens is number => tokens !== null && tokens <= mostCounted;
+
+/** Tokens of a reply; the most it may have had where the provider did not count, or counted none or more than can be. */
+export const replyTokensOf = ({ usage: { completionTokens } }: ChatReply, most: number): number =>
+  isCount(completionTokens) && completionTokens > 0 ? completionTokens : most;
+
+/** Tokens of a prompt; 0 where the provider did not count, or counted more than can be. */
+export const promptTokensOf = ({ usage: { promptTokens } }: ChatReply): number =>
+  isCount(promptTokens) ? promptTokens : 0;
 
 /**
  * A provider that is asked only while calls and tokens are left, and only by the process that has the run. Each call is written down before
@@ -67,12 +83,14 @@ export function withinBudget(
     agentRun,
     lease,
     left,
+    onFailure,
   }: {
     store: Store;
     agentRun: AgentRunRow;
     lease: Lease;
     /** Of the agent run, what is pending in the store not taken off. */
     left: () => Pick<AgentBudget, 'calls' | 'tokens'>;
+    onFailure: (failure: ProviderError) => void;
   },
 ): Provider {
   const release = (tokens: number) =>
@@ -87,7 +105,7 @@ export function withinBudget(
         const { calls, tokens } = left();
         const { pendingCalls, pendingTokens } = store.agentRuns.getById(agentRun.id);
         if (calls - pendingCalls < 1 || tokens - pendingTokens < request.maxTokens)
-          throw new CodedError('BUDGET_EXHAUSTED', 'the calls or tokens allowed have been used up');
+          throw new SpentError('the calls or tokens allowed have been used up');
         store.agentRuns.reserve(agentRun, request.maxTokens);
       });
       try {
@@ -95,7 +113,10 @@ export function withinBudget(
         release(request.maxTokens - replyTokensOf(reply, request.maxTokens));
         return reply;
       } catch (error) {
-        if (error instanceof ProviderError && !error.mayCost) release(request.maxTokens);
+        if (error instanceof ProviderError) {
+          onFailure(error);
+          if (!error.mayCost) release(request.maxTokens);
+        }
         throw error;
       }
     },

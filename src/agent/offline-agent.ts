@@ -6,12 +6,11 @@ import {
   type Store,
   type Viewer,
 } from '../db/index.ts';
-import { cleaned } from '../graders/index.ts';
 import { graphOf } from './ask-graph.ts';
 import { Blinder, secretsOf } from './blinder.ts';
 import { toJson } from './material.ts';
 import { overviewOf } from './overview.ts';
-import { layerToRead, type Places, placesFor, steeredPairs } from './places.ts';
+import { demandPlaces, layerToRead, type Places, steeredPairs } from './places.ts';
 import { type RankedToken, rankTokens } from './rank-tokens.ts';
 import { type AgentOptions, type AgentOutcome, answerOf } from './run-agent.ts';
 import { countsOf, leastCount, type TypicalWord, typicalWords } from './typical-words.ts';
@@ -49,7 +48,7 @@ export async function readOffline(
   const { run, pair = 'ORGANISM', viewer = owner, positions = [0, 1, 2, 3, 4], onMessage } = options;
   const ask = graphOf(store.as(viewer));
   const layer = options.layer ?? (await layerToRead(ask, run.key));
-  const found = await placesFor(ask, pair, {
+  const found = await demandPlaces(ask, pair, {
     run: run.key,
     layer,
     positions,
@@ -57,9 +56,9 @@ export async function readOffline(
   });
   const texts = await textsOf(ask, found);
   const overview = await overviewOf(ask, found);
-  const blinder = new Blinder(secretsOf(store, organism, run));
+  const blinder = Blinder.of(secretsOf(store, organism, run), [instructions]);
   const shown = toJson(overview, {
-    said: (text) => cleaned(blinder.said(text)).text,
+    said: ({ text }) => blinder.said(text),
     ours: (text) => blinder.ours(text),
   });
   const answer = hypothesisOf(

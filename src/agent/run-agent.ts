@@ -1,4 +1,5 @@
 import {
+  agentRunLease,
   type AgentMessageRow,
   type AgentPair,
   type AgentRunRow,
@@ -17,9 +18,10 @@ import {
   type ChatReply,
   type ChatRequest,
   type ExchangeStore,
+  type Limits,
   type Message,
   type Provider,
-  ProviderError,
+  type ProviderError,
   Runner,
   sealed,
 } from '../graders/index.ts';
@@ -28,14 +30,23 @@ import { newDelimiter } from '../graders/untrusted.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { derivedSeed } from '../lib/derived-seed.ts';
 import { type HeldLease, holdLease, processName } from '../runs/hold-lease.ts';
-import { graphOf } from './ask-graph.ts';
+import { graphOf, GraphRefusal } from './ask-graph.ts';
 import { Blinder, LeakError, secretsOf } from './blinder.ts';
-import { type AgentBudget, checkBudget, leftOf, replyTokensOf, withinBudget } from './budget.ts';
-import { instructionsDigest, instructionsFor } from './instructions.ts';
-import { type Material, said, toJson } from './material.ts';
+import {
+  type AgentBudget,
+  checkBudget,
+  leftOf,
+  promptTokensOf,
+  replyTokensOf,
+  SpentError,
+  withinBudget,
+} from './budget.ts';
+import { messageTurned, textsIn, turned } from './handed-over.ts';
+import { everybodysTexts, instructionsDigest, instructionsFor } from './instructions.ts';
+import { type Material, own, type Said, toJson } from './material.ts';
 import type { Answering, Models } from './models.ts';
 import { overviewOf } from './overview.ts';
-import { layerToRead, placesFor } from './places.ts';
+import { demandPlaces, layerToRead } from './places.ts';
 import { type CallForm, readTurn } from './reply.ts';
 import {
   type Answer,
@@ -71,6 +82,8 @@ export interface AgentOptions {
   /** Told of every message, those of an earlier process included. */
   onMessage?: ((message: AgentMessageRow) => void) | undefined;
   signal?: AbortSignal | undefined;
+  /** Of this process, beside the budget: how fast it may ask, and what may be spent. */
+  limits?: Limits | undefined;
   retry?: Partial<RetryRule> | undefined;
   clock?: Clock | undefined;
   random?: (() => number) | undefined;
@@ -89,7 +102,7 @@ export interface AgentOutcome {
 }
 
 /** Raised whenever the same replies would lead to another transcript. */
-const version = 1;
+const version = 2;
 /** As published (method.md §10.1), with fewer calls; of the published numbers of interactions the smaller. */
 export const defaultBudget: AgentBudget = { calls: 16, tokens: 100_000, interactions: 5, seconds: null };
 export const defaultAnswering: Answering = { tokens: 256, temperature: 0.8, plain: false };
@@ -97,6 +110,8 @@ const defaults = { replyTokens: 10_000, positions: [0, 1, 2, 3, 4] };
 /** Calls of one turn that are made. */
 const mostCalls = 4;
 const mostProblems = { characters: 2_000 };
+/** Of a text of the agent; no tool takes a longer one. */
+const mostWords = { characters: 100_000 };
 
 /**
  * Lets an agent find out what an organism was finetuned on, through the graph and by talking to the models. Every message is stored as it
@@ -147,15 +162,18 @@ export async function runAgent(
     model: provider.model,
     parameters: {
       budget: { ...counts, ...(seconds !== null && { seconds }) },
-      ...(reading && { layer: reading.layer, positions: [...reading.positions] }),
+      ...(reading && {
+        ...{ layer: reading.layer, positions: [...reading.positions] },
+        read: store.runReadings.countsOf(reading.run),
+      }),
       ...(models && { answering: { ...answering } }),
       ...{ form, replyTokens, temperature, seed, repeat },
     },
   };
   const { agentRun, lease } = store.transaction(() => {
     const begun = store.agentRuns.begin(spec);
-    const { state, key } = begun;
-    const mine = state === 'RUNNING' ? store.leases.take(`agent run ${key}`, processName(), leaseMs) : null;
+    const mine =
+      begun.state === 'RUNNING' ? store.leases.take(agentRunLease(begun), processName(), leaseMs) : null;
     return { agentRun: begun, lease: mine };
   });
   if (!lease) {
@@ -167,7 +185,7 @@ export async function runAgent(
   const session = new Session({
     ...{ store, agentRun, held, budget, form, tools, replyTokens, temperature, seed, about },
     options: { ...options, signal },
-    blinder: new Blinder(secretsOf(store, organism, run)),
+    blinder: Blinder.of(secretsOf(store, organism, run), everybodysTexts()),
     desk: { store, ask, agentRun, pair, reading, models, signal },
   });
   try {
@@ -208,18 +226,23 @@ class Session {
   #messages: AgentMessageRow[];
   /** Up to when time has been counted. */
   #counted: number;
+  /** Of the last call that failed. */
+  #failure: ProviderError | undefined;
 
   constructor(parts: SessionParts) {
     const { store, agentRun, held, options } = parts;
-    const { clock = wallClock, provider, retry, random } = options;
+    const { clock = wallClock, provider, limits, retry, random } = options;
     this.#parts = parts;
     this.#messages = store.agentMessages.after(agentRun, -1);
     this.#clock = clock;
     this.#counted = clock.now();
     this.#runner = new Runner({
-      provider: withinBudget(provider, { store, agentRun, lease: held.lease, left: () => this.#left() }),
+      provider: withinBudget(provider, {
+        ...{ store, agentRun, lease: held.lease, left: () => this.#left() },
+        onFailure: (failure) => (this.#failure = failure),
+      }),
       exchanges: store.exchanges as ExchangeStore,
-      ...{ retry, clock, random },
+      ...{ limits, retry, clock, random },
     });
   }
 
@@ -256,7 +279,7 @@ class Session {
     const row = store.agentRuns.getById(agentRun.id);
     if (row.state !== 'RUNNING') return;
     const coded = error instanceof CodedError ? error : null;
-    const ends = error instanceof LeakError || ['BUDGET_EXHAUSTED', 'NO_ANSWER'].includes(coded?.code ?? '');
+    const ends = error instanceof LeakError || error instanceof SpentError || coded?.code === 'NO_ANSWER';
     store.agentRuns.end(agentRun, ends ? 'FAILED' : 'STOPPED', {
       error: { code: coded?.code ?? 'INTERNAL', message: coded?.message ?? String(error) },
     });
@@ -284,15 +307,35 @@ class Session {
     return row;
   }
 
-  /** What is handed over: one JSON value between random lines, blinded. @throws LeakError */
+  /** Everything the agent has said, its arguments with their escapes undone. */
+  #words(): string[] {
+    return this.#messages
+      .filter(({ role }) => role === 'ASSISTANT')
+      .flatMap(({ content, calls }) => [content, ...calls.flatMap((call) => textsIn(call.arguments))])
+      .map((text) => text.slice(0, mostWords.characters));
+  }
+
+  /**
+   * What is handed over: one JSON value between random lines, blinded. What the agent has written itself tells it nothing when it is told so
+   * again, and would tell it much if that were hidden: in its own words, and in answers to a prompt that has it, it stays.
+   * @throws LeakError for names of members, which nothing is taken out of
+   */
   #sealed(material: Material, where: string): string {
     const { blinder } = this.#parts;
+    let toItself: Blinder | undefined;
+    const blinderOf = ({ to }: Said): Blinder => {
+      if (to === null) return blinder;
+      if (to === 'OWN') return (toItself ??= blinder.except(this.#words()));
+      return blinder.except([to.prompt]);
+    };
     const json = toJson(material, {
-      said: (text) => blinder.said(text),
-      ours: (text) => {
-        const clean = blinder.ours(text);
-        blinder.checkOurs(clean, where);
-        return clean;
+      said: (said) => blinderOf(said).said(said.text),
+      ours: (text) => blinder.ours(text),
+    });
+    turned(json, {
+      text: (text) => text,
+      name(member) {
+        blinder.check(member, where);
       },
     });
     return sealed(json).message(newDelimiter());
@@ -309,7 +352,7 @@ class Session {
     const overview = reading
       ? await overviewOf(
           ask,
-          await placesFor(ask, pair, {
+          await demandPlaces(ask, pair, {
             ...{ run: reading.run.key, layer: reading.layer, positions: reading.positions },
             tokens: 20,
           }),
@@ -362,9 +405,8 @@ class Session {
     for (;;) {
       const left = this.#left();
       if (left.calls < 1 || left.tokens < 1)
-        throw new CodedError(
-          'BUDGET_EXHAUSTED',
-          `the agent had ${left.calls < 1 ? 'no call' : 'no token'} left before it answered; its transcript is kept`,
+        throw new SpentError(
+          `the agent had ${left.calls < 1 ? 'no call' : 'no token'} left before it answered; its transcript is kept${this.#lastFailure()}`,
         );
       const isLast = left.calls === 1 || left.seconds === 0;
       const maxTokens = Math.min(replyTokens, left.tokens);
@@ -375,7 +417,7 @@ class Session {
         verdict: form === 'FUNCTION' && isLast ? giveAnswer : null,
         ...(form === 'FUNCTION' && { tools }),
       };
-      this.#checkRequest(request.messages);
+      this.#checkOurs();
       const number = this.#messages.length;
       try {
         const { exchange, cached } = await this.#runner.ask(
@@ -396,7 +438,7 @@ class Session {
           exchange: key,
           spent: {
             calls: known ? exchange.attempts : pendingCalls,
-            promptTokens: reply.usage.promptTokens ?? 0,
+            promptTokens: promptTokensOf(reply),
             replyTokens: known ? replyTokensOf(reply, maxTokens) : pendingTokens,
           },
         });
@@ -407,11 +449,24 @@ class Session {
           store.leases.demand(held.lease);
           store.agentRuns.lose(agentRun);
         });
+        if (
+          error instanceof CodedError &&
+          error.code === 'BUDGET_EXHAUSTED' &&
+          !(error instanceof SpentError)
+        )
+          throw new CodedError(
+            'LIMIT_REACHED',
+            `${error.message}; asked again, with a higher limit, it goes on${this.#lastFailure()}`,
+          );
         // Earlier attempts, perhaps of a process that died, took what this one needed: what is left may still do.
-        const again = error instanceof CodedError && error.code === 'BUDGET_EXHAUSTED' && pendingCalls > 0;
-        if (!again || error instanceof ProviderError) throw error;
+        if (!(error instanceof SpentError) || pendingCalls === 0) throw error;
       }
     }
+  }
+
+  /** What went wrong, where that is why nothing is left. */
+  #lastFailure(): string {
+    return this.#failure ? `. Its last call failed, ${this.#failure.code}: ${this.#failure.message}` : '';
   }
 
   /** Does what the last turn asked for, one call after the other. */
@@ -483,11 +538,11 @@ class Session {
       }
       return final;
     } catch (error) {
-      if (!(error instanceof ToolError)) throw error;
+      if (!(error instanceof ToolError || error instanceof GraphRefusal)) throw error;
       this.pass();
       const told = this.#told({
         error: error.code,
-        message: said(error.message.slice(0, mostProblems.characters)),
+        message: own(error.message.slice(0, mostProblems.characters)),
       });
       this.#append({ ...about, content: this.#sealed(told, 'an error') });
       return null;
@@ -518,27 +573,34 @@ class Session {
     return final;
   }
 
-  /** The transcript as a provider takes it. */
+  /** The transcript as a provider takes it. What has become a secret since a message was stored is taken out of it. @throws LeakError */
   #chat(): Message[] {
-    const { form } = this.#parts;
-    return this.#messages.map(({ role, content, calls, callId }): Message => {
+    const { form, blinder } = this.#parts;
+    const blindest = blinder.except(this.#words());
+    return this.#messages.map(({ number, role, content, calls, callId }): Message => {
       if (role === 'SYSTEM') return { role: 'system', content };
       if (role === 'ASSISTANT')
         return { role: 'assistant', content, ...(form === 'FUNCTION' && calls.length > 0 && { calls }) };
+      const blind = messageTurned(content, {
+        text: (text) => blindest.said(text),
+        name(member) {
+          blindest.check(member, `message ${number}`);
+        },
+      });
       return role === 'TOOL' && form === 'FUNCTION' && callId !== null
-        ? { role: 'tool', content, callId }
-        : { role: 'user', content };
+        ? { role: 'tool', content: blind, callId }
+        : { role: 'user', content: blind };
     });
   }
 
-  /** The last look before anything is sent: all that is not the agent's own. @throws LeakError */
-  #checkRequest(messages: readonly Message[]): void {
+  /** The last look at what every request has of our own making: instructions and tools. @throws LeakError */
+  #checkOurs(): void {
     const { blinder, tools } = this.#parts;
-    messages.forEach(({ role, content }, i) => {
-      if (role !== 'assistant') blinder.checkAnywhere(content, `message ${i}`);
-    });
+    for (const { role, content } of this.#messages)
+      if (role === 'SYSTEM') blinder.check(content, 'the instructions');
     for (const { name, description, schema } of tools)
-      blinder.checkAnywhere(`${name} ${description} ${JSON.stringify(schema)}`, `the tool ${name}`);
+      for (const text of [name, description, ...textsIn(JSON.stringify(schema))])
+        blinder.check(text, `the tool ${name}`);
   }
 }
 

@@ -37,7 +37,13 @@ export { openStore, type Store, type Stores } from './store.ts';
 export { anonymous, bearer, type Owned, owner, owns, sightOf, type Viewer } from './visible.ts';
 export type { NewToken, Presented, TokenRow } from './stores/access-tokens.ts';
 export type { AgentMessageRow, NewAgentMessage } from './stores/agent-messages.ts';
-export { type AgentRunRow, agentRunKey, type AgentRunSpec, type AgentSpent } from './stores/agent-runs.ts';
+export {
+  agentRunKey,
+  agentRunLease,
+  type AgentRunRow,
+  type AgentRunSpec,
+  type AgentSpent,
+} from './stores/agent-runs.ts';
 export type { AgentAttempt } from './stores/agent-scores.ts';
 export type { AuditEvent, AuditRow } from './stores/audit.ts';
 export { type SharedKind, sharedKinds, type Sharing } from './stores/sharing.ts';

@@ -29,6 +29,7 @@ import { projectionTokenStore } from './stores/projection-tokens.ts';
 import { projectionStore } from './stores/projections.ts';
 import { relevanceStore } from './stores/relevance.ts';
 import { runLayerStore } from './stores/run-layers.ts';
+import { runReadingStore } from './stores/run-readings.ts';
 import { runStore } from './stores/runs.ts';
 import { runVectorStore } from './stores/run-vectors.ts';
 import { sampleStore } from './stores/samples.ts';
@@ -123,6 +124,7 @@ function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) 
     runs,
     layers,
     diffVectors,
+    runReadings: runReadingStore(sqlite),
     runVectors: runVectorStore(sqlite),
     vectors: vectorStore(sqlite, viewer, diffVectors, checked),
     projections,

@@ -493,8 +493,9 @@ test('agent', async () =>
                                  both models
       --null-pair                baseline: the base in the place of both models, to
                                  see how often something is found in nothing
-      --layer <n>                decoder block, from 0, of those measured (default:
-                                 the middle one)
+      --layer <n>                decoder block to read first, from 0 (default: of
+                                 those that Patchscope read, the one nearest the
+                                 middle)
       --positions <list>         positions to read, like 0-4,7 (default: 0-4)
       --budget-calls <n>         replies of the agent at most, failed ones included
                                  (default: 16)
@@ -519,6 +520,14 @@ test('agent', async () =>
       --text-replies             calls as lines of text: for models that call no
                                  functions
       --stream                   take replies piece by piece
+      --calls-per-minute <n>     calls begun in a minute at most
+      --tokens-per-minute <n>    tokens in a minute at most
+      --max-tokens <n>           tokens at most, of prompts and replies, in this
+                                 command; the judge may take as much again
+      --max-cost <x>             money at most, by the two prices, in this command;
+                                 the judge may take as much again
+      --prompt-price <x>         money for a million tokens of prompts
+      --reply-price <x>          money for a million tokens of replies
       --reply-tokens <n>         tokens of one reply at most (default: 10000)
       --temperature <t>          of the agent (default: its server’s)
       --answer-tokens <n>        tokens of a model’s answer at most (default: 256)
@@ -530,6 +539,8 @@ test('agent', async () =>
       --judge <model>            language model that scores the answer, 1 to 5,
                                  asked like the agent; local:<folder> for a
                                  checkpoint (default: shared words only)
+      --retry-invalid            have the judge asked again where it gave no score,
+                                 though it was asked
       --transcript               print every message
       --threads <n>              CPU threads (default: all)
       --data <folder>            folder that holds the store (default:

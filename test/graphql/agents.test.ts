@@ -1,7 +1,16 @@
 import { graphql } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { graphContext, schema } from '../../schema/index.ts';
-import type { AgentRunSpec, GraderRow, OrganismRow, RunRow, Store } from '../../src/db/index.ts';
+import {
+  agentRunLease,
+  type AgentRunSpec,
+  anonymous,
+  type GraderRow,
+  type OrganismRow,
+  type RunRow,
+  type Store,
+  type Stores,
+} from '../../src/db/index.ts';
 import type { JsonObject } from '../../src/lib/canonical-json.ts';
 import { ask } from '../harness/ask.ts';
 import { seedAgentRun, syntheticAgentSpec } from '../harness/synthetic-agent.ts';
@@ -125,6 +134,7 @@ it('a subscription tells the messages of a running agent as they come, from wher
   const store = temporaryStore();
   const { organism } = seedOrganism(store);
   const run = store.agentRuns.begin(syntheticAgentSpec(organism, null));
+  store.leases.take(agentRunLease(run), 'process 1');
   store.agentMessages.append(run, 0, { role: 'SYSTEM', content: 'zero' });
   store.agentMessages.append(run, 1, { role: 'USER', content: 'one' });
   const server = await serve(store);
@@ -147,6 +157,53 @@ it('a subscription tells the messages of a running agent as they come, from wher
   }
   expect([...text.matchAll(/"number":(\d)/g)].map(([, number]) => number)).toEqual(['1', '2']);
   expect(text).toContain('event: complete');
+});
+
+it('a subscription ends where the process that was at work died, though nobody wrote that down', async () => {
+  const store = temporaryStore();
+  const { organism } = seedOrganism(store);
+  const run = store.agentRuns.begin(syntheticAgentSpec(organism, null));
+  store.agentMessages.append(run, 0, { role: 'SYSTEM', content: 'zero' });
+  store.leases.take(agentRunLease(run), 'process 1', -1);
+  const server = await serve(store);
+  const response = await server.get('/graphql', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
+    body: JSON.stringify({
+      query: `subscription { agentRunProgress(id: "${Buffer.from(`AgentRun:${run.key}`).toString('base64')}") { content agentRun { state } } }`,
+    }),
+  });
+  const text = await response.text();
+  expect(text).toContain('"content":"zero"');
+  expect(text).toContain('"state":"RUNNING"');
+  expect(text).toContain('event: complete');
+});
+
+it('why an agent run was broken off is told in full to whoever runs the store, to others by its code alone', async () => {
+  const store = temporaryStore();
+  const { organism } = seedOrganism(store);
+  store.administration.share('organism', organism, { visibility: 'PUBLIC' });
+  const told = async (code: string, of: Stores) => {
+    const begun = store.agentRuns.begin(
+      syntheticAgentSpec(organism, null, { parameters: { budget: { calls: 1, code } } }),
+    );
+    const message = `https://llm.internal.example/v1: /models/tiny-base: no such file (${code})`;
+    store.agentRuns.end(begun, 'STOPPED', { error: { code, message } });
+    const { agentRun } = await ask(of, `{ agentRun(key: "${begun.key}") { error { code message } } }`);
+    return agentRun.error as unknown;
+  };
+  for (const [code, sentence] of [
+    ['PROVIDER_FAILED', 'The provider of its language model gave no reply.'],
+    ['MODEL_CHANGED', 'Files of its models are others now than those that were measured.'],
+    ['NO_ANSWER', 'It did not answer in its last turn.'],
+    ['INTERNAL', 'It was broken off; whoever runs it can see why.'],
+  ] as const) {
+    expect(await told(code, store.as(anonymous))).toEqual({ code, message: sentence });
+    expect(await told(code, store)).toEqual({
+      code,
+      message: `https://llm.internal.example/v1: /models/tiny-base: no such file (${code})`,
+    });
+  }
 });
 
 it('an organism that agents tried to find out is not taken out of the store', async () => {

@@ -1,14 +1,14 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { AgentOptions, AgentOutcome } from '../../agent/index.ts';
 import type { AgentMessageRow, AgentRunRow, GradeRow, OrganismRow, RunRow, Store } from '../../db/index.ts';
 import { CodedError } from '../../lib/coded-error.ts';
 import { withStore } from '../data-folder.ts';
 import { findOrganism } from '../find-organism.ts';
 import { announceWaiting, interruptible } from '../interrupt.ts';
+import { addLimitOptions, type LimitFlags, limitsOf } from '../judge-options.ts';
 import {
   dataOption,
   jsonOption,
-  layerOption,
   nonNegative,
   positionsOption,
   threadsOption,
@@ -19,7 +19,7 @@ import { digits, plainTable } from '../plain-table.ts';
 import { addProviderOptions, isLocal, providerChoice, type ProviderFlags } from '../provider-options.ts';
 import { findRun } from '../read-run.ts';
 
-interface AgentFlags extends ProviderFlags {
+interface AgentFlags extends ProviderFlags, LimitFlags {
   data: string;
   offline?: boolean;
   blackBox?: boolean;
@@ -37,6 +37,7 @@ interface AgentFlags extends ProviderFlags {
   repeat: number;
   seed: number;
   judge?: string;
+  retryInvalid?: boolean;
   transcript?: boolean;
   threads?: number;
   json?: boolean;
@@ -44,39 +45,47 @@ interface AgentFlags extends ProviderFlags {
 
 /** Lets an agent guess what an organism was finetuned on. */
 export const agentCommand = (): Command =>
-  addProviderOptions(
-    new Command('agent')
-      .description(
-        'let a language model find out what an organism was finetuned on: from what its differences say, and by talking to its models; --offline reads them by rules, as a baseline',
-      )
-      .argument('<organism-or-run>', 'registered name, for its latest run, or a run’s key')
-      .option('--offline', 'no language model: a hypothesis made by rules, a baseline')
-      .option('--black-box', 'baseline: shown no differences, it only talks to both models')
-      .option(
-        '--null-pair',
-        'baseline: the base in the place of both models, to see how often something is found in nothing',
-      )
-      .addOption(layerOption())
-      .addOption(positionsOption('positions to read, like 0-4,7 (default: 0-4)'))
-      .option(
-        '--budget-calls <n>',
-        'replies of the agent at most, failed ones included',
-        wholeNumber(1, 1000),
-        16,
-      )
-      .option('--budget-tokens <n>', 'tokens of all its replies at most', wholeNumber(1), 100_000)
-      .option(
-        '--budget-interactions <n>',
-        'prompts it may put to the models; 0: none',
-        wholeNumber(0, 10_000),
-        5,
-      )
-      .option(
-        '--seconds <n>',
-        'seconds of work, those of earlier processes included; then its next turn is the last (default: as many as it takes)',
-        wholeNumber(1, 10_000_000),
-      ),
-    { does: 'is the agent', replies: 'calls' },
+  addLimitOptions(
+    addProviderOptions(
+      new Command('agent')
+        .description(
+          'let a language model find out what an organism was finetuned on: from what its differences say, and by talking to its models; --offline reads them by rules, as a baseline',
+        )
+        .argument('<organism-or-run>', 'registered name, for its latest run, or a run’s key')
+        .option('--offline', 'no language model: a hypothesis made by rules, a baseline')
+        .option('--black-box', 'baseline: shown no differences, it only talks to both models')
+        .option(
+          '--null-pair',
+          'baseline: the base in the place of both models, to see how often something is found in nothing',
+        )
+        .addOption(
+          new Option(
+            '--layer <n>',
+            'decoder block to read first, from 0 (default: of those that Patchscope read, the one nearest the middle)',
+          ).argParser(wholeNumber(0)),
+        )
+        .addOption(positionsOption('positions to read, like 0-4,7 (default: 0-4)'))
+        .option(
+          '--budget-calls <n>',
+          'replies of the agent at most, failed ones included',
+          wholeNumber(1, 1000),
+          16,
+        )
+        .option('--budget-tokens <n>', 'tokens of all its replies at most', wholeNumber(1), 100_000)
+        .option(
+          '--budget-interactions <n>',
+          'prompts it may put to the models; 0: none',
+          wholeNumber(0, 10_000),
+          5,
+        )
+        .option(
+          '--seconds <n>',
+          'seconds of work, those of earlier processes included; then its next turn is the last (default: as many as it takes)',
+          wholeNumber(1, 10_000_000),
+        ),
+      { does: 'is the agent', replies: 'calls' },
+    ),
+    ', in this command; the judge may take as much again',
   )
     .option('--reply-tokens <n>', 'tokens of one reply at most', wholeNumber(1), 10_000)
     .option('--temperature <t>', 'of the agent (default: its server’s)', nonNegative)
@@ -88,6 +97,7 @@ export const agentCommand = (): Command =>
       '--judge <model>',
       'language model that scores the answer, 1 to 5, asked like the agent; local:<folder> for a checkpoint (default: shared words only)',
     )
+    .option('--retry-invalid', 'have the judge asked again where it gave no score, though it was asked')
     .option('--transcript', 'print every message')
     .addOption(threadsOption())
     .addOption(dataOption())
@@ -163,6 +173,7 @@ async function find(
       'INVALID_ARGUMENT',
       'name the language model with --model, or read without one: --offline',
     );
+  const limits = limitsOf(flags);
   // Told before anything is paid for: a judge that cannot be asked.
   const [choice, judgeChoice] = [
     await providerChoice(flags, model),
@@ -178,17 +189,23 @@ async function find(
       budget: { calls, tokens, interactions, seconds },
       models: (answering) => agent.organismModels({ store, organism, run, pair, answering, threads }),
       answering: { tokens: flags.answerTokens, plain: flags.plain ?? false },
-      replyTokens: flags.replyTokens,
+      ...{ replyTokens: flags.replyTokens, limits },
     });
   });
   const grades = offline(outcome);
   const { answer } = outcome;
-  if (judgeChoice && answer && isGraded(outcome))
+  if (judge !== undefined && judgeChoice && answer && isGraded(outcome)) {
+    const { retryInvalid } = flags;
+    const choice = {
+      ...{ ...judgeChoice, retryInvalid },
+      limits: { ...limits, ...(isLocal(judge) && { concurrency: 1 }) },
+    };
     grades.push(
-      await withJudge(store, judgeChoice, { about: answer.key, threads, signal }, (runner, stop) =>
+      await withJudge(store, choice, { about: answer.key, threads, signal }, (runner, stop) =>
         agent.gradeByRubric(store, organism, answer, runner, { signal: stop }),
       ),
     );
+  }
   return { outcome, grades };
 }
 
@@ -209,6 +226,7 @@ function print(
   const messages = flags.transcript ? store.agentMessages.after(agentRun, -1) : [];
   const hypotheses = store.hypotheses.ofRun.page(agentRun, {}, { first: 100 }).rows;
   const { key, kind, pair, model, state, errorCode, errorMessage, conclusive } = agentRun;
+  const { createdAt, finishedAt } = agentRun;
   const { calls, promptTokens, replyTokens, interactions, spentMs, pendingMs } = agentRun;
   const seconds = (spentMs + pendingMs) / 1000;
   const spent = { calls, promptTokens, replyTokens, interactions, seconds };
@@ -273,6 +291,10 @@ function print(
   out.push(
     plain(`${organism.name}: agent run ${key} (${who}${model === null ? '' : `: ${model}`}${nothing})`),
   );
+  if (reused)
+    out.push(
+      `ended before, at ${finishedAt ?? createdAt}, and was not asked again; --repeat makes another attempt`,
+    );
   if (model !== null)
     out.push(
       `${calls} calls, ${promptTokens} + ${replyTokens} tokens, ${interactions} interactions, ${digits(seconds)} s`,

@@ -15,6 +15,7 @@ import {
   type AgentState,
 } from '../tables/agent-runs.ts';
 import { bindings, listed, visible, type Viewer, withOrganism } from '../visible.ts';
+import { leaseStore } from './leases.ts';
 import type { OrganismRow } from './organisms.ts';
 import type { RunRow } from './runs.ts';
 
@@ -56,11 +57,15 @@ export function agentRunKey({ organism, run, ...rest }: AgentRunSpec): string {
 
 const ended = (row: AgentRunRow): boolean => row.state === 'COMPLETED' || row.state === 'FAILED';
 
+/** The right to work on an agent run, by name. */
+export const agentRunLease = ({ key }: Pick<AgentRunRow, 'key'>): string => `agent run ${key}`;
+
 export function agentRunStore(sqlite: Connection, viewer: Viewer) {
   const sees = withOrganism(viewer, 'agent_runs.organism_id', visible);
   const lists = withOrganism(viewer, 'agent_runs.organism_id', listed);
   const findByKey = finder(sqlite, agentRuns, `key = ? and ${sees}`, bindings(viewer));
   const findById = finder(sqlite, agentRuns, 'id = ?');
+  const leases = leaseStore(sqlite);
   const anyOf = sqlite.prepare('select 1 from agent_runs where organism_id = ? limit 1');
   const insert = inserter(sqlite, agentRuns);
   const update = updater(sqlite, agentRuns);
@@ -89,6 +94,9 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
     getById: (id: number): AgentRunRow => findById(id) as AgentRunRow,
     /** Whether anybody tried to find an organism out. */
     anyOf: (organism: OrganismRow): boolean => anyOf.get(organism.id) !== undefined,
+
+    /** Whether a process is at work on it: one that died may have left it RUNNING. */
+    isAtWork: (run: AgentRunRow): boolean => run.state === 'RUNNING' && leases.isTaken(agentRunLease(run)),
 
     /** The agent run of this spec: new, to be gone on with, or as it ended. @throws InvalidResultError */
     begin: atomically((spec: AgentRunSpec): AgentRunRow => {

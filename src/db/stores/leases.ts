@@ -57,6 +57,11 @@ export function leaseStore(sqlite: Connection) {
     const { fence } = put.get({ name, owner, since, boot, until: now + ms }) as { fence: number };
     return { name, fence };
   });
+  const isTaken = (name: string): boolean => {
+    const { boot, ms: now } = bootTime();
+    const known = find(name);
+    return known !== undefined && known.owner !== null && known.boot === boot && known.until > now;
+  };
   const holds = ({ name, fence }: Lease): boolean => held(name, fence) !== undefined;
 
   return {
@@ -66,6 +71,8 @@ export function leaseStore(sqlite: Connection) {
      * @throws LeaseHeldError
      */
     take: (name: string, owner: string, ms: number = leaseMs): Lease => take.immediate(name, owner, ms),
+    /** Whether some process does this at the moment. */
+    isTaken,
     /** Whether nobody else has taken it since, though it may have run out. */
     holds,
     /** In a transaction it holds until the end of it. @throws LeaseLostError */
