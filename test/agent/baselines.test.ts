@@ -12,6 +12,7 @@ import { agentBench, answering, calling, lastHanded } from '../harness/agent.ts'
 import { chatServer, materialOf } from '../harness/chat-server.ts';
 import { measuredCake } from '../harness/measured-cake.ts';
 import { syntheticReadings } from '../harness/synthetic-results.ts';
+import { memoryExchanges, Runner } from '../../src/graders/index.ts';
 import { scriptedRunner } from '../harness/scripted-runner.ts';
 
 test('a black box is shown no differences and has no tool that reads them', async () => {
@@ -198,5 +199,27 @@ describe('grades of answers', () => {
     expect(store.grades.ofHypothesis.count(answer!, {})).toBe(2);
     const without = { ...organism, groundTruth: null };
     expect(() => gradeOffline(store, without, answer!)).toThrow('registered without a ground truth');
+  });
+
+  test('without a score are given anew by a judge that is asked again', async () => {
+    const { store, organism, start } = await agentBench([answering()]);
+    const { answer } = await start();
+    let finish = 'length';
+    const script = () => ({ ...calling('give_score', { weighing: 'x', score: 4 }), finish });
+    const { provider } = await scriptedRunner(script);
+    const exchanges = memoryExchanges();
+    const judge = async (retryInvalid: boolean) => {
+      const asking = new Runner({ provider, exchanges, retryInvalid });
+      const { value, invalid, metrics } = await gradeByRubric(store, organism, answer!, asking, {
+        repeats: 2,
+      });
+      return [value, invalid, metrics['invalidReplies'], asking.spent.calls > 0];
+    };
+    expect(await judge(false)).toEqual([null, 'cut off', 6, true]);
+    finish = 'tool_calls';
+    expect(await judge(false)).toEqual([null, 'cut off', 6, false]);
+    expect(await judge(true)).toEqual([4, null, 6, true]);
+    expect(await judge(false)).toEqual([4, null, 6, false]);
+    expect(store.grades.ofHypothesis.count(answer!, {})).toBe(1);
   });
 });
