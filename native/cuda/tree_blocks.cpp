@@ -210,14 +210,33 @@ class CudaTreeBlocks::Steps final : public DeviceSteps {
         multiplier_(*blocks.machine_, blocks.slots_, model_.precision() == Precision::bfloat16),
         not_finite_(not_finite),
         job_(job),
-        report_(report) {}
+        report_(report),
+        rounds_early_(model_.precision() == Precision::bfloat16 && model_.adapter() == nullptr && !own_.experts) {}
 
   int64_t first = 0;
+
+  void norm(NormSite site, const float* x, float* y, int64_t rows, int64_t width) override {
+    const bool enters_products = site == NormSite::before_attention || site == NormSite::before_mlp;
+    if (!rounds_early_ || !enters_products) return DeviceSteps::norm(site, x, y, rows, width);
+    norm_to(site, x, round_early(y, rows * width), rows, width);
+  }
+
+  float* activate(float* gate, float* up, int64_t count) override {
+    if (!rounds_early_ || !spec_.gated_mlp) return DeviceSteps::activate(gate, up, count);
+    uint16_t* rounded = round_early(gate, count);
+    if (spec_.activation == Activation::gelu_tanh) {
+      gelu_tanh_gate(gate, up, rounded, count, machine_.stream());
+    } else {
+      silu_gate(gate, up, rounded, count, machine_.stream());
+    }
+    return gate;
+  }
 
   using BlockSteps::linear;
   void linear(const float* x, std::span<const Product> products, int64_t rows) override {
     const int64_t in = linear_shape(spec_, own_, products.front().role).in;
-    const void* seen = multiplier_.see(x, rows, in);
+    const void* seen = x == rounded_ ? slots_.rounded.as<void>() : multiplier_.see(x, rows, in);
+    rounded_ = nullptr;
     for (const auto& [role, y] : products) {
       const Matrix& w = block_.linear[static_cast<size_t>(role)];
       multiplier_.multiply(w, seen, y, rows);
@@ -249,6 +268,13 @@ class CudaTreeBlocks::Steps final : public DeviceSteps {
   }
 
  private:
+  /// Where values go that would stand at `place` and that only the next products read: rounded, as these see them.
+  uint16_t* round_early(const float* place, int64_t count) {
+    slots_.rounded.reserve(count * 2);
+    rounded_ = place;
+    return slots_.rounded.as<uint16_t>();
+  }
+
   CudaTreeBlocks& blocks_;
   const Model& model_;
   const AttentionPlan& plan_;
@@ -256,6 +282,8 @@ class CudaTreeBlocks::Steps final : public DeviceSteps {
   NotFinite& not_finite_;
   const Job& job_;
   const std::function<void(int64_t nodes)>& report_;
+  const bool rounds_early_;         // an update would read the values themselves, and so do experts
+  const float* rounded_ = nullptr;  // whose values slots_.rounded holds
   Expert expert_;
   int64_t shares_ = 0, reported_ = 0;  // rows that experts are done with; nodes told of
 };
