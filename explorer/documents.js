@@ -83,3 +83,34 @@ export const samples = `query samples($key: String!) {
     }
   }
 }`;
+
+export const agentRuns = `query agentRuns($name: String!, $after: String) {
+  organism(name: $name) {
+    agentRuns(first: 20, after: $after) {
+      edges { node {
+        key kind pair model version state conclusive calls promptTokens replyTokens interactions seconds
+        error { code message }
+        answer {
+          text confidence reason
+          grades(last: 5) { edges { node { scale value grader { name version model } } } }
+        }
+      } }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}`;
+
+export const hypotheses = `query hypotheses($key: String!) {
+  agentRun(key: $key) {
+    hypotheses(first: 100) { edges { node { number text confidence status reason } } }
+  }
+}`;
+
+export const messages = `query messages($key: String!, $after: String) {
+  agentRun(key: $key) {
+    messages(first: 20, after: $after) {
+      edges { node { number role content tool calls { name arguments } } }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}`;

@@ -71,3 +71,11 @@ export const visible = (text, id) =>
           return controls[c] ?? `\\u{${c.codePointAt(0).toString(16)}}`;
         })
         .replace(/ /g, '␣');
+
+/** A long text with what would disturb its reading made visible: controls but for line breaks, and marks that turn its direction. */
+export const readable = (text) =>
+  text.replace(
+    // eslint-disable-next-line no-control-regex
+    /[\u0000-\u0008\u000b-\u001f\u007f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (c) => `\\u{${c.codePointAt(0).toString(16)}}`,
+  );

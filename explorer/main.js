@@ -1,4 +1,5 @@
 import { link, read } from './address.js';
+import { agentsView } from './agents.js';
 import { digits, h, select } from './dom.js';
 import * as documents from './documents.js';
 import { ask, askAll } from './graph.js';
@@ -69,9 +70,13 @@ async function organismView(address) {
       ),
   ];
   const key = address.run ?? runs[0]?.key;
-  if (key === undefined)
-    return [...head, h('p', { class: 'soft' }, 'Nothing has been measured yet.')].filter(Boolean);
-  return [...head, ...(await runView(organism, runs, { ...address, run: key }))].filter(Boolean);
+  const [measured, found] = await Promise.all([
+    key === undefined
+      ? [h('p', { class: 'soft' }, 'Nothing has been measured yet.')]
+      : runView(organism, runs, { ...address, run: key }),
+    agentsView(organism.name),
+  ]);
+  return [...head, ...measured, ...found].filter(Boolean);
 }
 
 async function runView(organism, runs, address) {

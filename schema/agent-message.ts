@@ -45,13 +45,17 @@ builder.node(AgentMessageRef, {
       nullable: true,
       description: 'Whose result it is, as the agent named it; null for other roles.',
     }),
-    promptTokens: t.exposeInt('promptTokens', {
-      description: 'Tokens of the prompt that it answers; 0 for others.',
+    promptTokens: t.exposeFloat('promptTokens', {
+      description: 'Tokens of the prompt that it answers, 0 or more, no other unit; 0 for others.',
     }),
-    replyTokens: t.exposeInt('replyTokens', {
-      description: 'Tokens that the reply took; 0 for other roles.',
+    replyTokens: t.exposeFloat('replyTokens', {
+      description: 'Tokens that the reply took, 0 or more, no other unit; 0 for other roles.',
     }),
     interactions: t.exposeInt('interactions', { description: 'Prompts put to the models for it.' }),
+    seconds: t.float({
+      description: 'Seconds of work since the message before, 0 or more.',
+      resolve: ({ spentMs }) => spentMs / 1000,
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was stored.' }),
     agentRun: t.field({
       type: AgentRunRef,

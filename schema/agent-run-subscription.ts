@@ -16,9 +16,12 @@ const messagesAfter = (
   follow(
     after,
     (last) => {
-      const run = store.agentRuns.findByKey(key); // before the messages: none can come after an end
+      const run = store.agentRuns.findByKey(key); // before the messages: none can come once nobody is at work
       return (
-        run && { ended: run.state !== 'RUNNING', rows: store.agentMessages.after(run, last, eventBatch) }
+        run && {
+          ended: !store.agentRuns.isAtWork(run),
+          rows: store.agentMessages.after(run, last, eventBatch),
+        }
       );
     },
     listener,
@@ -28,7 +31,7 @@ builder.subscriptionField('agentRunProgress', (t) =>
   t.field({
     type: AgentMessageRef,
     description:
-      'The messages of an agent run as they are stored, from one on until it has ended or was broken off: first those that are there. Ends at once where there is no such agent run.',
+      'The messages of an agent run as they are stored, from one on until it has ended or was broken off, also by the death of its process: first those that are there. Ends at once where there is no such agent run.',
     args: {
       id: t.arg.id({ required: true, description: 'The id of an agent run.' }),
       after: t.arg.int({

@@ -1,4 +1,5 @@
 import type { AgentRunRow } from '../src/db/index.ts';
+import { agentErrorOf, AgentErrorRef } from './agent-error.ts';
 import { AgentMessageConnection, AgentMessageRef } from './agent-message.ts';
 import { builder } from './builder.ts';
 import { connection, connectionType } from './connection.ts';
@@ -9,6 +10,8 @@ import {
   AgentStateEnum,
   HypothesisStatusEnum,
 } from './enums.ts';
+import { filtered, orderedBy } from './filter.ts';
+import { AgentRunFilter, AgentRunOrder } from './filters.ts';
 import { HypothesisConnection, HypothesisRef } from './hypothesis.ts';
 import { OrganismRef } from './organism.ts';
 import { RunRef } from './run.ts';
@@ -18,6 +21,8 @@ export const AgentRunConnection = connectionType('AgentRun', AgentRunRef);
 
 /** Arguments of every list of agent runs. */
 export const agentRunFilters = builder.args((t) => ({
+  where: t.field({ type: AgentRunFilter, description: 'Only agent runs that match. Null or absent: all.' }),
+  orderBy: t.field({ type: [AgentRunOrder], description: orderedBy('newest first') }),
   kinds: t.field({
     type: [AgentKindEnum],
     description: 'Only those of one of these kinds. Null or absent: all.',
@@ -27,17 +32,6 @@ export const agentRunFilters = builder.args((t) => ({
     description: 'Only those in one of these states. Null or absent: all.',
   }),
 }));
-
-const AgentErrorRef = builder.objectRef<{ code: string; message: string }>('AgentError').implement({
-  description: 'Why an agent run ended without an answer, or was broken off.',
-  fields: (t) => ({
-    code: t.exposeString('code', {
-      description:
-        'Stable, an open set: BUDGET_EXHAUSTED, NO_ANSWER, LEAK (a message would have told the answer and was not sent), PROVIDER_BUSY and its kin.',
-    }),
-    message: t.exposeString('message', { description: 'One line for the person who has to act on it.' }),
-  }),
-});
 
 builder.node(AgentRunRef, {
   description:
@@ -71,15 +65,14 @@ builder.node(AgentRunRef, {
     parameters: t.expose('parameters', {
       type: 'JSON',
       description:
-        'Budgets, the layer and positions that are read, how models answer, and whatever else decides it.',
+        'Budgets (calls, tokens, interactions; seconds where there is a limit), the layer and positions that are read, how models answer, and whatever else decides it.',
     }),
     state: t.expose('state', { type: AgentStateEnum, description: 'Where it stands.' }),
     error: t.field({
       type: AgentErrorRef,
       nullable: true,
       description: 'Why there is no answer; null where there is one, or may still be.',
-      resolve: ({ errorCode, errorMessage }) =>
-        errorCode === null ? null : { code: errorCode, message: errorMessage ?? '' },
+      resolve: agentErrorOf,
     }),
     conclusive: t.exposeBoolean('conclusive', {
       nullable: true,
@@ -95,6 +88,10 @@ builder.node(AgentRunRef, {
         'Tokens of all replies, 0 or more, no other unit; of those that broke off or were not counted, the most they may have had.',
     }),
     interactions: t.exposeInt('interactions', { description: 'Prompts that it put to the models.' }),
+    seconds: t.float({
+      description: 'Seconds that processes worked on it, 0 or more, pauses between them left out.',
+      resolve: ({ spentMs, pendingMs }) => (spentMs + pendingMs) / 1000,
+    }),
     engineVersion: t.exposeString('engineVersion', { description: 'Version of the engine that began it.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was first asked for.' }),
     finishedAt: t.expose('finishedAt', {
@@ -157,6 +154,7 @@ builder.queryFields((t) => ({
       type: AgentRunRef,
       description: 'The agent runs of every organism, newest first.',
       args: agentRunFilters,
+      ...filtered,
       resolve: (_, args, context) => connection(context, context.store.agentRuns.all, null, args),
     },
     AgentRunConnection,

@@ -195,6 +195,12 @@ export const RelevanceGroupingEnum = described<'KIND' | 'BASE'>(
   { KIND: 'What sort of finetune they are.', BASE: 'Their base model.' },
 );
 
+export const RelevanceAgreementEnum = described<'ALL' | 'MAJORITY'>(
+  'RelevanceAgreement',
+  'In how many of the orders that its list was shown in a token must be relevant to count.',
+  { ALL: 'In every one, as published.', MAJORITY: 'In more than half of them.' },
+);
+
 export const JobStateEnum = described<JobState>('JobState', 'Where a job stands.', {
   QUEUED: 'It waits for an engine, for the first time or again.',
   RUNNING: 'An engine works on it.',

@@ -1,4 +1,6 @@
 import {
+  agentRunFields,
+  agentRunSorts,
   diffVectorFields,
   diffVectorSorts,
   gradeFields,
@@ -20,6 +22,9 @@ import {
 } from '../src/db/index.ts';
 import { builder } from './builder.ts';
 import {
+  AgentKindEnum,
+  AgentPairEnum,
+  AgentStateEnum,
   described,
   GradeScaleEnum,
   ModeEnum,
@@ -113,6 +118,9 @@ const OrganismFormFilter = enumFilter('OrganismForm', OrganismFormEnum);
 const ModeFilter = enumFilter('Mode', ModeEnum);
 const VariantFilter = enumFilter('ProjectionVariant', ProjectionVariantEnum);
 const ScaleFilter = enumFilter('GradeScale', GradeScaleEnum);
+const AgentKindFilter = enumFilter('AgentKind', AgentKindEnum);
+const AgentPairFilter = enumFilter('AgentPair', AgentPairEnum);
+const AgentStateFilter = enumFilter('AgentState', AgentStateEnum);
 const SignFilter = enumFilter('ProjectionSign', ProjectionSignEnum);
 
 export const OrganismFilter = filterInput(
@@ -225,6 +233,27 @@ export const GradeFilter = filterInput(GradeFilterRef, 'Which grades.', gradeFie
   projection: [ProjectionFilter, 'The projection that it is about; a grade of a text does not match.'],
 });
 
+export const AgentRunFilter = filterInput(
+  builder.inputRef('AgentRunFilter'),
+  'Which agent runs.',
+  agentRunFields,
+  {
+    key: [StringFilter, 'Its key, 20 hex digits.'],
+    kind: [AgentKindFilter, 'What it has to go by.'],
+    pair: [AgentPairFilter, 'Which two models it is shown.'],
+    version: [IntFilter, 'Version of the procedure.'],
+    provider: [StringFilter, 'How the language model is asked; null where none is.'],
+    model: [StringFilter, 'The language model; null where none is asked.'],
+    state: [AgentStateFilter, 'Where it stands.'],
+    errorCode: [StringFilter, 'Why it has no answer; null where nothing went wrong.'],
+    conclusive: [BooleanFilter, 'Whether its answer claims to know the finetune; null before there is one.'],
+    calls: [IntFilter, 'Calls of the language model, with those that failed.'],
+    interactions: [IntFilter, 'Prompts put to the models.'],
+    createdAt: [DateTimeFilter, 'When it was begun.'],
+    organism: [OrganismFilter, 'The organism that it is about.'],
+  },
+);
+
 export const OrganismOrder = orderInput('Organism', organismSorts, {
   NAME: 'Its name.',
   KIND: 'What sort of finetune.',
@@ -241,6 +270,13 @@ export const RunOrder = orderInput('Run', runSorts, {
   CREATED_AT: 'When it was saved.',
 });
 
+export const AgentRunOrder = orderInput('AgentRun', agentRunSorts, {
+  ORGANISM: 'Name of the organism.',
+  CALLS: 'Calls of the language model, with those that failed.',
+  REPLY_TOKENS: 'Tokens of its replies.',
+  CREATED_AT: 'When it was begun.',
+});
+
 export const DiffVectorOrder = orderInput('DiffVector', diffVectorSorts, {
   LAYER: 'Index of the decoder block.',
   RELATIVE_DEPTH: 'The depth asked for.',
@@ -254,7 +290,7 @@ export const DiffVectorOrder = orderInput('DiffVector', diffVectorSorts, {
 });
 
 const gradeOrder =
-  'The value of its grade by the grader that the list’s `grader` names, an error without one; of several grades the one saved last.';
+  'The value of its grade by the grader that the list’s `grader` names, an error without one; of several grades the one asked for last.';
 
 export const ProjectionOrder = orderInput('Projection', projectionSorts, {
   SCALE: 'What the vector was multiplied by.',

@@ -29,6 +29,7 @@ import './agent-run.ts';
 import './agent-message.ts';
 import './hypothesis.ts';
 import './agent-run-subscription.ts';
+import './agent-scores.ts';
 import './job.ts';
 import './job-mutations.ts';
 import './job-subscription.ts';

@@ -67,6 +67,7 @@ builder.node(OrganismRef, {
         type: AgentRunRef,
         description: 'Attempts of agents to find out what it was finetuned on, newest first.',
         args: agentRunFilters,
+        ...filtered,
         resolve: (organism, args, context) =>
           connection(context, context.store.agentRuns.ofOrganism, organism, args),
       },

@@ -1,48 +1,19 @@
-import type { GraderRow, OrganismRelevance, RelevanceSpec } from '../src/db/index.ts';
-import {
-  type Interval,
-  type OfGroup,
-  overOrganisms,
-  overPositions,
-  type OverPositions,
-} from '../src/graders/index.ts';
+import type { GraderRow, OrganismRelevance, RelevanceRule, RelevanceSpec } from '../src/db/index.ts';
+import { type OfGroup, overOrganisms, overPositions, type OverPositions } from '../src/graders/index.ts';
 import { BaseModelRef } from './base-model.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { costs } from './cost.ts';
-import { ProjectionVariantEnum, RelevanceGroupingEnum } from './enums.ts';
+import { ProjectionVariantEnum, RelevanceAgreementEnum, RelevanceGroupingEnum } from './enums.ts';
 import { badUserInput } from './errors.ts';
 import { OrganismFilter } from './filters.ts';
 import { checkAsked, filterCost } from './filter.ts';
 import { graderName, GraderRef } from './grader.ts';
+import { intervalCost, intervalOf, IntervalRef, intervalRule } from './interval.ts';
+import { compareNames } from './names.ts';
 import { OrganismRef } from './organism.ts';
 import { RunLayerRef } from './run-layer.ts';
 import { RunRef } from './run.ts';
 import { search, spend } from './spend.ts';
-
-/** What an interval takes, and what it takes more for each number. */
-const intervalCost = 200;
-const costOfNumber = 10;
-
-const intervalRule =
-  '95 % percentile bootstrap interval of the mean, 10,000 resamples of seed 0: the same numbers give the same interval. Null below two numbers.';
-
-/** Computed when it is asked for. */
-function intervalOf(
-  of: { interval: Interval | null },
-  count: number,
-  context: GraphContext,
-): Interval | null {
-  spend(context, intervalCost + costOfNumber * count);
-  return of.interval;
-}
-
-const IntervalRef = builder.objectRef<Interval>('Interval').implement({
-  description: 'Where a number lies with a stated probability.',
-  fields: (t) => ({
-    low: t.exposeFloat('low', { description: 'Its lower end, in the unit of the number.' }),
-    high: t.exposeFloat('high', { description: 'Its upper end, in the unit of the number.' }),
-  }),
-});
 
 // ---- an organism ----
 
@@ -70,10 +41,15 @@ function summaryOf(relevance: OrganismRelevance): Summary | null {
   };
 }
 
+const agreementRule =
+  'When a token counts as relevant. Null for a grader that judges each token once, as offline-relevance does.';
+const rotationsRule =
+  'In how many orders each list of tokens was shown, 1 or more. Null for a grader that judges each token once.';
+
 const RelevanceRef = builder.objectRef<Summary>('Relevance');
 RelevanceRef.implement({
   description:
-    'What the relevance of one organism’s readings comes to over positions, in one layer of one run: the newest run that was graded so. Of a place counts its reading at the chosen scale, by preference EXACT, then the newest; of that the grade saved last.',
+    'What the relevance of one organism’s readings comes to over positions, in one layer of one run: the newest run that was graded so. Its grades are all of one rule, against one description and the same corpora: those of the grade that was asked for last. Of a place counts its reading at the scale that the method chose, by preference EXACT, then the newest.',
   fields: (t) => ({
     max: t.exposeFloat('max', {
       description:
@@ -94,6 +70,12 @@ RelevanceRef.implement({
       resolve: ({ places, judged }) => places.length - judged,
     }),
     variant: t.expose('variant', { type: ProjectionVariantEnum, description: 'Which vectors were read.' }),
+    agreement: t.expose('agreement', {
+      type: RelevanceAgreementEnum,
+      nullable: true,
+      description: agreementRule,
+    }),
+    rotations: t.exposeInt('rotations', { nullable: true, description: rotationsRule }),
     method: t.exposeString('method', { description: 'How they were read.' }),
     grader: t.field({ type: GraderRef, description: 'Who graded.', resolve: ({ grader }) => grader }),
     organism: t.field({
@@ -184,7 +166,7 @@ const AggregateRef = builder.objectRef<OfGroup>('RelevanceAggregate').implement(
   }),
 });
 
-interface Group {
+interface Group extends RelevanceRule {
   kind: string | null;
   base: string | null;
   members: Summary[];
@@ -194,7 +176,8 @@ const overMembers = (members: readonly Summary[], of: (summary: Summary) => numb
   overOrganisms(members.map(of)) as OfGroup; // no group is empty
 
 const GroupRef = builder.objectRef<Group>('RelevanceGroup').implement({
-  description: 'Organisms that have the kind, the base or both in common, and what their relevance comes to.',
+  description:
+    'Organisms that have the kind, the base or both in common and were graded by the same rule, and what their relevance comes to.',
   fields: (t) => ({
     kind: t.exposeString('kind', {
       nullable: true,
@@ -207,6 +190,12 @@ const GroupRef = builder.objectRef<Group>('RelevanceGroup').implement({
         'The base of all of them. Null when they are not grouped by base, and for the group of those whose base the viewer does not see.',
       resolve: ({ base }, _, { store }) => (base === null ? null : store.models.find(base)),
     }),
+    agreement: t.expose('agreement', {
+      type: RelevanceAgreementEnum,
+      nullable: true,
+      description: agreementRule,
+    }),
+    rotations: t.exposeInt('rotations', { nullable: true, description: rotationsRule }),
     count: t.int({
       description: 'Number of organisms, 1 or more.',
       resolve: ({ members }) => members.length,
@@ -236,7 +225,7 @@ builder.queryField('relevanceTable', (t) =>
     ...costs({ weight: 100, assumedSize: 10, ofArguments: ({ where }) => filterCost(where) }),
     nullable: { list: true, items: false },
     description:
-      'Relevance by kinds and bases of organisms, by kind, then by the name of the base: the published tables. An organism without a verdict is in none of them. Null when there is no such grader here.',
+      'Relevance by kinds and bases of organisms, by kind, then by the name of the base: the published tables. Organisms whose tokens were judged by different rules are in different groups. An organism without a verdict is in none of them. Null when there is no such grader here.',
     args: {
       ...readings,
       where: t.arg({ type: OrganismFilter, description: 'Only organisms that match. Null or absent: all.' }),
@@ -269,16 +258,17 @@ function grouped(
     const summary = summaryOf(relevance);
     if (!summary) continue;
     const [kind, base] = [byKind ? relevance.kind : null, byBase ? relevance.base : null];
-    const name = JSON.stringify([kind, base]);
-    const group = groups.get(name) ?? { kind, base, members: [] };
+    const { agreement, rotations } = relevance;
+    const name = JSON.stringify([kind, base, agreement, rotations]);
+    const group = groups.get(name) ?? { kind, base, agreement, rotations, members: [] };
     groups.set(name, group);
     group.members.push(summary);
   }
-  return [...groups.values()].sort((a, b) => compare(a.kind, b.kind) || compare(a.base, b.base));
-}
-
-/** By code points, null last. */
-function compare(a: string | null, b: string | null): number {
-  if (a === null || b === null) return Number(a === null) - Number(b === null);
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return [...groups.values()].sort(
+    (a, b) =>
+      compareNames(a.kind, b.kind) ||
+      compareNames(a.base, b.base) ||
+      compareNames(a.agreement, b.agreement) ||
+      (a.rotations ?? 0) - (b.rotations ?? 0),
+  );
 }

@@ -32,7 +32,8 @@ builder.node(SimilarityRef, {
     otherTexts: t.exposeInt('otherTexts', { description: 'Number of texts in the other group, 1 or more.' }),
     encoderName: t.exposeString('encoderName', { description: 'The model that embedded the texts.' }),
     encoderDigest: t.exposeString('encoderDigest', {
-      description: 'SHA-256 of that model’s checkpoint, in hex.',
+      description:
+        'SHA-256 of that model’s checkpoint, in hex; of one behind a server of its address and name.',
     }),
     parameters: t.expose('parameters', { type: 'JSON', description: 'Whatever else decides it.' }),
     engineVersion: t.exposeString('engineVersion', {

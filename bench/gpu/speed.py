@@ -5,9 +5,10 @@
 Writes FOLDER/SHAPE/{base,finetuned} (bfloat16, once) and prints a table: seconds of the diff of both models over 5 tokens a text
 at the middle layer, ours and transformers' (plain: the whole model with a hook on the block, batch 32; expert: cut after the block,
 no head, mean kept on the device, the best of several batch sizes), with ratios; achieved operations over the measured ceiling;
-bytes per second of decoding over the measured copy; how much of bringing weights hides behind computing. Our time has in it that
-weights are read from files and brought to the device; transformers' models are there already. Every number is printed once it is
-known, with its goal where the shape has one; the exit status is 3 where one is missed.
+bytes per second of decoding over the measured copy, sampled and after a long prompt too; a logit lens with the head brought for it
+and kept; how much of bringing weights hides behind computing. Our time has in it that weights are read from files and brought to the
+device; transformers' models are there already. Every number is printed once it is known, with its goal where the shape has one; the
+exit status is 3 where one is missed.
 """
 
 import argparse
@@ -171,9 +172,16 @@ def main():
     computing, loading = ours["flops"] / compute, 2 * load["seconds"]
     show("bringing one model's blocks, s", load["seconds"])
     show("share of bringing and computing that overlaps", (computing + loading - ours["seconds"]) / min(computing, loading))
-    decode = ask(options.bench, "decode", base, 64)
+    decode = ask(options.bench, "decode", base, 64, 8)
     show("decoding, batch 1, tokens/s", 1 / decode["seconds_per_token"])
     show("decoding, share of the copy", decode["weight_bytes"] / decode["seconds_per_token"] / copied, 0.7)
+    show("the same, sampled with top-p 0.9, tokens/s", 1 / decode["seconds_per_sampled_token"])
+    decode = ask(options.bench, "decode", base, 32, 4096)
+    show("reading a prompt of 4,096 tokens, s", decode["seconds_of_prompt"])
+    show("decoding after it, tokens/s", 1 / decode["seconds_per_token"])
+    lens = ask(options.bench, "lens", base, 1024)
+    show("logit lens of 1,024 rows, head brought, s", lens["seconds_brought"])
+    show("logit lens of 1,024 rows, head kept, s", lens["seconds_kept"])
 
     plain, expert, reference = transformers_times(folder, layer, ids, d)
     best_batch, best = min(expert.items(), key=lambda entry: entry[1])

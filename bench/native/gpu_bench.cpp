@@ -3,7 +3,8 @@
 //   gpu_bench ceiling                                   its bfloat16 products, copies on it, copies to it
 //   gpu_bench load BASE LAYER                           bringing the blocks 0 … LAYER to it, nothing computed
 //   gpu_bench diff BASE FINETUNED TOKENS LAYER TEXTS [OUT]   a diff of the first TEXTS texts, twice; OUT: the mean diff, float32
-//   gpu_bench decode BASE TOKENS                        TOKENS tokens after one short prompt, weights on the device
+//   gpu_bench decode BASE TOKENS PROMPT                 TOKENS tokens after one prompt of PROMPT, weights on the device
+//   gpu_bench lens BASE ROWS                            a logit lens of ROWS vectors: the head brought for it, and kept from then on
 //
 // Models are opened for bfloat16 products. Times: wall clock, from a device that has nothing to do to one that is done.
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <set>
 #include <string>
 
 #include "cuda/block_weights.h"
@@ -19,6 +21,7 @@
 #include "decode/generate.h"
 #include "diff/paired_diff.h"
 #include "format/safetensors.h"
+#include "models/head.h"
 #include "models/model.h"
 
 using namespace deltascope;
@@ -146,26 +149,42 @@ void diff(const char* base_folder, const char* finetuned_folder, const char* tok
               flops * static_cast<double>(result.unique_prefixes));
 }
 
-void decode(const char* folder, int64_t tokens) {
+void decode(const char* folder, int64_t tokens, int64_t prompt) {
   const Model model(folder, "", Precision::bfloat16, Job(), cuda_backend());
-  const std::vector<int32_t> ids = {1, 2, 3, 4, 5, 6, 7, 8};
-  const std::vector<int64_t> offsets = {0, static_cast<int64_t>(ids.size())};
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < prompt; ++i) ids.push_back(static_cast<int32_t>(1 + i * 7919 % 50000 % model.spec().vocab_size));
+  const std::vector<int64_t> offsets = {0, prompt};
   const std::vector<float> strengths = {0};
   Job job;
   Decoder decoder(model, {}, int64_t{1} << 50);
-  std::vector<float> logits;
-  decoder.begin({ids, offsets}, strengths, logits, job, {}, tokens + 8);
   const std::vector<int64_t> row = {0};
-  const auto append = [&](int64_t count) {
-    for (int64_t i = 0; i < count; ++i) {
-      const auto next = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-      decoder.append(row, std::vector<int32_t>{next}, logits, job);
-    }
+  const std::set<int32_t> seen;
+  const Choice greedy = {{}, {0.0}, {&seen}}, sampled = {{.temperature = 1, .top_p = 0.9}, {0.5}, {&seen}};
+  const auto begin = [&] { decoder.begin({ids, offsets}, strengths, job, {}, 2 * tokens + 8); };
+  const auto append = [&](int64_t count, const Choice& how) {
+    for (int64_t i = 0; i < count; ++i) decoder.append(row, decoder.choose(how, job), job);
   };
-  append(8);
-  const double taken = seconds([&] { append(tokens); });
-  std::printf("{\"seconds_per_token\": %.6f, \"weight_bytes\": %lld}\n", taken / static_cast<double>(tokens),
+  begin();
+  append(8, greedy);  // and the weights are there
+  const double reading = seconds(begin), taken = seconds([&] { append(tokens, greedy); });
+  const double drawn = seconds([&] { append(tokens, sampled); });
+  std::printf("{\"seconds_of_prompt\": %.4f, \"seconds_per_token\": %.6f, \"seconds_per_sampled_token\": %.6f, \"weight_bytes\": %lld}\n",
+              reading, taken / static_cast<double>(tokens), drawn / static_cast<double>(tokens),
               static_cast<long long>(DecodeWeights::bytes(model)));
+}
+
+void lens(const char* folder, int64_t rows) {
+  const Model model(folder, "", Precision::bfloat16, Job(), cuda_backend());
+  std::vector<float> vectors(static_cast<size_t>(rows * model.spec().d_model));
+  uint32_t state = 1;
+  for (float& value : vectors) {
+    state = state * 1664525u + 1013904223u;
+    value = static_cast<float>(state >> 8) * 0x1p-23f - 1.0f;
+  }
+  Job job;
+  const auto read = [&] { logit_lens(model, vectors.data(), rows, 20, job); };
+  const double first = seconds(read), kept = seconds(read);
+  std::printf("{\"seconds_brought\": %.4f, \"seconds_kept\": %.4f}\n", first, kept);
 }
 
 }  // namespace
@@ -179,8 +198,10 @@ int main(int count, char** values) {
       load(values[2], std::atoll(values[3]));
     } else if (what == "diff" && (count == 7 || count == 8)) {
       diff(values[2], values[3], values[4], std::atoll(values[5]), std::atoll(values[6]), count == 8 ? values[7] : nullptr);
-    } else if (what == "decode" && count == 4) {
-      decode(values[2], std::atoll(values[3]));
+    } else if (what == "decode" && count == 5) {
+      decode(values[2], std::atoll(values[3]), std::atoll(values[4]));
+    } else if (what == "lens" && count == 4) {
+      lens(values[2], std::atoll(values[3]));
     } else {
       std::fprintf(stderr, "usage: see the head of bench/native/gpu_bench.cpp\n");
       return 2;

@@ -61,7 +61,7 @@ Napi::Value patchscope_call(JobQueue& queue, const Napi::CallbackInfo& info) {
           own.scales = scales;
           own.prompts = prompts.view();
           const auto rows = static_cast<int64_t>(vectors.size()) / d;
-          auto lists = std::make_shared<std::vector<std::vector<PatchscopeToken>>>(
+          auto lists = std::make_shared<std::vector<std::vector<LikelyToken>>>(
               whole ? patchscope_reference(*model, vectors.data(), rows, own, job)
                     : patchscope(*model, vectors.data(), rows, own, job));
           return [lists](Napi::Env env) -> Napi::Value {
@@ -69,7 +69,7 @@ Napi::Value patchscope_call(JobQueue& queue, const Napi::CallbackInfo& info) {
             std::vector<double> probabilities, lengths;
             for (const auto& list : *lists) {
               lengths.push_back(static_cast<double>(list.size()));
-              for (const PatchscopeToken& token : list) {
+              for (const LikelyToken& token : list) {
                 ids.push_back(token.id);
                 probabilities.push_back(token.probability);
               }

@@ -18,7 +18,7 @@ DeviceAdapter::DeviceAdapter(Machine& machine, const Model& model, Part part) {
     to = {nullptr, nullptr, from->rank, from->scale};
     all.emplace_back(from, &to);
   };
-  for (int64_t layer = 0; part == Part::all && layer < spec.layers; ++layer) {
+  for (int64_t layer = 0; part == Part::blocks && layer < spec.layers; ++layer) {
     for (const Role role : kRoles) {
       for (int64_t expert = -1; expert < spec.experts; ++expert) {
         if (const LowRank* update = adapter->find(layer, role, expert))
@@ -26,7 +26,7 @@ DeviceAdapter::DeviceAdapter(Machine& machine, const Model& model, Part part) {
       }
     }
   }
-  if (adapter->head() != nullptr) add(adapter->head(), head_);
+  if (part == Part::head && adapter->head() != nullptr) add(adapter->head(), head_);
   int64_t values = 0;
   for (const auto& [from, to] : all) values += padded(from->rank * from->a.in()) + padded(from->b.out() * from->rank);
   if (values == 0) return;

@@ -15,11 +15,11 @@ struct Update {
   float scale = 0;
 };
 
-/// A model's updates on the device, from when it is made: all of them, or the head's; those of the embedding stay on the host.
+/// A model's updates on the device, from when it is made: those of the blocks, or the head's; those of the embedding stay on the host.
 class DeviceAdapter {
  public:
-  enum class Part { all, head };
-  DeviceAdapter(Machine& machine, const Model& model, Part part = Part::all);
+  enum class Part { blocks, head };
+  DeviceAdapter(Machine& machine, const Model& model, Part part = Part::blocks);
 
   /// Null when the adapter leaves it alone; expert: −1 for the block's own.
   const Update* find(int64_t layer, Role role, int64_t expert) const;

@@ -7,12 +7,6 @@ namespace {
 
 constexpr int64_t kFloat = sizeof(float);
 
-template <typename T>
-void put(DeviceBytes& to, const std::vector<T>& values, cudaStream_t stream) {
-  to.reserve(static_cast<int64_t>(values.size() * sizeof(T)));
-  copy(to.as<T>(), values.data(), static_cast<int64_t>(values.size()), stream);
-}
-
 }  // namespace
 
 void Angles::prepare(Machine& machine, const ModelSpec& spec, int64_t positions, int64_t length) {
@@ -32,22 +26,25 @@ void Angles::prepare(Machine& machine, const ModelSpec& spec, int64_t positions,
   positions_ = positions, length_ = length;
 }
 
-void AttentionPlan::make(Machine& machine, std::span<const int32_t> parent, int64_t first, int64_t cut, int64_t head_dim) {
+void AttentionPlan::make(Machine& machine, std::span<const int32_t> parent, int64_t first, int64_t cut, int64_t head_dim,
+                         bool tensor) {
   const auto nodes = static_cast<int64_t>(parent.size());
   first_ = first, cut_ = std::max<int64_t>(1, cut);
   const auto parent_of = [&](int64_t node) { return int64_t{parent[static_cast<size_t>(node)]}; };
   std::vector<int32_t> depth(static_cast<size_t>(nodes));  // of a node: its ancestors
-  int64_t longest = 0, run = 0;  // rows of a chain
+  longest_ = 0, rows_of_strip_ = 1;
+  int64_t chain = 0, run = 0;  // rows of the longest chain; of this one so far
   for (int64_t node = 0; node < nodes; ++node) {
     depth[static_cast<size_t>(node)] = parent_of(node) < 0 ? 0 : depth[static_cast<size_t>(parent_of(node))] + 1;
     if (node < first) continue;
+    longest_ = std::max<int64_t>(longest_, depth[static_cast<size_t>(node)] + 1);
     run = node > first && parent_of(node) == node - 1 ? run + 1 : 1;
-    longest = std::max(longest, run);
+    chain = std::max(chain, run);
   }
-  rows_per_strip_ = strip_rows(head_dim, longest);
-  std::vector<Strip> strips;
+  const int64_t most = strip_rows(head_dim, chain), tensor_depth = tensor && head_dim <= kTensorHead ? kTensorDepth : INT64_MAX;
+  std::vector<Strip> short_strips, long_strips;
   std::vector<int32_t> path;
-  begin_.assign(1, 0);
+  short_.begin.assign(1, 0), long_.begin.assign(1, 0);
   for (int64_t row = first; row < nodes;) {
     int64_t end = row + 1;  // of the chain of rows that each have the one before as parent
     while (end < nodes && parent_of(end) == end - 1) ++end;
@@ -56,14 +53,20 @@ void AttentionPlan::make(Machine& machine, std::span<const int32_t> parent, int6
     int64_t node = end - 1;
     for (auto to = path.rbegin(); node >= 0; ++to, node = parent_of(node)) *to = static_cast<int32_t>(node);
     while (row < end) {
-      const int64_t next_cut = first + ((row - first) / cut_ + 1) * cut_;
-      const int64_t rows = std::min({end - row, rows_per_strip_, next_cut - row});
-      strips.push_back({static_cast<int32_t>(row), static_cast<int32_t>(rows), offset, depth[static_cast<size_t>(row)]});
+      const int64_t next_cut = first + ((row - first) / cut_ + 1) * cut_, above = depth[static_cast<size_t>(row)];
+      const bool is_long = above >= tensor_depth;
+      const int64_t rows = std::min({end - row, is_long ? kTensorRows : std::min(most, tensor_depth - above), next_cut - row});
+      (is_long ? long_strips : short_strips)
+          .push_back({static_cast<int32_t>(row), static_cast<int32_t>(rows), offset, static_cast<int32_t>(above)});
+      if (!is_long) rows_of_strip_ = std::max(rows_of_strip_, rows);
       row += rows;
-      if (row == next_cut || row == nodes) begin_.push_back(static_cast<int64_t>(strips.size()));
+      if (row < next_cut && row < nodes) continue;
+      short_.begin.push_back(static_cast<int64_t>(short_strips.size()));
+      long_.begin.push_back(static_cast<int64_t>(long_strips.size()));
     }
   }
-  put(strips_, strips, machine.stream());
+  put(short_.there, short_strips, machine.stream());
+  put(long_.there, long_strips, machine.stream());
   put(path_, path, machine.stream());
   wait(machine.stream());
 }
@@ -72,11 +75,15 @@ AttentionJob AttentionPlan::job(int64_t from, int64_t rows) const {
   const auto begin = static_cast<size_t>((from - first_) / cut_);
   const auto end = static_cast<size_t>((from - first_ + rows + cut_ - 1) / cut_);
   AttentionJob job{};
-  job.strips = strips_.as<Strip>() + begin_[begin];
+  job.strips = short_.there.as<Strip>() + short_.begin[begin];
+  job.strip_count = short_.begin[end] - short_.begin[begin];
+  job.long_strips = long_.there.as<Strip>() + long_.begin[begin];
+  job.long_count = long_.begin[end] - long_.begin[begin];
   job.path = path_.as<int32_t>();
-  job.strip_count = begin_[end] - begin_[begin];
   job.first = from;
-  job.rows_per_strip = rows_per_strip_;
+  job.rows = rows;
+  job.rows_of_strip = rows_of_strip_;
+  job.longest = longest_;
   return job;
 }
 
@@ -143,11 +150,15 @@ void DeviceSteps::add_shares(float* to, std::span<const Share> shares, const flo
                     width, machine_.stream());
 }
 
-void DeviceSteps::attend(AttentionJob job, const float* q, const float* keys, const float* values, float* out) {
+void DeviceSteps::attend(AttentionJob job, const float* q, const float* keys, const float* values, float* out, bool cuts) {
   const AttentionShape shape = attention_shape(spec_, own_);
   job.q = q, job.k = keys, job.v = values, job.out = out;
   job.heads = shape.heads, job.kv_heads = shape.kv_heads, job.head_dim = shape.head_dim;
   job.scale = shape.scale, job.softcap = shape.softcap, job.window = shape.window;
+  if (cuts) {
+    job.heads_together = heads_together(job);
+    if (job.longest > kPathPiece) job.parts = slots_.attention.hold<float>(attention_parts(job));
+  }
   tree_attention(job, machine_.stream());
 }
 
@@ -158,14 +169,14 @@ const void* Multiplier::see(const float* x, int64_t rows, int64_t in) {
   return slots_.rounded.as<void>();
 }
 
-void Multiplier::multiply(const Matrix& w, const void* seen, float* y, int64_t rows) {
+void Multiplier::multiply(const Matrix& w, const void* seen, float* y, int64_t rows, int64_t y_stride) {
   const void* values = w.values;
   if (!narrow_ && w.dtype != DType::f32) {
     slots_.wide.reserve(w.out * w.in * kFloat);
     widen(w.values, w.dtype, slots_.wide.as<float>(), w.out * w.in, machine_.stream());
     values = slots_.wide.as<void>();
   }
-  machine_.products.multiply({seen, values, y, rows, w.out, w.in, w.out, narrow_}, machine_.stream());
+  machine_.products.multiply({seen, values, y, rows, w.out, w.in, y_stride > 0 ? y_stride : w.out, narrow_}, machine_.stream());
 }
 
 void Multiplier::add(const Update* update, const float* x, float* y, int64_t rows, int64_t in, int64_t out) {

@@ -15,7 +15,7 @@ namespace deltascope::cuda {
 /// The slots of a block, and what its products need beside.
 struct Slots {
   DeviceBytes values[kSlotCount];
-  DeviceBytes rounded, inner, rows, weights;
+  DeviceBytes rounded, inner, rows, weights, attention;
   DeviceBytes wide;  // weights, widened for float32 products
   PinnedBytes host;
 };
@@ -42,16 +42,21 @@ class Angles {
 /// Rows of a tree cut into strips, with the paths to them, on the device.
 class AttentionPlan {
  public:
-  /// For the nodes first … of a tree. cut: no strip goes over a multiple of so many rows from the first.
-  void make(Machine& machine, std::span<const int32_t> parent, int64_t first, int64_t cut, int64_t head_dim);
+  /// For the nodes first … of a tree. cut: no strip goes over a multiple of so many rows from the first. tensor: rows that may go to
+  /// tensor cores go there; which these are depends on their own depth only.
+  void make(Machine& machine, std::span<const int32_t> parent, int64_t first, int64_t cut, int64_t head_dim, bool tensor);
 
   /// The job of `rows` rows from `from` on, both at a cut or the end, its values left to be set.
   AttentionJob job(int64_t from, int64_t rows) const;
 
  private:
-  int64_t first_ = 0, cut_ = 1, rows_per_strip_ = 1;
-  std::vector<int64_t> begin_;  // by cut: its first strip; and the end
-  DeviceBytes strips_, path_;
+  struct Strips {
+    std::vector<int64_t> begin;  // by cut: its first strip; and the end
+    DeviceBytes there;
+  };
+  int64_t first_ = 0, cut_ = 1, rows_of_strip_ = 1, longest_ = 0;
+  Strips short_, long_;
+  DeviceBytes path_;
 };
 
 /// What is the same of a block's steps on the device, whatever its products are.
@@ -86,8 +91,9 @@ class DeviceSteps : public BlockSteps {
  protected:
   ~DeviceSteps() = default;
 
-  /// Attention of the rows of a job that has all but its pointers to values and its shape.
-  void attend(AttentionJob job, const float* q, const float* keys, const float* values, float* out);
+  /// Attention of the rows of a job that has all but its pointers to values and its shape. cuts: so that few rows of long paths keep
+  /// the device busy.
+  void attend(AttentionJob job, const float* q, const float* keys, const float* values, float* out, bool cuts);
 
   Machine& machine_;
   const ModelSpec& spec_;
@@ -121,8 +127,8 @@ class Multiplier {
 
   /// What products see of x [rows, in]; it stays until the next call.
   const void* see(const float* x, int64_t rows, int64_t in);
-  /// y = seen · wᵀ
-  void multiply(const Matrix& w, const void* seen, float* y, int64_t rows);
+  /// y = seen · wᵀ; y_stride: 0 where rows of y are dense.
+  void multiply(const Matrix& w, const void* seen, float* y, int64_t rows, int64_t y_stride = 0);
   /// y += scale · (x · aᵀ) · bᵀ in float32; null: nothing.
   void add(const Update* update, const float* x, float* y, int64_t rows, int64_t in, int64_t out);
 

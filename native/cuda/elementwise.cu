@@ -130,6 +130,14 @@ struct GatherRows {
   __device__ void operator()(int64_t i, int j) const { to[i * width + j] = from[rows[i] * width + j]; }
 };
 
+struct GatherValues {
+  const float* x;
+  const int32_t *rows, *columns;
+  float* to;
+  int64_t width;
+  __device__ void operator()(int64_t i) const { to[i] = x[rows[i] * width + columns[i]]; }
+};
+
 struct AddWeightedRows {
   float* to;
   const int32_t* rows;
@@ -191,6 +199,11 @@ void widen(const void* x, DType dtype, float* y, int64_t count, cudaStream_t str
 
 void gather_rows(const float* from, const int32_t* rows, float* to, int64_t count, int64_t width, cudaStream_t stream) {
   each_of_row(count, width, stream, GatherRows{from, rows, to, width});
+}
+
+void gather_values(const float* x, int64_t width, const int32_t* rows, const int32_t* columns, float* to, int64_t count,
+                   cudaStream_t stream) {
+  each(count, stream, GatherValues{x, rows, columns, to, width});
 }
 
 void add_weighted_rows(float* to, const int32_t* rows, const float* weights, const float* from, int64_t count,

@@ -46,6 +46,9 @@ void round_to_bf16(const float* x, uint16_t* y, int64_t count, cudaStream_t stre
 void widen(const void* x, DType dtype, float* y, int64_t count, cudaStream_t stream);
 /// Row i of `to` becomes row rows[i] of `from`.
 void gather_rows(const float* from, const int32_t* rows, float* to, int64_t count, int64_t width, cudaStream_t stream);
+/// to[i] = x[rows[i], columns[i]]
+void gather_values(const float* x, int64_t width, const int32_t* rows, const int32_t* columns, float* to, int64_t count,
+                   cudaStream_t stream);
 /// Row rows[i] of `to` += weights[i] · row i of `from`; every row at most once.
 void add_weighted_rows(float* to, const int32_t* rows, const float* weights, const float* from, int64_t count, int64_t width,
                        cudaStream_t stream);
@@ -67,13 +70,32 @@ struct AttentionJob {
   float* out;              // as q; may be q
   const Strip* strips;
   const int32_t* path;
-  int64_t strip_count, first, heads, kv_heads, head_dim, rows_per_strip;
-  float scale, softcap;  // as in AttentionShape
+  int64_t strip_count, first, rows, heads, kv_heads, head_dim;
+  const Strip* long_strips;  // those for tensor_attention
+  int64_t long_count;
+  int64_t rows_of_strip, longest;  // at most; and nodes of a path
+  float scale, softcap;            // as in AttentionShape
   int64_t window;
+  int64_t heads_together = 1;  // that share their keys and a block
+  float* parts = nullptr;      // [attention_parts(job)], scratch; null: paths are not cut
 };
 /// See ops/tree_attention.h. head_dim is at most kMaxHead.
 inline constexpr int64_t kMaxHead = 256;
 void tree_attention(const AttentionJob& job, cudaStream_t stream);
+
+/// For few rows of long paths: paths are cut at multiples of kPathPiece nodes from the root, each piece is a block's, and what
+/// they find is put together in their order. A row's bits are those of a path that is not cut where it has one piece.
+inline constexpr int64_t kPathPiece = 256;
+int64_t attention_parts(const AttentionJob& job);
+/// How many heads may share a block.
+int64_t heads_together(const AttentionJob& job);
+
+// attention_tensor.cu
+
+/// The job's long strips, of up to kTensorRows rows: tensor cores take the rows that have at least kTensorDepth ancestors, by heads
+/// of up to kTensorHead values, in models with bfloat16 products. Queries, keys, values and weights are rounded to bfloat16.
+inline constexpr int64_t kTensorRows = 64, kTensorDepth = 256, kTensorHead = 128;
+void tensor_attention(const AttentionJob& job, cudaStream_t stream);
 
 // product.cu
 

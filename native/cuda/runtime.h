@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "core/errors.h"
 
@@ -50,6 +51,12 @@ class Bytes {
     size_ = 0;
     memory_ = Handle<void*, Free>(Allocate(bytes));
     size_ = bytes;
+  }
+  /// Room for so many.
+  template <typename T>
+  T* hold(int64_t count) {
+    reserve(count * static_cast<int64_t>(sizeof(T)));
+    return as<T>();
   }
   void release() {
     memory_ = Handle<void*, Free>();
@@ -103,6 +110,14 @@ void copy(T* to, const T* from, int64_t count, cudaStream_t stream) {
   if (count <= 0) return;
   check(cudaMemcpyAsync(to, from, static_cast<size_t>(count) * sizeof(T), cudaMemcpyDefault, stream), "cudaMemcpyAsync");
   if (is_read_late(from)) wait(stream);
+}
+
+/// Values that go to memory of the device.
+template <typename T>
+T* put(DeviceBytes& to, const std::vector<T>& values, cudaStream_t stream) {
+  const auto count = static_cast<int64_t>(values.size());
+  copy(to.hold<T>(count), values.data(), count, stream);
+  return to.as<T>();
 }
 
 }  // namespace deltascope::cuda

@@ -33,10 +33,9 @@ void CudaTextBlocks::forget() {
 }
 
 bool CudaTextBlocks::drop_weights() {
-  const bool any = !kept_.empty() || head_.values != nullptr;
+  const bool any = !kept_.empty() || (head_ && head_->keeps_weights());
   kept_.clear();
-  head_ = {};
-  head_memory_.release();
+  head_.reset();
   weights_read_ = false;
   return any;
 }
@@ -80,27 +79,10 @@ void CudaTextBlocks::keep_weights(const Job& job) {
   if (weights_read_) return;
   const ModelSpec& spec = model_.spec();
   model_.require_unchanged();
-  int64_t ignored = 0, budget = weights_budget_;
-  const NormValues norm = read_norm(model_.final_norm(), spec.norm_plus_one, ignored);
-  final_norm_.reserve(static_cast<int64_t>(norm.gamma.size() + norm.beta.size()) * kFloat);
-  copy(final_norm_.as<float>(), norm.gamma.data(), static_cast<int64_t>(norm.gamma.size()), machine_->stream());
-  copy(final_norm_.as<float>() + norm.gamma.size(), norm.beta.data(), static_cast<int64_t>(norm.beta.size()),
-       machine_->stream());
-  final_shifts_ = static_cast<int64_t>(norm.gamma.size());
-
-  const DType head_type = row_dtype(model_.head(), Precision::float32);
-  const int64_t head_row = spec.d_model * size_of(head_type), head_bytes = spec.vocab_size * head_row;
-  if (head_bytes <= budget && try_reserve(head_memory_, head_bytes)) {
-    for (int64_t first = 0; first < spec.vocab_size; first += kHeadRows) {
-      const int64_t count = std::min(kHeadRows, spec.vocab_size - first);
-      const uint8_t* piece = stage_.bring(count * head_row, [&](uint8_t* to) {
-        read_rows({model_.head(), {}, first}, count, spec.d_model, false, Precision::float32, job, to);
-      });
-      copy(head_memory_.as<>() + first * head_row, piece, count * head_row, machine_->stream());
-    }
-    head_ = {head_memory_.as<void>(), head_type, spec.vocab_size, spec.d_model};
-    budget -= head_bytes;
-  }
+  int64_t budget = weights_budget_;
+  head_ = std::make_unique<Head>(machine_, model_);
+  head_->keep(budget, job);
+  if (head_->keeps_weights()) budget -= Head::weight_bytes(model_);
   kept_.clear();
   for (int64_t layer = 0; layer < spec.layers; ++layer) stage_.reserve(BlockLayout(model_, layer).bytes());
   for (int64_t layer = 0; layer < spec.layers; ++layer) {
@@ -151,7 +133,7 @@ class CudaTextBlocks::Steps final : public DeviceSteps {
   }
 
   void look_back(const float* q, float* out, int64_t rows) override {
-    attend(blocks_.plan_.job(memory_.nodes - rows, rows), q, memory_.keys.as<float>(), memory_.values.as<float>(), out);
+    attend(blocks_.plan_.job(memory_.nodes - rows, rows), q, memory_.keys.as<float>(), memory_.values.as<float>(), out, true);
   }
 
   void begin_expert(int64_t expert) override {
@@ -198,7 +180,7 @@ void CudaTextBlocks::look_at(const TextEnds& ends) {
   const int64_t positions = 1 + *std::max_element(own.begin(), own.end());
   if (positions > angles_.positions())
     angles_.prepare(*machine_, model_.spec(), std::max(positions, angles_.positions() + kPositions), 0);
-  plan_.make(*machine_, ends.parent, static_cast<int64_t>(ends.parent.size()) - ends.rows, ends.rows, model_.spec().head_dim);
+  plan_.make(*machine_, ends.parent, static_cast<int64_t>(ends.parent.size()) - ends.rows, ends.rows, model_.spec().head_dim, false);
   positions_.reserve(ends.rows * static_cast<int64_t>(sizeof(int32_t)));
   copy(positions_.as<int32_t>(), own.data(), ends.rows, machine_->stream());
   planned_ = ends.parent.data();
@@ -241,38 +223,36 @@ void CudaTextBlocks::steer(std::span<const float> vector, std::span<const float>
   add_scaled_rows(x_.as<float>(), there, there + d, rows, d, machine_->stream());
 }
 
-void CudaTextBlocks::logits(std::vector<float>& out, const Job& job) {
+/// [rows, vocabulary], soft cap applied.
+float* CudaTextBlocks::compute_logits(const Job& job) {
   const ModelSpec& spec = model_.spec();
   const int64_t d = spec.d_model, vocabulary = spec.vocab_size;
   keep_weights(job);
   const cudaStream_t stream = machine_->stream();
-  slots_.values[static_cast<size_t>(Slot::normed)].reserve(rows_ * d * kFloat);
-  auto* normed = slots_.values[static_cast<size_t>(Slot::normed)].as<float>();
-  const auto* gamma = final_norm_.as<float>();
-  if (spec.norm == deltascope::Norm::rms) {
-    rms_norm(x_.as<float>(), gamma, spec.norm_eps, normed, rows_, d, stream);
-  } else {
-    layer_norm(x_.as<float>(), gamma, gamma + final_shifts_, spec.norm_eps, normed, rows_, d, stream);
-  }
+  DeviceBytes& normed_bytes = slots_.values[static_cast<size_t>(Slot::normed)];
+  normed_bytes.reserve(rows_ * d * kFloat);
+  auto* normed = normed_bytes.as<float>();
+  head_->norm(x_.as<float>(), normed, rows_);
   logits_.reserve(rows_ * vocabulary * kFloat);
   auto* logits = logits_.as<float>();
-  if (head_.values != nullptr) {
-    row_product({head_.values, head_.dtype, normed, logits, rows_, vocabulary, d, vocabulary}, stream);
-  } else {
-    const DType type = row_dtype(model_.head(), Precision::float32);
-    for (int64_t first = 0; first < vocabulary; first += kHeadRows) {
-      const int64_t count = std::min(kHeadRows, vocabulary - first);
-      const uint8_t* piece = stage_.bring(count * d * size_of(type), [&](uint8_t* to) {
-        read_rows({model_.head(), {}, first}, count, d, false, Precision::float32, job, to);
-      });
-      row_product({piece, type, normed, logits + first, rows_, count, d, vocabulary}, stream);
-    }
-  }
-  add_update(adapter_.head(), normed, logits, rows_, d, vocabulary);
+  head_->visit(head_->keeps_weights() ? vocabulary : kHeadRows, stage_, job, [&](const Matrix& w, int64_t first) {
+    row_product({w.values, w.dtype, normed, logits + first, rows_, w.out, d, vocabulary}, stream);
+  });
+  add_update(head_->update(), normed, logits, rows_, d, vocabulary);
   if (spec.logit_softcap > 0) soft_cap(logits, rows_ * vocabulary, spec.logit_softcap, stream);
-  out.resize(static_cast<size_t>(rows_ * vocabulary));
-  copy(out.data(), static_cast<const float*>(logits), rows_ * vocabulary, stream);
-  wait(stream);
+  return logits;
+}
+
+std::vector<float> CudaTextBlocks::logits(const Job& job) {
+  const float* logits = compute_logits(job);
+  std::vector<float> out(static_cast<size_t>(rows_ * model_.spec().vocab_size));
+  copy(out.data(), logits, static_cast<int64_t>(out.size()), machine_->stream());
+  wait(machine_->stream());
+  return out;
+}
+
+std::vector<int32_t> CudaTextBlocks::choose(const Choice& choice, const Job& job) {
+  return chooser_.choose(*machine_, compute_logits(job), model_.spec().vocab_size, choice);
 }
 
 }  // namespace deltascope::cuda

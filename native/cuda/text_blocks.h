@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "cuda/block_steps.h"
+#include "cuda/head.h"
+#include "cuda/token_chooser.h"
 #include "decode/text_blocks.h"
 
 namespace deltascope::cuda {
@@ -22,7 +24,8 @@ class CudaTextBlocks final : public TextBlocks {
   void put(const float* x, int64_t rows) override;
   void run(int64_t layer, const TextEnds& ends, Job& job) override;
   void steer(std::span<const float> vector, std::span<const float> strengths) override;
-  void logits(std::vector<float>& out, const Job& job) override;
+  std::vector<float> logits(const Job& job) override;
+  std::vector<int32_t> choose(const Choice& choice, const Job& job) override;
 
  private:
   class Steps;
@@ -40,6 +43,7 @@ class CudaTextBlocks final : public TextBlocks {
   };
 
   void keep_weights(const Job& job);
+  float* compute_logits(const Job& job);
   void grow(Memory& memory, int64_t nodes, int64_t room);
   void look_at(const TextEnds& ends);
   void add_update(const Update* update, const float* x, float* y, int64_t rows, int64_t in, int64_t out);
@@ -50,10 +54,7 @@ class CudaTextBlocks final : public TextBlocks {
   int64_t weights_budget_;
   bool weights_read_ = false;
   std::vector<Kept> kept_;  // the first blocks
-  DeviceBytes head_memory_;
-  Matrix head_;             // nothing where it is not kept
-  DeviceBytes final_norm_;  // factors, then shifts
-  int64_t final_shifts_ = 0;
+  std::unique_ptr<Head> head_;
   DeviceAdapter adapter_;
   Stage stage_, experts_;
   Angles angles_;
@@ -63,6 +64,7 @@ class CudaTextBlocks final : public TextBlocks {
   size_t planned_nodes_ = 0;
   DeviceBytes positions_, x_, logits_, steering_;
   int64_t rows_ = 0;
+  TokenChooser chooser_;
   Slots slots_;
 };
 

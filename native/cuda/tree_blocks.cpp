@@ -166,7 +166,7 @@ void CudaTreeBlocks::begin(const PrefixTree& tree) {
     reserve(chunk);
     for (size_t m = 0; m < models_.size(); ++m) {
       angles_[m].prepare(*machine_, models_[m]->spec(), positions, tree.length);
-      plans_[m].make(*machine_, tree.parent, 0, chunk, models_[m]->spec().head_dim);
+      plans_[m].make(*machine_, tree.parent, 0, chunk, models_[m]->spec().head_dim, models_[m]->precision() == Precision::bfloat16);
     }
     positions_.reserve(nodes * static_cast<int64_t>(sizeof(int32_t)));
   });
@@ -246,7 +246,7 @@ class CudaTreeBlocks::Steps final : public DeviceSteps {
   }
 
   void look_back(const float* q, float* out, int64_t rows) override {
-    attend(plan_.job(first, rows), q, blocks_.keys(), blocks_.values(), out);
+    attend(plan_.job(first, rows), q, blocks_.keys(), blocks_.values(), out, false);
   }
 
   void begin_expert(int64_t expert) override {

@@ -68,19 +68,18 @@ int64_t Decoder::bytes_per_token(const Model& model) {
   return 2 * spec.kv_heads * spec.head_dim * spec.layers * static_cast<int64_t>(sizeof(float));
 }
 
-void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths, std::vector<float>& logits,
-                    Job& job, const std::function<void(int64_t done, int64_t total)>& on_progress,
-                    int64_t expected) {
+void Decoder::begin(const TokenBatch& prompts, std::span<const float> strengths, Job& job,
+                    const std::function<void(int64_t done, int64_t total)>& on_progress, int64_t expected) {
   try {
-    read_prompts(prompts, strengths, logits, job, on_progress, expected);
+    read_prompts(prompts, strengths, job, on_progress, expected);
   } catch (const Error& error) {
     // Weights kept for the texts before may be what takes the room.
     if (error.code() != Code::out_of_memory || !blocks_->drop_weights()) throw;
-    read_prompts(prompts, strengths, logits, job, on_progress, expected);
+    read_prompts(prompts, strengths, job, on_progress, expected);
   }
 }
 
-void Decoder::read_prompts(const TokenBatch& prompts, std::span<const float> strengths, std::vector<float>& logits, Job& job,
+void Decoder::read_prompts(const TokenBatch& prompts, std::span<const float> strengths, Job& job,
                            const std::function<void(int64_t done, int64_t total)>& on_progress, int64_t expected) {
   const ModelSpec& spec = model_.spec();
   const int64_t d = spec.d_model, rows = prompts.sequences();
@@ -143,7 +142,6 @@ void Decoder::read_prompts(const TokenBatch& prompts, std::span<const float> str
   }
   forward.reset();
   blocks_->put(ends.data(), rows);
-  blocks_->logits(logits, job);
 }
 
 /// Pushes one new token of each row through some blocks.
@@ -161,8 +159,7 @@ void Decoder::run_blocks(Memory& memory, std::span<const int64_t> rows, Job& job
   }
 }
 
-void Decoder::append(std::span<const int64_t> rows, std::span<const int32_t> ids, std::vector<float>& logits,
-                     Job& job) {
+void Decoder::append(std::span<const int64_t> rows, std::span<const int32_t> ids, Job& job) {
   const ModelSpec& spec = model_.spec();
   const auto count = static_cast<int64_t>(rows.size());
   PrefixTree tokens;  // no tree: embeddings depend on token and position
@@ -183,7 +180,6 @@ void Decoder::append(std::span<const int64_t> rows, std::span<const int32_t> ids
     blocks_->steer(steering_.vector, strengths);
     run_blocks(upper_, rows, job);
   }
-  blocks_->logits(logits, job);
 }
 
 }  // namespace deltascope

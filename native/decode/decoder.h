@@ -30,16 +30,19 @@ class Decoder {
   ~Decoder();
 
   /// Begins texts, and forgets those before: one for each prompt, which has at least one token, at most
-  /// spec().prefix_context() and known ids. strengths: one a prompt. logits: [prompts, vocabulary], of what
-  /// follows each. on_progress: as the job's, in nodes pushed through a block. expected: tokens that may
-  /// follow in all, for which memory is set aside. Throws CANCELLED, FILE_CHANGED, FILE_UNREADABLE.
-  void begin(const TokenBatch& prompts, std::span<const float> strengths, std::vector<float>& logits,
-             Job& job, const std::function<void(int64_t done, int64_t total)>& on_progress = {},
-             int64_t expected = 0);
+  /// spec().prefix_context() and known ids. strengths: one a prompt. on_progress: as the job's, in nodes pushed
+  /// through a block. expected: tokens that may follow in all, for which memory is set aside. Throws CANCELLED,
+  /// FILE_CHANGED, FILE_UNREADABLE.
+  void begin(const TokenBatch& prompts, std::span<const float> strengths, Job& job,
+             const std::function<void(int64_t done, int64_t total)>& on_progress = {}, int64_t expected = 0);
 
-  /// Appends ids[i] to the text rows[i], each at most once. logits: [rows, vocabulary]. Throws as begin.
-  void append(std::span<const int64_t> rows, std::span<const int32_t> ids, std::vector<float>& logits,
-              Job& job);
+  /// Appends ids[i] to the text rows[i], each at most once. Throws as begin.
+  void append(std::span<const int64_t> rows, std::span<const int32_t> ids, Job& job);
+
+  /// What follows the texts that were begun, or appended to, last: their logits [rows, vocabulary]; a token of each, −1
+  /// where the logits are not finite. Throw as begin.
+  std::vector<float> logits(const Job& job) { return blocks_->logits(job); }
+  std::vector<int32_t> choose(const Choice& choice, const Job& job) { return blocks_->choose(choice, job); }
 
   /// Bytes that attention remembers of one token.
   static int64_t bytes_per_token(const Model& model);
@@ -53,7 +56,7 @@ class Decoder {
   };
 
   bool is_steered() const { return steering_.layer >= 0; }
-  void read_prompts(const TokenBatch& prompts, std::span<const float> strengths, std::vector<float>& logits, Job& job,
+  void read_prompts(const TokenBatch& prompts, std::span<const float> strengths, Job& job,
                     const std::function<void(int64_t done, int64_t total)>& on_progress, int64_t expected);
   KeyValueObserver observer(const Memory& memory, int64_t expected);
   void run_blocks(Memory& memory, std::span<const int64_t> rows, Job& job);

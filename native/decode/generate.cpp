@@ -154,7 +154,7 @@ std::vector<int64_t> plan_waves(const Model& model, const GenerateRequest& reque
 
 std::vector<GeneratedText> generate(const Model& model, const GenerateRequest& request, Job& job) {
   const ModelSpec& spec = model.spec();
-  const int64_t texts = request.prompts.sequences(), vocabulary = spec.vocab_size;
+  const int64_t texts = request.prompts.sequences();
   require_steering(spec, request);
   require_sampling(request);
   require_fitting(model, request);
@@ -187,30 +187,26 @@ std::vector<GeneratedText> generate(const Model& model, const GenerateRequest& r
       if (request.sampling.repetition_penalty != 1) wave.back().seen.insert(prompt.begin(), prompt.end());
     }
     const int64_t prompt_tokens = prompts.offsets.back() - prompts.offsets.front();
-    std::vector<float> logits;
     const auto read = [&](int64_t nodes, int64_t all) {
       const double share = static_cast<double>(nodes) / static_cast<double>(all);
       report(done + static_cast<int64_t>(static_cast<double>(prompt_tokens) * share));
     };
     const int64_t expected = std::min(count * (request.max_new_tokens - 1),
                                       model.backend().text_budget(request.memory_budget) / Decoder::bytes_per_token(model));
-    decoder.begin(prompts, strengths, logits, job, read, expected);
+    decoder.begin(prompts, strengths, job, read, expected);
     done += prompt_tokens;
 
     const Team::Use awake(team);
     std::vector<int64_t> live(static_cast<size_t>(count));
     std::iota(live.begin(), live.end(), int64_t{0});
     for (int64_t step = 0; !live.empty(); ++step) {
-      std::vector<int32_t> ids(live.size());
-      parallel_ranges(static_cast<int64_t>(live.size()), 0, [&](int64_t begin, int64_t end) {
-        SamplingScratch scratch;
-        for (int64_t i = begin; i < end; ++i) {
-          const Text& text = wave[static_cast<size_t>(live[static_cast<size_t>(i)])];
-          const std::span row(logits.data() + i * vocabulary, static_cast<size_t>(vocabulary));
-          ids[static_cast<size_t>(i)] =
-              choose_token(row, request.sampling, text.seen, text.random.uniform(step), scratch);
-        }
-      });
+      Choice choice = {request.sampling, {}, {}};
+      for (const int64_t row : live) {
+        const Text& text = wave[static_cast<size_t>(row)];
+        choice.uniform.push_back(text.random.uniform(step));
+        choice.seen.push_back(&text.seen);
+      }
+      const std::vector<int32_t> ids = decoder.choose(choice, job);
       std::vector<int64_t> going;
       std::vector<int32_t> going_ids;
       for (size_t i = 0; i < live.size(); ++i) {
@@ -241,7 +237,7 @@ std::vector<GeneratedText> generate(const Model& model, const GenerateRequest& r
       }
       report(done);
       live = std::move(going);
-      if (!live.empty()) decoder.append(live, going_ids, logits, job);
+      if (!live.empty()) decoder.append(live, going_ids, job);
     }
     for (Text& text : wave) results.push_back(std::move(text.result));
   }

@@ -5,12 +5,13 @@
 #include <functional>
 #include <numeric>
 
+#include "core/team.h"
+
 namespace deltascope {
 namespace {
 
 /// The largest score, of equal ones the lower id; −1 when a score is NaN or the largest is infinite.
-template <typename Score>
-int32_t find_largest(std::span<const Score> scores) {
+int32_t find_largest(std::span<const float> scores) {
   size_t best = 0;
   bool spoiled = false;
   for (size_t i = 0; i < scores.size(); ++i) {
@@ -25,22 +26,23 @@ void keep_top_k(SamplingScratch& s, int64_t k) {
   if (k <= 0 || k >= static_cast<int64_t>(s.kept.size())) return;
   s.sorted = s.scores;
   std::nth_element(s.sorted.begin(), s.sorted.begin() + (k - 1), s.sorted.end(), std::greater<>());
-  const double least = s.sorted[static_cast<size_t>(k - 1)];
+  const float least = s.sorted[static_cast<size_t>(k - 1)];
   std::erase_if(s.kept, [&](int32_t id) { return s.scores[static_cast<size_t>(id)] < least; });
 }
 
-/// Drops, least probable first, what has at most 1 − p together; the most probable token stays.
-void keep_top_p(SamplingScratch& s, double p) {
+/// Drops, least probable first, what has at most 1 − p together; the most probable token stays. weight: of an id.
+template <typename Weight>
+void keep_top_p(SamplingScratch& s, double p, const Weight& weight) {
   if (p >= 1) return;
   const auto score = [&](int32_t id) { return s.scores[static_cast<size_t>(id)]; };
   std::sort(s.kept.begin(), s.kept.end(),
             [&](int32_t a, int32_t b) { return score(a) != score(b) ? score(a) > score(b) : a < b; });
-  double total = 0;
-  for (const int32_t id : s.kept) total += std::exp(score(id));
-  double dropped = 0;
+  uint64_t total = 0, dropped = 0;
+  for (const int32_t id : s.kept) total += weight(id);
+  const auto most = static_cast<uint64_t>((1 - p) * static_cast<double>(total));
   while (s.kept.size() > 1) {
-    dropped += std::exp(score(s.kept.back())) / total;
-    if (dropped > 1 - p) break;
+    dropped += weight(s.kept.back());
+    if (dropped > most) break;
     s.kept.pop_back();
   }
 }
@@ -54,29 +56,44 @@ int32_t choose_token(std::span<const float> logits, const Sampling& sampling, co
   s.scores.assign(logits.begin(), logits.end());
   if (penalised) {
     for (const int32_t id : seen) {
-      double& score = s.scores[static_cast<size_t>(id)];
-      score = score < 0 ? score * sampling.repetition_penalty : score / sampling.repetition_penalty;
+      float& score = s.scores[static_cast<size_t>(id)];
+      score = static_cast<float>(score < 0 ? score * sampling.repetition_penalty : score / sampling.repetition_penalty);
     }
   }
-  const int32_t best = find_largest(std::span<const double>(s.scores));
+  const int32_t best = find_largest(s.scores);
   if (best < 0 || sampling.temperature == 0) return best;
 
   const double largest = s.scores[static_cast<size_t>(best)];
-  for (double& score : s.scores) score = (score - largest) / sampling.temperature;
+  const auto weight = [&](int32_t id) {
+    const double exponent = (s.scores[static_cast<size_t>(id)] - largest) / sampling.temperature;
+    return static_cast<uint64_t>(std::exp(exponent) * kWeightUnit + 0.5);
+  };
   s.kept.resize(s.scores.size());
   std::iota(s.kept.begin(), s.kept.end(), 0);
   keep_top_k(s, sampling.top_k);
-  keep_top_p(s, sampling.top_p);
+  keep_top_p(s, sampling.top_p, weight);
 
-  const auto weight = [&](int32_t id) { return std::exp(s.scores[static_cast<size_t>(id)]); };
-  double total = 0;
+  uint64_t total = 0, sum = 0;
   for (const int32_t id : s.kept) total += weight(id);
-  double sum = 0;
+  const uint64_t drawn = std::min(static_cast<uint64_t>(uniform * static_cast<double>(total)), total - 1);
   for (const int32_t id : s.kept) {
     sum += weight(id);
-    if (sum > uniform * total) return id;
+    if (sum > drawn) return id;
   }
-  return best;  // only rounding leads here
+  return best;  // never
+}
+
+std::vector<int32_t> choose_tokens(std::span<const float> logits, const Choice& choice) {
+  std::vector<int32_t> ids(choice.uniform.size());
+  const size_t vocabulary = ids.empty() ? 0 : logits.size() / ids.size();
+  parallel_ranges(static_cast<int64_t>(ids.size()), 0, [&](int64_t begin, int64_t end) {
+    SamplingScratch scratch;
+    for (auto row = static_cast<size_t>(begin); row < static_cast<size_t>(end); ++row) {
+      ids[row] = choose_token(logits.subspan(row * vocabulary, vocabulary), choice.sampling, *choice.seen[row],
+                              choice.uniform[row], scratch);
+    }
+  });
+  return ids;
 }
 
 bool ends_in_repetition(std::span<const int32_t> ids, int64_t times) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/job.h"
+#include "decode/sampling.h"
 
 namespace deltascope {
 
@@ -39,7 +40,10 @@ class TextBlocks {
   virtual void steer(std::span<const float> vector, std::span<const float> strengths) = 0;
 
   /// Next-token logits of the rows, [rows, vocabulary], soft cap applied, on the host.
-  virtual void logits(std::vector<float>& out, const Job& job) = 0;
+  virtual std::vector<float> logits(const Job& job) = 0;
+
+  /// A next token of each row, chosen where the logits are: as choose_token does, given the same logits.
+  virtual std::vector<int32_t> choose(const Choice& choice, const Job& job) = 0;
 };
 
 }  // namespace deltascope

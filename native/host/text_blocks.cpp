@@ -97,9 +97,16 @@ void HostTextBlocks::steer(std::span<const float> vector, std::span<const float>
     add_scaled(x_.data() + static_cast<int64_t>(i) * d, d, vector.data(), d, strengths[i], 1, d);
 }
 
-void HostTextBlocks::logits(std::vector<float>& out, const Job& job) {
-  out.resize(static_cast<size_t>(rows_ * model_.spec().vocab_size));
+std::vector<float> HostTextBlocks::logits(const Job& job) {
+  std::vector<float> out(static_cast<size_t>(rows_ * model_.spec().vocab_size));
   weights(job).logits(x_.data(), out.data(), rows_, job);
+  return out;
+}
+
+std::vector<int32_t> HostTextBlocks::choose(const Choice& choice, const Job& job) {
+  logits_.resize(static_cast<size_t>(rows_ * model_.spec().vocab_size));
+  weights(job).logits(x_.data(), logits_.data(), rows_, job);
+  return choose_tokens(logits_, choice);
 }
 
 }  // namespace deltascope

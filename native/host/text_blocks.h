@@ -20,7 +20,8 @@ class HostTextBlocks final : public TextBlocks {
   void put(const float* x, int64_t rows) override;
   void run(int64_t layer, const TextEnds& ends, Job& job) override;
   void steer(std::span<const float> vector, std::span<const float> strengths) override;
-  void logits(std::vector<float>& out, const Job& job) override;
+  std::vector<float> logits(const Job& job) override;
+  std::vector<int32_t> choose(const Choice& choice, const Job& job) override;
 
  private:
   class Steps;
@@ -34,7 +35,7 @@ class HostTextBlocks final : public TextBlocks {
   std::unique_ptr<DecodeWeights> weights_;  // read when first needed
   std::vector<RotaryAngles> angles_;
   std::vector<Memory> memory_;  // by block
-  std::vector<float> x_;
+  std::vector<float> x_, logits_;
   int64_t rows_ = 0;
   HostSlots slots_;
 };

@@ -121,7 +121,7 @@ std::vector<std::vector<float>> logits(const Model& model, const TokenBatch& tok
   Forward forward({&model});
   const auto trees = plan_trees(tokens, kNodesPerWave, model.spec().prefix_context(), job);
   const std::vector<int64_t> last = {model.spec().layers - 1};
-  const int64_t together = model.backend().unembed_rows();
+  const int64_t together = model.unembedding().rows_together();
   const int64_t work = total_nodes(trees) * (model.spec().layers + 1);  // the head counts as one more block
   int64_t done = 0;
   const auto advance = [&](int64_t nodes) {

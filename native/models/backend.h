@@ -1,22 +1,18 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/device.h"
-#include "core/job.h"
 
 namespace deltascope {
 
 class Model;
 class TextBlocks;
 class TreeBlocks;
-
-/// Logits [rows, count] float32 (dense, on the host) of the ids first, first + 1, …; they may be changed.
-using LogitBlockReader = std::function<void(float* logits, int64_t count, int32_t first)>;
+class Unembedding;
 
 /// Where models are computed: what it makes does the work, in its own memory. Shared code asks for these objects and never
 /// which device is behind them. Any number of threads may use one backend.
@@ -35,12 +31,8 @@ class Backend {
   /// What a budget for generating texts is counted in, where the caller's is for the host: the caller's, or what is free here.
   virtual int64_t text_budget(int64_t asked) const = 0;
 
-  /// How many rows at once `unembed` reads the vocabulary for best.
-  virtual int64_t unembed_rows() const = 0;
-
-  /// See models/head.h.
-  virtual void unembed(const Model& model, const float* vectors, int64_t rows, const LogitBlockReader& read,
-                       Job& job) const = 0;
+  /// The final norm and unembedding of a model, which outlives it.
+  virtual std::unique_ptr<Unembedding> unembedding(const Model& model) const = 0;
 };
 
 /// The processor; every machine has it.

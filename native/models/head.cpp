@@ -1,8 +1,8 @@
 #include "models/head.h"
 
 #include <algorithm>
+#include <iterator>
 
-#include "core/parallel_error.h"
 #include "models/apply_norm.h"
 #include "models/layer_weights.h"
 
@@ -18,28 +18,17 @@ std::vector<float> final_norm(const Model& model, std::span<const float> vectors
 }
 
 void unembed(const Model& model, const float* vectors, int64_t rows, const LogitBlockReader& read, Job& job) {
-  model.backend().unembed(model, vectors, rows, read, job);
+  model.unembedding().logits(vectors, rows, read, job);
 }
 
 std::vector<LensReading> logit_lens(const Model& model, const float* vectors, int64_t rows, int64_t k,
                                     Job& job) {
-  std::vector<LensReading> readings(static_cast<size_t>(rows));
-  const int64_t together = model.backend().unembed_rows();
+  std::vector<LensReading> readings;
+  const int64_t together = model.unembedding().rows_together();
   for (int64_t from = 0; from < rows; from += together) {
     const int64_t here = std::min(together, rows - from);
-    std::vector<LogitReader> readers(static_cast<size_t>(here), LogitReader(k));
-    const auto read = [&](const float* logits, int64_t count, int32_t first) {
-      ParallelError error;
-#pragma omp parallel for schedule(static)
-      for (int64_t row = 0; row < here; ++row)
-        error.guard([&] { readers[static_cast<size_t>(row)].read(logits + row * count, count, first); });
-      error.rethrow();
-    };
-    unembed(model, vectors + from * model.spec().d_model, here, read, job);
-    for (int64_t row = 0; row < here; ++row) {
-      const LogitReader& reader = readers[static_cast<size_t>(row)];
-      readings[static_cast<size_t>(from + row)] = {reader.top(), reader.bottom()};
-    }
+    auto read = model.unembedding().lens(vectors + from * model.spec().d_model, here, k, job);
+    std::move(read.begin(), read.end(), std::back_inserter(readings));
     if (job.on_progress) job.on_progress(from + here, rows);
   }
   return readings;

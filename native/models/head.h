@@ -5,9 +5,8 @@
 #include <vector>
 
 #include "core/job.h"
-#include "models/backend.h"
 #include "models/model.h"
-#include "ops/top_k.h"
+#include "models/unembedding.h"
 
 namespace deltascope {
 
@@ -20,13 +19,6 @@ std::vector<float> final_norm(const Model& model, std::span<const float> vectors
 /// vectors: [rows, d_model] float32.
 void unembed(const Model& model, const float* vectors, int64_t rows,
              const LogitBlockReader& read, Job& job);
-
-/// What one vector says through the final norm and unembedding (nostalgebraist 2020, "logit lens").
-struct LensReading {
-  std::vector<std::pair<RankedId, double>> top;  // k largest with p = softmax(z)
-  std::vector<std::pair<RankedId, double>>
-      bottom;  // k smallest with p = softmax(−z): the sign flips after the norm
-};
 
 /// vectors: [rows, d_model] float32, raw. 1 ≤ k ≤ vocabulary size.
 std::vector<LensReading> logit_lens(const Model& model, const float* vectors, int64_t rows, int64_t k,

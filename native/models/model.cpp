@@ -6,6 +6,7 @@
 
 #include "core/errors.h"
 #include "models/family.h"
+#include "models/unembedding.h"
 
 namespace deltascope {
 namespace {
@@ -159,7 +160,11 @@ class Model::Finder {
 
 Model::Model(const std::string& folder, const std::string& adapter, Precision precision, const Job& job,
              std::shared_ptr<const Backend> backend)
-    : spec_(read_model_spec(folder)), checkpoint_(folder), precision_(precision), backend_(std::move(backend)) {
+    : spec_(read_model_spec(folder)),
+      checkpoint_(folder),
+      precision_(precision),
+      backend_(std::move(backend)),
+      unembedding_(backend_->unembedding(*this)) {
   const std::string prefix = find_prefix(spec_, checkpoint_);
   if (!adapter.empty()) adapter_ = std::make_unique<Adapter>(adapter, spec_, prefix, job);
   Finder finder(checkpoint_, adapter_.get(), spec_.architecture, job);
@@ -288,6 +293,8 @@ Model::Model(const std::string& folder, const std::string& adapter, Precision pr
                 {{"file", path}});
   }
 }
+
+Model::~Model() = default;
 
 const LinearWeight& Model::expert(int64_t layer, int64_t expert, Role role) const {
   const size_t index = role == Role::gate ? 0 : (role == Role::up ? 1 : 2);

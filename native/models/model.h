@@ -26,7 +26,13 @@ class Model {
   Model(const std::string& folder, const std::string& adapter, Precision precision = Precision::float32,
         const Job& job = Job(), std::shared_ptr<const Backend> backend = host_backend());
 
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+  ~Model();
+
   const Backend& backend() const { return *backend_; }
+  /// The way from residual streams to logits, in the backend's memory.
+  const Unembedding& unembedding() const { return *unembedding_; }
 
   const ModelSpec& spec() const { return spec_; }
   const Checkpoint& checkpoint() const { return checkpoint_; }
@@ -71,6 +77,7 @@ class Model {
   NormWeight final_norm_;
   int64_t parameters_ = 0;
   std::string stored_dtype_;
+  std::unique_ptr<Unembedding> unembedding_;
 };
 
 }  // namespace deltascope

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "models/head.h"
-#include "ops/activation.h"
-#include "ops/log_sum.h"
+#include "models/unembedding.h"
 
 namespace deltascope {
 std::vector<double> next_token_loss(const Model& model, const PrefixTree& tree, const float* residuals, Job& job) {
@@ -33,38 +31,23 @@ std::vector<double> next_token_loss(const Model& model, const PrefixTree& tree, 
   }
 
   std::vector<float> rows;
-  const auto together = static_cast<size_t>(model.backend().unembed_rows());
+  std::vector<int32_t> ids, offsets;
+  const auto together = static_cast<size_t>(model.unembedding().rows_together());
   for (size_t from = 0; from < parents.size(); from += together) {
-    const auto here = static_cast<int64_t>(std::min(together, parents.size() - from));
-    rows.resize(static_cast<size_t>(here * spec.d_model));
-    for (int64_t i = 0; i < here; ++i) {
-      std::copy_n(residuals + int64_t{parents[from + static_cast<size_t>(i)]} * spec.d_model, spec.d_model,
-                  rows.data() + i * spec.d_model);
+    const size_t here = std::min(together, parents.size() - from);
+    rows.resize(here * static_cast<size_t>(spec.d_model));
+    ids.clear();
+    offsets.assign(1, 0);
+    for (size_t i = 0; i < here; ++i) {
+      std::copy_n(residuals + int64_t{parents[from + i]} * spec.d_model, spec.d_model,
+                  rows.data() + static_cast<int64_t>(i) * spec.d_model);
+      for (int32_t c = first[from + i]; c < first[from + i + 1]; ++c)
+        ids.push_back(tree.token[static_cast<size_t>(child[static_cast<size_t>(c)])]);
+      offsets.push_back(static_cast<int32_t>(ids.size()));
     }
-    std::vector<LogSum> sums(static_cast<size_t>(here));
-    const auto read = [&](float* logits, int64_t count, int32_t first_id) {
-#pragma omp parallel for schedule(static)
-      for (int64_t i = 0; i < here; ++i) {
-        float* row = logits + i * count;
-        if (spec.logit_softcap > 0) soft_cap(row, count, spec.logit_softcap);
-        sums[static_cast<size_t>(i)].add(row, count);
-        const size_t at = from + static_cast<size_t>(i);
-        for (int32_t c = first[at]; c < first[at + 1]; ++c) {
-          const auto node = static_cast<size_t>(child[static_cast<size_t>(c)]);
-          const int64_t id = tree.token[node] - first_id;
-          if (id >= 0 && id < count) loss[node] = row[id];
-        }
-      }
-    };
-    unembed(model, rows.data(), here, read, job);
-    for (int64_t i = 0; i < here; ++i) {
-      const size_t at = from + static_cast<size_t>(i);
-      const double total = sums[static_cast<size_t>(i)].value();
-      for (int32_t c = first[at]; c < first[at + 1]; ++c) {
-        double& value = loss[static_cast<size_t>(child[static_cast<size_t>(c)])];
-        value = total - value;
-      }
-    }
+    const auto own = model.unembedding().losses(rows.data(), static_cast<int64_t>(here), offsets, ids, job);
+    for (size_t i = 0; i < own.size(); ++i)
+      loss[static_cast<size_t>(child[static_cast<size_t>(first[from]) + i])] = own[i];
   }
   return loss;
 }

@@ -2,24 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <utility>
 #include <string>
 
 #include "core/dtype.h"
 #include "core/errors.h"
-#include "core/parallel_error.h"
 #include "models/activations.h"
 #include "models/head.h"
-#include "ops/activation.h"
-#include "ops/log_sum.h"
 #include "readings/intervention.h"
 
 namespace deltascope {
 namespace {
 
 constexpr int64_t kNodesPerPass = 8192;
-constexpr int64_t kLogitBytes = int64_t{128} << 20;  // of the rows whose whole logits are held at once
 
 [[noreturn]] void fail(const std::string& message, const char* field) {
   throw Error(Code::invalid_argument, message, {{"field", field}});
@@ -89,78 +84,12 @@ std::vector<float> scaled_vectors(const float* vectors, int64_t rows, int64_t d,
   return result;
 }
 
-/// The first `count` ids of a row by logit, equal ones by id, marked in `member`.
-void mark_first(const float* logits, int64_t vocabulary, int64_t count, std::vector<float>& scratch,
-                std::vector<uint8_t>& member) {
-  scratch.assign(logits, logits + vocabulary);
-  std::nth_element(scratch.begin(), scratch.begin() + (count - 1), scratch.end(), std::greater<>());
-  const float least = scratch[static_cast<size_t>(count - 1)];
-  int64_t equal = count - std::count_if(scratch.begin(), scratch.begin() + count, [&](float x) { return x > least; });
-  for (int64_t id = 0; id < vocabulary; ++id) {
-    const bool in = logits[id] > least || (logits[id] == least && equal-- > 0);
-    member[static_cast<size_t>(id)] = static_cast<uint8_t>(member[static_cast<size_t>(id)] + in);
-  }
-}
-
-/// One (vector, scale): the logits of all its prompts, [prompts, vocabulary], become its list. They are overwritten.
-std::vector<PatchscopeToken> combine(float* logits, int64_t prompts, int64_t vocabulary, const PatchscopeRequest& request) {
-  std::vector<uint8_t> member(static_cast<size_t>(vocabulary));
-  std::vector<float> scratch;
-  if (request.intersection > 0 && request.intersection < vocabulary) {
-    for (int64_t p = 0; p < prompts; ++p)
-      mark_first(logits + p * vocabulary, vocabulary, request.intersection, scratch, member);
-  } else {
-    member.assign(member.size(), static_cast<uint8_t>(prompts));
-  }
-  scratch.assign(static_cast<size_t>(vocabulary), 0.0f);
-  for (int64_t p = 0; p < prompts; ++p) {
-    float* row = logits + p * vocabulary;
-    LogSum total;
-    total.add(row, vocabulary);
-    exponentials(row, total.value(), row, vocabulary);
-    if (request.compat) std::transform(row, row + vocabulary, row, [](float x) { return round_to_bf16(x); });
-    for (int64_t id = 0; id < vocabulary; ++id) scratch[static_cast<size_t>(id)] += row[id];
-  }
-  std::vector<PatchscopeToken> list;
-  for (int64_t id = 0; id < vocabulary; ++id) {
-    const float sum = scratch[static_cast<size_t>(id)];
-    if (member[static_cast<size_t>(id)] == prompts && sum > 0)
-      list.push_back({static_cast<int32_t>(id), static_cast<double>(sum) / static_cast<double>(prompts)});
-  }
-  const auto kept = std::min(list.size(), static_cast<size_t>(request.k));
-  std::partial_sort(list.begin(), list.begin() + static_cast<int64_t>(kept), list.end(), [](const auto& a, const auto& b) {
-    return a.probability != b.probability ? a.probability > b.probability : a.id < b.id;
-  });
-  list.resize(kept);
-  return list;
-}
-
 /// Reads rows [lists · prompts, d_model] out: list by list, the prompts of one after another.
 void read_out(const Model& model, const float* rows, int64_t lists, const PatchscopeRequest& request,
-              std::vector<PatchscopeToken>* out, Job& job) {
-  const ModelSpec& spec = model.spec();
-  const int64_t prompts = request.prompts.sequences(), vocabulary = spec.vocab_size;
-  const int64_t together =
-      std::max<int64_t>(1, kLogitBytes / (prompts * vocabulary * static_cast<int64_t>(sizeof(float))));
-  std::vector<float> logits;
-  for (int64_t from = 0; from < lists; from += together) {
-    const int64_t here = std::min(together, lists - from), count = here * prompts;
-    logits.resize(static_cast<size_t>(count * vocabulary));
-    const auto read = [&](float* block, int64_t width, int32_t first) {
-      if (spec.logit_softcap > 0) soft_cap(block, count * width, spec.logit_softcap);
-      for (int64_t row = 0; row < count; ++row)
-        std::copy_n(block + row * width, width, logits.data() + row * vocabulary + first);
-    };
-    unembed(model, rows + from * prompts * spec.d_model, count, read, job);
-    ParallelError error;
-#pragma omp parallel for schedule(dynamic)
-    for (int64_t i = 0; i < here; ++i) {
-      if (job.cancelled.load(std::memory_order_relaxed)) continue;
-      error.guard([&] { out[from + i] = combine(logits.data() + i * prompts * vocabulary, prompts, vocabulary, request); });
-    }
-    error.rethrow();
-    job.throw_if_cancelled();
-  }
+              std::vector<LikelyToken>* out, Job& job) {
+  const Averaging how = {request.prompts.sequences(), request.k, request.intersection, request.compat};
+  auto read = model.unembedding().averages(rows, lists, how, job);
+  std::move(read.begin(), read.end(), out);
 }
 
 /// All prompts without their last tokens, and the residual stream of these after the patched block.
@@ -207,13 +136,13 @@ PrefixTree with_patched(const Prefixes& prefixes, const TokenBatch& prompts, int
 
 }  // namespace
 
-std::vector<std::vector<PatchscopeToken>> patchscope(const Model& model, const float* vectors, int64_t rows,
+std::vector<std::vector<LikelyToken>> patchscope(const Model& model, const float* vectors, int64_t rows,
                                                      const PatchscopeRequest& request, Job& job) {
   require_request(model, vectors, rows, request);
   const int64_t d = model.spec().d_model, prompts = request.prompts.sequences();
   const std::vector<float> patched = scaled_vectors(vectors, rows, d, request);
   const auto lists = static_cast<int64_t>(patched.size()) / d;
-  std::vector<std::vector<PatchscopeToken>> result(static_cast<size_t>(lists));
+  std::vector<std::vector<LikelyToken>> result(static_cast<size_t>(lists));
   const Prefixes prefixes = compute_prefixes(model, request, job);
   const int64_t together = std::max<int64_t>(1, kNodesPerPass / prompts);
   for (int64_t from = 0; from < lists; from += together) {
@@ -233,13 +162,13 @@ std::vector<std::vector<PatchscopeToken>> patchscope(const Model& model, const f
   return result;
 }
 
-std::vector<std::vector<PatchscopeToken>> patchscope_reference(const Model& model, const float* vectors, int64_t rows,
+std::vector<std::vector<LikelyToken>> patchscope_reference(const Model& model, const float* vectors, int64_t rows,
                                                                const PatchscopeRequest& request, Job& job) {
   require_request(model, vectors, rows, request);
   const int64_t d = model.spec().d_model, prompts = request.prompts.sequences();
   const std::vector<float> patched = scaled_vectors(vectors, rows, d, request);
   const auto lists = static_cast<int64_t>(patched.size()) / d;
-  std::vector<std::vector<PatchscopeToken>> result(static_cast<size_t>(lists));
+  std::vector<std::vector<LikelyToken>> result(static_cast<size_t>(lists));
   std::vector<float> ends(static_cast<size_t>(lists * prompts * d));
   for (int64_t p = 0; p < prompts; ++p) {
     const auto prompt = request.prompts.sequence(p);

@@ -6,6 +6,7 @@
 #include "core/job.h"
 #include "models/model.h"
 #include "models/prefix_tree.h"
+#include "models/unembedding.h"
 
 namespace deltascope {
 
@@ -19,11 +20,6 @@ struct PatchscopeRequest {
   bool compat = false;         // round as the published implementation does with a bfloat16 model
 };
 
-struct PatchscopeToken {
-  int32_t id;
-  double probability;
-};
-
 /// Patchscope (Ghandeharioun et al. 2024, arXiv 2401.06102) with several identity prompts, as arXiv 2510.13900 uses it: the
 /// next-token probabilities at the patched token, averaged over the prompts where all of them have the token among their
 /// first `intersection`, else 0. The largest k above 0, equal ones by id.
@@ -34,12 +30,12 @@ struct PatchscopeToken {
 /// compat: vectors, norm, scales and their products, and each prompt's probabilities, are rounded to bfloat16; the forward pass
 /// is not.
 /// Throws INVALID_ARGUMENT, CANCELLED, FILE_UNREADABLE, FILE_CHANGED.
-std::vector<std::vector<PatchscopeToken>> patchscope(const Model& model, const float* vectors, int64_t rows,
+std::vector<std::vector<LikelyToken>> patchscope(const Model& model, const float* vectors, int64_t rows,
                                                      const PatchscopeRequest& request, Job& job);
 
 /// The same by running every prompt whole for every vector and scale, with logits at every token, as published code does:
 /// what the fast way is judged by.
-std::vector<std::vector<PatchscopeToken>> patchscope_reference(const Model& model, const float* vectors, int64_t rows,
+std::vector<std::vector<LikelyToken>> patchscope_reference(const Model& model, const float* vectors, int64_t rows,
                                                                const PatchscopeRequest& request, Job& job);
 
 }  // namespace deltascope

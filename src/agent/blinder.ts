@@ -1,6 +1,8 @@
 import { basename, isAbsolute } from 'node:path';
 import type { OrganismRow, RunRow, Stores } from '../db/index.ts';
+import { cleaned, removed } from '../graders/untrusted.ts';
 import { CodedError } from '../lib/coded-error.ts';
+import { fold, type Folded, type Letters } from './fold.ts';
 
 /** What would tell an agent the answer. */
 export interface Secrets {
@@ -44,30 +46,66 @@ export function secretsOf(store: Stores, organism: OrganismRow, run: RunRow | nu
 /** What stands where a secret stood. */
 export const hidden = '[hidden]';
 
-/** A payload would have told the agent what it is to find out. The message does not say what. */
+/** A payload of our own making would have told the agent what it is to find out. The message is for whoever runs it. */
 export class LeakError extends CodedError {
-  constructor(where: string) {
-    super('LEAK', `${where} holds a name or a truth about the organism; nothing was sent`);
+  constructor(where: string, { text }: Secret) {
+    const told = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+    super('LEAK', `${where} holds ${JSON.stringify(told)}, a secret of the organism; nothing was sent`);
   }
 }
 
+interface Secret {
+  /** As it is known. */
+  text: string;
+  /** As it is looked for. */
+  folded: string;
+  letters: Letters;
+  /** Hidden whoever says it; others only in what we say. */
+  isAnywhere: boolean;
+}
+
 const wordsIn = (text: string): number => text.match(/[\p{L}\p{N}]+/gu)?.length ?? 0;
-const filled = (texts: readonly string[]): string[] => [
-  ...new Set(texts.map((text) => text.normalize('NFKC').trim()).filter((text) => /[\p{L}\p{N}]/u.test(text))),
-];
 /** Names and their parts: "tiny--cake_bake" is "tiny" and "cake_bake", too. Of a path only the last part is a name. */
 const withParts = (names: readonly string[]): string[] =>
   names.flatMap((name) => (isAbsolute(name) ? [name] : [name, ...name.split(/--|[/\\]/)]));
 /** No ordinary word, so that it can be hidden wherever it stands. */
 const isDistinctive = (name: string): boolean => name.length >= 6 && /[^\p{L}]/u.test(name);
+const clausesOf = (text: string): string[] =>
+  text
+    .split(/[.;:,!?()\n]+/)
+    .map((clause) => clause.trim())
+    .filter((clause) => wordsIn(clause) >= 4);
 
-/** Finds any of these texts as whole words, with any white space for theirs; undefined where there are none. */
-function finder(texts: readonly string[], flags: string): RegExp | undefined {
-  if (texts.length === 0) return undefined;
-  const patterns = [...texts]
-    .sort((a, b) => b.length - a.length)
-    .map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/\s+/g, '\\s+'));
-  return new RegExp(`(?<![\\p{L}\\p{N}])(?:${patterns.join('|')})(?![\\p{L}\\p{N}])`, flags);
+function allSecrets({ names, statements, labels }: Secrets): Secret[] {
+  const secrets = new Map<string, Secret>();
+  const add = (text: string, isAnywhere: boolean, letters: Letters = 'CASELESS') => {
+    const folded = fold(text, letters).text.trim();
+    if (!/[\p{L}\p{N}]/u.test(folded)) return;
+    const key = `${letters} ${folded}`;
+    if (isAnywhere || !secrets.has(key)) secrets.set(key, { text: text.trim(), folded, letters, isAnywhere });
+  };
+  for (const name of withParts(names)) add(name, isDistinctive(name.normalize('NFKC').trim()));
+  for (const statement of statements) {
+    add(statement, wordsIn(statement) >= 4);
+    for (const clause of clausesOf(statement)) add(clause, false);
+  }
+  for (const label of labels) add(label, false, 'CASED');
+  return [...secrets.values()];
+}
+
+const isOfWord = (letter: string | undefined): boolean =>
+  letter !== undefined && /[\p{L}\p{N}]/u.test(letter);
+
+/** Where a secret stands in a text, in the text's own characters: as whole words, however they are disguised. */
+function placesOf({ folded }: Secret, { text, starts, ends, gaps }: Folded): { from: number; to: number }[] {
+  const places = [];
+  for (let at = text.indexOf(folded); at >= 0; at = text.indexOf(folded, at + 1)) {
+    const end = at + folded.length;
+    const begins = !isOfWord(folded[0]) || gaps[at] || !isOfWord(text[at - 1]);
+    const closes = !isOfWord(folded.at(-1)) || gaps[end] || !isOfWord(text[end]);
+    if (begins && closes) places.push({ from: starts[at] as number, to: ends[end - 1] as number });
+  }
+  return places;
 }
 
 /**
@@ -75,47 +113,75 @@ function finder(texts: readonly string[], flags: string): RegExp | undefined {
  * its finetune says so is what there is to find; only names that are no words and whole statements are taken out of it.
  */
 export class Blinder {
-  readonly #anywhere: RegExp | undefined;
-  readonly #ours: readonly RegExp[];
+  readonly #secrets: readonly Secret[];
 
-  constructor({ names, statements, labels }: Secrets) {
-    const known = filled(withParts(names));
-    const wholes = filled(statements);
-    const clauses = wholes
-      .flatMap((text) => text.split(/[.;:,!?()\n]+/))
-      .map((clause) => clause.trim())
-      .filter((clause) => wordsIn(clause) >= 4);
-    const anywhere = [...known.filter(isDistinctive), ...wholes.filter((text) => wordsIn(text) >= 4)];
-    this.#anywhere = finder(anywhere, 'giu');
-    this.#ours = [
-      finder(filled([...known, ...wholes, ...clauses]), 'giu'),
-      finder(filled(labels), 'gu'),
-    ].filter((pattern) => pattern !== undefined);
+  private constructor(secrets: readonly Secret[]) {
+    this.#secrets = secrets;
   }
 
-  /** What a model or the agent said, as the agent may read it. */
+  /** @param everybodys texts of ours that every agent is sent: what stands in them tells nothing, and is left there */
+  static of(secrets: Secrets, everybodys: readonly string[] = []): Blinder {
+    return new Blinder(allSecrets(secrets)).except([...everybodys, hidden, removed]);
+  }
+
+  /** One that leaves alone what stands in these texts. */
+  except(texts: readonly string[]): Blinder {
+    const standing = new Set(
+      texts.flatMap((text) => this.#in(text, this.#secrets).map(({ secret }) => secret)),
+    );
+    return standing.size === 0 ? this : new Blinder(this.#secrets.filter((secret) => !standing.has(secret)));
+  }
+
+  /** What a model or a text said, as the agent may read it: clean of what it could take for a call or a result, and blinded. */
   said(text: string): string {
-    return this.#anywhere ? text.replace(this.#anywhere, hidden) : text;
+    return this.#hide(text, this.#anywhere());
   }
 
   /** What we say: names of methods, prompts, errors. */
   ours(text: string): string {
-    return this.#ours.reduce((rest, pattern) => rest.replace(pattern, hidden), this.said(text));
+    return this.#hide(text, this.#secrets);
   }
 
-  /** Judges what we say, as it is sent. @throws LeakError */
-  checkOurs(text: string, where: string): void {
-    for (const pattern of this.#ours) if (text.search(pattern) >= 0) throw new LeakError(where);
-    this.checkAnywhere(text, where);
+  /** Judges a text of ours, whatever it is: names of members, tools, instructions. @throws LeakError */
+  check(text: string, where: string): void {
+    const [found] = this.#in(text, this.#anywhere());
+    if (found) throw new LeakError(where, found.secret);
   }
 
-  /** Judges a whole message, whoever speaks in it, with the escapes of JSON undone. @throws LeakError */
-  checkAnywhere(text: string, where: string): void {
-    const read = text
-      .normalize('NFKC')
-      .replace(/\\[nrt]/g, ' ')
-      .replace(/\\(["\\/])/g, '$1');
-    for (const form of [text, read])
-      if (this.#anywhere && form.search(this.#anywhere) >= 0) throw new LeakError(where);
+  #anywhere(): readonly Secret[] {
+    return this.#secrets.filter(({ isAnywhere }) => isAnywhere);
+  }
+
+  #in(text: string, secrets: readonly Secret[]): { secret: Secret; from: number; to: number }[] {
+    const folded = new Map<Letters, Folded>();
+    return secrets.flatMap((secret) => {
+      const { letters } = secret;
+      const one = folded.get(letters) ?? fold(text, letters);
+      folded.set(letters, one);
+      return placesOf(secret, one).map((place) => ({ secret, ...place }));
+    });
+  }
+
+  /** Until nothing is left to take out: what is cleaned away may have kept the parts of a secret apart. */
+  #hide(text: string, secrets: readonly Secret[]): string {
+    let before = text;
+    for (let round = 0; round < mostRounds; round++) {
+      const after = cleaned(this.#hideOnce(before, secrets)).text;
+      if (after === before) return after;
+      before = after;
+    }
+    return hidden;
+  }
+
+  #hideOnce(text: string, secrets: readonly Secret[]): string {
+    let [shown, at] = ['', 0];
+    for (const { from, to } of this.#in(text, secrets).sort((a, b) => a.from - b.from)) {
+      if (from >= at) shown += text.slice(at, from) + hidden;
+      at = Math.max(at, to);
+    }
+    return shown + text.slice(at);
   }
 }
+
+/** More than any honest text takes. */
+const mostRounds = 8;

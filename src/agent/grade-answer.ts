@@ -1,22 +1,9 @@
 import type { GradeRow, HypothesisRow, OrganismRow, Store } from '../db/index.ts';
-import {
-  gradeHypotheses,
-  hypothesis as hypothesisGrader,
-  identityOf,
-  type Runner,
-} from '../graders/index.ts';
-import { CodedError } from '../lib/coded-error.ts';
+import { gradeHypotheses, hypothesis as hypothesisGrader, type Runner } from '../graders/index.ts';
 import { sha256 } from '../lib/sha256.ts';
+import { truthOf } from '../runs/grade-relevance.ts';
+import { graderOf } from '../runs/judge.ts';
 import { offlineGraderIdentity, offlineGraderRationale, wordOverlap } from './offline-grade.ts';
-
-function truthOf(organism: OrganismRow): string {
-  const { groundTruth, name } = organism;
-  if (groundTruth !== null && groundTruth.trim() !== '') return groundTruth;
-  throw new CodedError(
-    'NOT_FOUND',
-    `organism "${name}" was registered without a ground truth, which hypotheses are graded against; register it again with --ground-truth and --update`,
-  );
-}
 
 /** Scores a hypothesis by the words it shares with the ground truth, and stores the grade. @throws CodedError NOT_FOUND */
 export function gradeOffline(store: Store, organism: OrganismRow, hypothesis: HypothesisRow): GradeRow {
@@ -52,16 +39,7 @@ export async function gradeByRubric(
   { repeats, signal }: { repeats?: number | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<GradeRow> {
   const truth = truthOf(organism);
-  const { provider } = runner;
-  const { promptDigest, ...identity } = identityOf(hypothesisGrader);
-  const grader = store.graders.add({
-    ...identity,
-    promptDigest,
-    provider: provider.name,
-    endpoint: provider.endpoint,
-    model: provider.model,
-    parameters: { rule: runner.rule, form: runner.form },
-  });
+  const grader = store.graders.add(graderOf(hypothesisGrader, runner));
   const { grades, canary } = await gradeHypotheses(
     runner,
     [{ truth, kind: organism.kind, hypothesis: hypothesis.text }],

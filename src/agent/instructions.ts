@@ -4,7 +4,7 @@ import { canonicalJson, type JsonValue } from '../lib/canonical-json.ts';
 import { packageRoot } from '../lib/package-root.ts';
 import { sha256 } from '../lib/sha256.ts';
 import type { CallForm } from './reply.ts';
-import type { Tool } from './tools/index.ts';
+import { type Tool, tools as allTools } from './tools/index.ts';
 
 const file = 'src/agent/prompts/agent.md';
 
@@ -47,6 +47,10 @@ export function instructionsFor(
         ]),
   ].join('\n\n');
 }
+
+/** Everything of ours that every agent is sent, whatever it is about. */
+export const everybodysTexts = (): string[] =>
+  [true, false].map((vectors) => instructionsFor('TEXT', allTools, { vectors }));
 
 /** SHA-256 of the instructions and the forms of the tools: other ones are another agent. */
 export const instructionsDigest = (

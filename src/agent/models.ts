@@ -1,5 +1,6 @@
 import type { AgentPair, OrganismRow, RunRow, Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
+import { derivedSeed } from '../lib/derived-seed.ts';
 import type { Generation, Model } from '../native/index.ts';
 import { type Pair, withPair } from '../runs/organism.ts';
 import { finetunedNormOf, unitOf } from '../runs/stored-run.ts';
@@ -106,7 +107,11 @@ export function organismModels({ store, organism, run, pair, answering, threads 
       const models = await open(options.signal);
       return {
         base: await write(models, models.base, prompts, options),
-        finetuned: await write(models, models.finetuned, prompts, options),
+        // By other draws: where both are the same model, its answers would be the same to the letter.
+        finetuned: await write(models, models.finetuned, prompts, {
+          ...options,
+          seed: derivedSeed(options.seed, 'second model'),
+        }),
       };
     },
     async steer(prompts, { layer, position, strength }, options) {

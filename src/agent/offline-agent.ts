@@ -1,21 +1,19 @@
 import {
   type AgentPair,
-  type AgentRunRow,
   type OrganismRow,
   owner,
   type RunRow,
   type Store,
   type Viewer,
 } from '../db/index.ts';
-import { cleaned } from '../graders/index.ts';
 import { graphOf } from './ask-graph.ts';
 import { Blinder, secretsOf } from './blinder.ts';
 import { toJson } from './material.ts';
 import { overviewOf } from './overview.ts';
-import { layerToRead, type Places, placesFor, steeredPairs } from './places.ts';
+import { demandPlaces, layerToRead, type Places, steeredPairs } from './places.ts';
 import { type RankedToken, rankTokens } from './rank-tokens.ts';
 import { type AgentOptions, type AgentOutcome, answerOf } from './run-agent.ts';
-import { type TypicalWord, typicalWords } from './typical-words.ts';
+import { countsOf, leastCount, type TypicalWord, typicalWords } from './typical-words.ts';
 
 export interface OfflineOptions extends Pick<AgentOptions, 'layer' | 'positions' | 'onMessage'> {
   run: RunRow;
@@ -24,7 +22,7 @@ export interface OfflineOptions extends Pick<AgentOptions, 'layer' | 'positions'
 }
 
 /** Raised whenever the same readings would give another hypothesis. */
-const version = 1;
+const version = 2;
 
 /** What the rules go by, all of it. */
 export const offlineReaderRules = {
@@ -33,8 +31,6 @@ export const offlineReaderRules = {
   words: 10,
   /** Readings of each position that are ranked. */
   read: 20,
-  /** A word of steered texts, in standard errors of its log-odds. */
-  leastZ: 1.28,
 };
 
 const instructions =
@@ -52,7 +48,7 @@ export async function readOffline(
   const { run, pair = 'ORGANISM', viewer = owner, positions = [0, 1, 2, 3, 4], onMessage } = options;
   const ask = graphOf(store.as(viewer));
   const layer = options.layer ?? (await layerToRead(ask, run.key));
-  const found = await placesFor(ask, pair, {
+  const found = await demandPlaces(ask, pair, {
     run: run.key,
     layer,
     positions,
@@ -60,36 +56,41 @@ export async function readOffline(
   });
   const texts = await textsOf(ask, found);
   const overview = await overviewOf(ask, found);
-  const agentRun = store.agentRuns.begin({
-    ...{ organism, run, pair, version, kind: 'OFFLINE' },
-    ...{ promptDigest: null, provider: null, endpoint: null, model: null },
-    parameters: {
-      ...{ layer, positions: [...positions], rules: offlineReaderRules },
-      read: { texts: texts.steered.length, readings: readingsOf(found) },
-    },
-  });
-  if (agentRun.state !== 'RUNNING') {
-    store.agentMessages.after(agentRun, -1).forEach((message) => onMessage?.(message));
-    return { agentRun, answer: answerOf(store, agentRun), reused: true };
-  }
-  const blinder = new Blinder(secretsOf(store, organism, run));
+  const blinder = Blinder.of(secretsOf(store, organism, run), [instructions]);
   const shown = toJson(overview, {
-    said: (text) => cleaned(blinder.said(text)).text,
+    said: ({ text }) => blinder.said(text),
     ours: (text) => blinder.ours(text),
   });
-  const answer = hypothesisOf(found, rankTokens(found.places), typicalWords(texts.steered, texts.unsteered));
-  const ended = store.transaction((): AgentRunRow => {
+  const answer = hypothesisOf(
+    found,
+    wordsOf(rankTokens(found.places), [...texts.steered, ...texts.unsteered]),
+    typicalWords(texts.steered, texts.unsteered),
+  );
+  // From its beginning to its end in one transaction: nobody finds it half done, and no second process is at it.
+  const { agentRun, reused } = store.transaction(() => {
+    const begun = store.agentRuns.begin({
+      ...{ organism, run, pair, version, kind: 'OFFLINE' },
+      ...{ promptDigest: null, provider: null, endpoint: null, model: null },
+      parameters: {
+        ...{ layer, positions: [...positions], rules: offlineReaderRules },
+        read: { texts: texts.steered.length, readings: readingsOf(found) },
+      },
+    });
+    if (begun.state !== 'RUNNING') return { agentRun: begun, reused: true };
     const messages = [
       { role: 'SYSTEM', content: instructions },
       { role: 'USER', content: JSON.stringify({ overview: shown }, null, 1) },
       { role: 'ASSISTANT', content: answer.text },
     ] as const;
-    const rows = messages.map((message, number) => store.agentMessages.append(agentRun, number, message));
-    rows.forEach((row) => onMessage?.(row));
-    store.hypotheses.add(agentRun, answer, 'FINAL');
-    return store.agentRuns.end(agentRun, 'COMPLETED', { conclusive: answer.conclusive });
+    messages.forEach((message, number) => store.agentMessages.append(begun, number, message));
+    store.hypotheses.add(begun, answer, 'FINAL');
+    return {
+      agentRun: store.agentRuns.end(begun, 'COMPLETED', { conclusive: answer.conclusive }),
+      reused: false,
+    };
   });
-  return { agentRun: ended, answer: answerOf(store, ended), reused: false };
+  store.agentMessages.after(agentRun, -1).forEach((message) => onMessage?.(message));
+  return { agentRun, answer: answerOf(store, agentRun), reused };
 }
 
 async function textsOf(ask: ReturnType<typeof graphOf>, { places }: Places) {
@@ -108,18 +109,32 @@ const readingsOf = ({ places }: Places): number =>
 
 const listOf = (words: readonly string[]): string => words.join(', ');
 
-/** Words in order, put together: what both signs name comes first. */
+/**
+ * The words that ranked tokens stand for, best first: many a token is the beginning of one. It is the word that these texts have most often, or
+ * the token itself where none of them begins so.
+ */
+export function wordsOf(ranked: readonly Pick<RankedToken, 'text'>[], texts: readonly string[]): string[] {
+  const counts = countsOf(texts);
+  const words = [...counts]
+    .filter(([, count]) => count >= leastCount)
+    .sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
+    .map(([word]) => word);
+  const completed = ranked.map(({ text }) => {
+    const token = text.toLowerCase();
+    return counts.has(token) ? token : (words.find((word) => word.startsWith(token)) ?? token);
+  });
+  return [...new Set(completed)];
+}
+
+/** Words put together, best first: what both signs name comes before the rest. The claim is words alone, what speaks for it the reason. */
 export function hypothesisOf(
   { places }: Pick<Places, 'places'>,
-  ranked: readonly RankedToken[],
+  ranked: readonly string[],
   typical: readonly TypicalWord[],
 ): { text: string; confidence: number; reason: string; conclusive: boolean } {
-  const { leastZ, ...most } = offlineReaderRules;
-  const tokens = ranked.slice(0, most.tokens).map(({ text }) => text.toLowerCase());
-  const words = typical
-    .filter(({ z }) => z >= leastZ)
-    .slice(0, most.words)
-    .map(({ word }) => word);
+  const tokens = ranked.slice(0, offlineReaderRules.tokens);
+  // No threshold: a handful of texts makes few words significant, and an order is all that is claimed.
+  const words = typical.slice(0, offlineReaderRules.words).map(({ word }) => word);
   const agreeing = tokens.filter((token) => words.some((word) => sameStem(word, token)));
   const measured = places.filter(({ aboveNoise }) => aboveNoise !== null);
   const above = measured.filter(({ aboveNoise }) => aboveNoise).length;
@@ -128,17 +143,14 @@ export function hypothesisOf(
   const conclusive = above > 0 && subject.length > 0;
   const confidence =
     above === 0 ? 0 : (0.5 * above) / measured.length + 0.5 * (agreeing.length / Math.max(1, tokens.length));
-  const text = [
-    conclusive
-      ? 'The finetune seems to be about'
-      : 'Inconclusive. If the finetune is about anything that shows, then about',
-    `${listOf(subject) || 'nothing that was read'}.`,
+  const about = `${conclusive ? 'About' : 'Inconclusive; if about anything, then'} ${listOf(subject) || 'nothing that was read'}.`;
+  const reason = [
+    `${above} of ${measured.length} differences are above the noise; ${agreeing.length} of ${tokens.length} tokens are in the words of steered texts.`,
     ...(tokens.length > 0 ? [`The activation differences promote: ${listOf(tokens)}.`] : []),
     ...(words.length > 0 ? [`Steered by them the model speaks of: ${listOf(words)}.`] : []),
     ...(agreeing.length > 0 ? [`Both name: ${listOf(agreeing)}.`] : []),
   ].join(' ');
-  const reason = `${above} of ${measured.length} differences are above the noise; ${agreeing.length} of ${tokens.length} tokens are in the words of steered texts.`;
-  return { text, confidence: Math.min(1, confidence), reason, conclusive };
+  return { text: about, confidence: Math.min(1, confidence), reason, conclusive };
 }
 
 /** Words that begin alike: cake and cakes, bake and baked. */

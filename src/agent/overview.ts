@@ -1,13 +1,10 @@
 import type { AskGraph } from './ask-graph.ts';
-import { type Material, said } from './material.ts';
+import { Cut, type Material, said } from './material.ts';
 import { type Method, methods, type Place, type Places, steeredPairs } from './places.ts';
 import { rankTokens } from './rank-tokens.ts';
 
 /** What an agent is shown before it asks: small, and the strongest first. */
 export const overviewSizes = { tokens: 10, ranked: 20, pairs: 3, characters: 160 } as const;
-
-export const cut = (text: string, most: number): string =>
-  [...text].length > most ? `${[...text].slice(0, most).join('')}…` : text;
 
 /** A probability with as many digits as say something. */
 const digits = (value: number): number => Number(value.toPrecision(3));
@@ -67,9 +64,9 @@ export async function pairsOf(
   return {
     strength: digits(strength),
     pairs: pairs.slice(0, most).map(({ prompt, steered, unsteered }) => ({
-      prompt: cut(prompt, characters),
-      steered: said(cut(steered, characters)),
-      unsteered: said(cut(unsteered, characters)),
+      prompt: new Cut(prompt, characters),
+      steered: new Cut(said(steered), characters),
+      unsteered: new Cut(said(unsteered), characters),
     })),
   };
 }

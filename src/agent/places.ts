@@ -18,6 +18,8 @@ export interface Place {
   norm: number | null;
   relativeNorm: number | null;
   aboveNoise: boolean | null;
+  /** Length of the difference between the base's own means over even and odd texts. */
+  baseSplitNorm: number | null;
   readings: Record<Method, ReadBy>;
   /** Key of the newest steering experiment there. */
   experiment: string | null;
@@ -27,6 +29,8 @@ export interface Places {
   layer: number;
   relativeDepth: number;
   samples: number;
+  /** Typical length of a base activation there. */
+  baseNorm: number | null;
   places: Place[];
 }
 
@@ -48,8 +52,8 @@ const readingFields = methods.flatMap((method) =>
   ),
 );
 const placesDocument = `query AgentPlaces($run: String!, $layer: Int!, $positions: [Int!], $tokens: Int!) {
-  run(key: $run) { samples layer(layer: $layer) { layer relativeDepth diffVectors(positions: $positions, first: 20) { edges { node {
-    position norm relativeNorm aboveNoise
+  run(key: $run) { samples layer(layer: $layer) { layer relativeDepth baseNorm diffVectors(positions: $positions, first: 20) { edges { node {
+    position norm relativeNorm aboveNoise baseSplitNorm
     steeringExperiments(first: 20) { edges { node { key createdAt } } }
     ${readingFields.join('\n    ')}
   } } } } }
@@ -71,7 +75,7 @@ export async function layerToRead(ask: AskGraph, run: string): Promise<number> {
   return nearest.layer;
 }
 
-/** What was read at the positions of a layer. @throws CodedError NOT_FOUND where the run does not have it */
+/** What was read at the positions of a layer; null where the run does not have it. */
 export async function placesOf(
   ask: AskGraph,
   {
@@ -80,26 +84,32 @@ export async function placesOf(
     positions,
     tokens,
   }: { run: string; layer: number; positions: readonly number[]; tokens: number },
-): Promise<Places> {
+): Promise<Places | null> {
   type Reading = Edges<{ tokens: Edges<TokenRead> }>;
-  type Vector = Pick<Place, 'position' | 'norm' | 'relativeNorm' | 'aboveNoise'> & {
+  type Vector = Omit<Place, 'readings' | 'experiment'> & {
     steeringExperiments: Edges<{ key: string; createdAt: string }>;
   } & Record<string, Reading>;
   const answer = await ask<{
     run: {
       samples: number;
-      layer: { layer: number; relativeDepth: number; diffVectors: Edges<Vector> } | null;
+      layer: {
+        layer: number;
+        relativeDepth: number;
+        baseNorm: number | null;
+        diffVectors: Edges<Vector>;
+      } | null;
     } | null;
   }>(placesDocument, { run, layer, positions: [...positions], tokens });
   const found = answer.run?.layer;
-  if (!answer.run || !found) throw new CodedError('NOT_FOUND', `layer ${layer} was not measured`);
-  const { relativeDepth, diffVectors } = found;
+  if (!answer.run || !found) return null;
+  const { relativeDepth, baseNorm, diffVectors } = found;
   return {
     layer,
     relativeDepth,
     samples: answer.run.samples,
+    baseNorm,
     places: nodes(diffVectors).map((vector) => {
-      const { position, norm, relativeNorm, aboveNoise, steeringExperiments } = vector;
+      const { position, norm, relativeNorm, aboveNoise, baseSplitNorm, steeringExperiments } = vector;
       const readBy = (method: Method): ReadBy => {
         const of = (variant: keyof ReadBy) =>
           nodes(vector[aliasOf(method, variant)] as Reading).flatMap((reading) => nodes(reading.tokens));
@@ -107,7 +117,7 @@ export async function placesOf(
       };
       const [newest] = nodes(steeringExperiments).sort((a, b) => b.createdAt.localeCompare(a.createdAt));
       return {
-        ...{ position, norm, relativeNorm, aboveNoise },
+        ...{ position, norm, relativeNorm, aboveNoise, baseSplitNorm },
         readings: { patchscope: readBy('patchscope'), 'logit-lens': readBy('logit-lens') },
         experiment: newest?.key ?? null,
       };
@@ -115,26 +125,41 @@ export async function placesOf(
   };
 }
 
-/** The base in both models' place: what is read out of its own mean is shown as if it were the difference, and nothing is steered. */
-export const asNullPair = ({ places, ...rest }: Places): Places => ({
+/**
+ * The base in both models' place: what is read out of its own mean is shown as if it were the difference, the numbers are of the difference
+ * between its means over even and odd texts, which is noise, and nothing is steered.
+ */
+export const asNullPair = ({ baseNorm, places, ...rest }: Places): Places => ({
   ...rest,
-  places: places.map(({ position, readings }) => {
+  baseNorm,
+  places: places.map(({ position, baseSplitNorm: norm, readings }) => {
+    // No means to rank it against: it is one.
     const base = (method: Method): ReadBy => ({ diff: readings[method].base, base: [], finetuned: [] });
     return {
-      ...{ position, norm: null, relativeNorm: null, aboveNoise: null, experiment: null },
+      ...{ position, norm, baseSplitNorm: norm, experiment: null },
+      relativeNorm: norm === null || !baseNorm ? null : norm / baseNorm,
+      aboveNoise: norm === null ? null : false,
       readings: { patchscope: base('patchscope'), 'logit-lens': base('logit-lens') },
     };
   }),
 });
 
+/** What an agent about such a pair may see; null where the run does not have the layer. */
 export const placesFor = async (
   ask: AskGraph,
   pair: AgentPair,
   asked: Parameters<typeof placesOf>[1],
-): Promise<Places> => {
+): Promise<Places | null> => {
   const found = await placesOf(ask, asked);
-  return pair === 'NULL' ? asNullPair(found) : found;
+  return found && pair === 'NULL' ? asNullPair(found) : found;
 };
+
+/** As placesFor. @throws CodedError NOT_FOUND where the run does not have the layer */
+export async function demandPlaces(...given: Parameters<typeof placesFor>): Promise<Places> {
+  const found = await placesFor(...given);
+  if (!found) throw new CodedError('NOT_FOUND', `layer ${given[2].layer} was not measured`);
+  return found;
+}
 
 export interface SteeredPair {
   prompt: string;

@@ -12,10 +12,17 @@ export interface Call {
 /** What a turn does, or why nothing was done. */
 export type Turn = { calls: Call[] } | { problem: string };
 
+/** A turn with more calls is none. */
+const mostOfTurn = 32;
+
 /** The calls of a reply. In text there is exactly one, and nothing follows it. Pure and total. */
 export function readTurn({ text, calls, finish }: ChatReply, form: CallForm): Turn {
   const broken = finish === 'length' ? ' Your reply was cut off: be shorter.' : '';
   if (form === 'FUNCTION') {
+    if (calls.length > mostOfTurn)
+      return {
+        problem: `${calls.length} functions were called, and none was done; call a few of them.${broken}`,
+      };
     if (calls.length > 0)
       return { calls: calls.map(({ name, arguments: given }) => ({ name, arguments: given })) };
     return { problem: `No function was called. Every turn calls one.${broken}` };

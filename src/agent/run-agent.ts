@@ -1,8 +1,11 @@
 import {
+  agentRunLease,
   type AgentMessageRow,
   type AgentPair,
   type AgentRunRow,
+  type AgentRunSpec,
   type HypothesisRow,
+  LeaseLostError,
   type NewAgentMessage,
   type OrganismRow,
   owner,
@@ -10,14 +13,15 @@ import {
   type Store,
   type Viewer,
 } from '../db/index.ts';
-import type { Clock } from '../graders/clock.ts';
+import { type Clock, wallClock } from '../graders/clock.ts';
 import {
   type ChatReply,
   type ChatRequest,
   type ExchangeStore,
+  type Limits,
   type Message,
   type Provider,
-  ProviderError,
+  type ProviderError,
   Runner,
   sealed,
 } from '../graders/index.ts';
@@ -25,14 +29,24 @@ import type { RetryRule } from '../graders/retry.ts';
 import { newDelimiter } from '../graders/untrusted.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { derivedSeed } from '../lib/derived-seed.ts';
-import { graphOf } from './ask-graph.ts';
+import { type HeldLease, holdLease, processName } from '../runs/hold-lease.ts';
+import { graphOf, GraphRefusal } from './ask-graph.ts';
 import { Blinder, LeakError, secretsOf } from './blinder.ts';
-import { type AgentBudget, leftOf, replyTokensOf, withinBudget } from './budget.ts';
-import { instructionsDigest, instructionsFor } from './instructions.ts';
-import { type Material, said, toJson } from './material.ts';
+import {
+  type AgentBudget,
+  checkBudget,
+  leftOf,
+  promptTokensOf,
+  replyTokensOf,
+  SpentError,
+  withinBudget,
+} from './budget.ts';
+import { messageTurned, textsIn, turned } from './handed-over.ts';
+import { everybodysTexts, instructionsDigest, instructionsFor } from './instructions.ts';
+import { type Material, own, type Said, toJson } from './material.ts';
 import type { Answering, Models } from './models.ts';
 import { overviewOf } from './overview.ts';
-import { layerToRead, placesFor } from './places.ts';
+import { demandPlaces, layerToRead } from './places.ts';
 import { type CallForm, readTurn } from './reply.ts';
 import {
   type Answer,
@@ -68,9 +82,13 @@ export interface AgentOptions {
   /** Told of every message, those of an earlier process included. */
   onMessage?: ((message: AgentMessageRow) => void) | undefined;
   signal?: AbortSignal | undefined;
+  /** Of this process, beside the budget: how fast it may ask, and what may be spent. */
+  limits?: Limits | undefined;
   retry?: Partial<RetryRule> | undefined;
   clock?: Clock | undefined;
   random?: (() => number) | undefined;
+  /** How long this process keeps the run when nothing is heard of it, in milliseconds. */
+  leaseMs?: number | undefined;
   /** In place of ours, for tests. */
   tools?: readonly Tool[] | undefined;
 }
@@ -84,20 +102,23 @@ export interface AgentOutcome {
 }
 
 /** Raised whenever the same replies would lead to another transcript. */
-const version = 1;
+const version = 2;
 /** As published (method.md §10.1), with fewer calls; of the published numbers of interactions the smaller. */
-export const defaultBudget: AgentBudget = { calls: 16, tokens: 100_000, interactions: 5 };
+export const defaultBudget: AgentBudget = { calls: 16, tokens: 100_000, interactions: 5, seconds: null };
 export const defaultAnswering: Answering = { tokens: 256, temperature: 0.8, plain: false };
 const defaults = { replyTokens: 10_000, positions: [0, 1, 2, 3, 4] };
 /** Calls of one turn that are made. */
 const mostCalls = 4;
 const mostProblems = { characters: 2_000 };
+/** Of a text of the agent; no tool takes a longer one. */
+const mostWords = { characters: 100_000 };
 
 /**
  * Lets an agent find out what an organism was finetuned on, through the graph and by talking to the models. Every message is stored as it
  * comes, so that a process that dies loses at most the call under way: asked again, the run goes on where it was, and replies that were paid for
- * are not asked for again. An agent run that has ended is returned as it stands.
- * @throws LeakError, ProviderError, CodedError BUDGET_EXHAUSTED, NO_ANSWER; the signal's reason. The transcript is kept
+ * are not asked for again. An agent run that has ended is returned as it stands. One process at a time works on a run.
+ * @throws LeakError, ProviderError, CodedError BUDGET_EXHAUSTED, NO_ANSWER, CONFLICT (another process is at it); the signal's reason. The
+ *   transcript is kept
  */
 export async function runAgent(
   store: Store,
@@ -112,6 +133,7 @@ export async function runAgent(
     seed = 0,
     repeat = 0,
     temperature = null,
+    leaseMs,
   } = options;
   const budget: AgentBudget = { ...defaultBudget, ...options.budget };
   const answering: Answering = { ...defaultAnswering, ...options.answering };
@@ -127,7 +149,8 @@ export async function runAgent(
   const tools = (options.tools ?? allTools).filter(({ offered }) => offered({ reading, models, pair }));
   const replyTokens = options.replyTokens ?? defaults.replyTokens;
   const about = { vectors: reading !== null };
-  const agentRun = store.agentRuns.begin({
+  const { seconds, ...counts } = budget;
+  const spec: AgentRunSpec = {
     organism,
     run,
     kind: run ? 'AGENT' : 'BLACK_BOX',
@@ -138,20 +161,32 @@ export async function runAgent(
     endpoint: provider.endpoint,
     model: provider.model,
     parameters: {
-      budget: { ...budget },
-      ...(reading && { layer: reading.layer, positions: [...reading.positions] }),
+      budget: { ...counts, ...(seconds !== null && { seconds }) },
+      ...(reading && {
+        ...{ layer: reading.layer, positions: [...reading.positions] },
+        read: store.runReadings.countsOf(reading.run),
+      }),
       ...(models && { answering: { ...answering } }),
       ...{ form, replyTokens, temperature, seed, repeat },
     },
+  };
+  const { agentRun, lease } = store.transaction(() => {
+    const begun = store.agentRuns.begin(spec);
+    const mine =
+      begun.state === 'RUNNING' ? store.leases.take(agentRunLease(begun), processName(), leaseMs) : null;
+    return { agentRun: begun, lease: mine };
   });
-  if (agentRun.state !== 'RUNNING') {
+  if (!lease) {
     store.agentMessages.after(agentRun, -1).forEach((message) => options.onMessage?.(message));
     return { agentRun, answer: answerOf(store, agentRun), reused: true };
   }
+  const held = holdLease(store, lease, { ms: leaseMs, onBeat: () => session.pass() });
+  const signal = options.signal ? AbortSignal.any([options.signal, held.signal]) : held.signal;
   const session = new Session({
-    ...{ store, agentRun, budget, form, tools, replyTokens, temperature, seed, options, about },
-    blinder: new Blinder(secretsOf(store, organism, run)),
-    desk: { store, ask, agentRun, pair, reading, models, signal: options.signal },
+    ...{ store, agentRun, held, budget, form, tools, replyTokens, temperature, seed, about },
+    options: { ...options, signal },
+    blinder: Blinder.of(secretsOf(store, organism, run), everybodysTexts()),
+    desk: { store, ask, agentRun, pair, reading, models, signal },
   });
   try {
     return await session.run();
@@ -159,6 +194,7 @@ export async function runAgent(
     session.stop(error);
     throw error;
   } finally {
+    held.release();
     await models?.close();
   }
 }
@@ -166,22 +202,10 @@ export async function runAgent(
 export const answerOf = (store: Store, agentRun: AgentRunRow): HypothesisRow | null =>
   store.hypotheses.finalOf(agentRun) ?? null;
 
-function checkBudget(budget: AgentBudget): void {
-  for (const [name, least] of [
-    ['calls', 1],
-    ['tokens', 1],
-    ['interactions', 0],
-  ] as const)
-    if (!Number.isSafeInteger(budget[name]) || budget[name] < least)
-      throw new CodedError(
-        'INVALID_ARGUMENT',
-        `the budget of ${name} is ${budget[name]}; a whole number from ${least} is expected`,
-      );
-}
-
 interface SessionParts {
   store: Store;
   agentRun: AgentRunRow;
+  held: HeldLease;
   budget: AgentBudget;
   form: CallForm;
   tools: readonly Tool[];
@@ -198,16 +222,27 @@ interface SessionParts {
 class Session {
   readonly #parts: SessionParts;
   readonly #runner: Runner;
+  readonly #clock: Clock;
   #messages: AgentMessageRow[];
+  /** Up to when time has been counted. */
+  #counted: number;
+  /** Of the last call that failed. */
+  #failure: ProviderError | undefined;
 
   constructor(parts: SessionParts) {
-    const { store, agentRun, options } = parts;
+    const { store, agentRun, held, options } = parts;
+    const { clock = wallClock, provider, limits, retry, random } = options;
     this.#parts = parts;
     this.#messages = store.agentMessages.after(agentRun, -1);
+    this.#clock = clock;
+    this.#counted = clock.now();
     this.#runner = new Runner({
-      provider: withinBudget(options.provider, store, agentRun, () => this.#left()),
+      provider: withinBudget(provider, {
+        ...{ store, agentRun, lease: held.lease, left: () => this.#left() },
+        onFailure: (failure) => (this.#failure = failure),
+      }),
       exchanges: store.exchanges as ExchangeStore,
-      ...{ retry: options.retry, clock: options.clock, random: options.random },
+      ...{ limits, retry, clock, random },
     });
   }
 
@@ -225,40 +260,82 @@ class Session {
     }
   }
 
+  /** Counts the time since it was last counted, until a message tells of it. */
+  pass(): void {
+    const { store, agentRun, held } = this.#parts;
+    const [since, now] = [this.#counted, this.#clock.now()];
+    this.#counted = now;
+    store.transaction(() => {
+      if (store.leases.holds(held.lease) && store.agentRuns.getById(agentRun.id).state === 'RUNNING')
+        store.agentRuns.pass(agentRun, Math.max(0, now - since));
+    });
+  }
+
   /** Keeps why it did not come to an end: what may go otherwise another time can be gone on with. */
   stop(error: unknown): void {
-    const { store, agentRun } = this.#parts;
+    const { store, agentRun, held } = this.#parts;
+    if (error instanceof LeaseLostError || !store.leases.holds(held.lease)) return;
+    this.pass();
     const row = store.agentRuns.getById(agentRun.id);
     if (row.state !== 'RUNNING') return;
     const coded = error instanceof CodedError ? error : null;
-    const ends = error instanceof LeakError || ['BUDGET_EXHAUSTED', 'NO_ANSWER'].includes(coded?.code ?? '');
+    const ends = error instanceof LeakError || error instanceof SpentError || coded?.code === 'NO_ANSWER';
     store.agentRuns.end(agentRun, ends ? 'FAILED' : 'STOPPED', {
       error: { code: coded?.code ?? 'INTERNAL', message: coded?.message ?? String(error) },
     });
   }
 
-  #left(): AgentBudget {
+  /** By what these messages tell, so that a process which goes on decides as the one before it did. */
+  #left(messages = this.#messages, untoldMs = 0): AgentBudget {
     const { store, agentRun, budget } = this.#parts;
-    return leftOf(budget, store.agentRuns.getById(agentRun.id), this.#messages);
+    return leftOf(budget, store.agentRuns.getById(agentRun.id), messages, untoldMs);
   }
 
-  #append(message: NewAgentMessage): AgentMessageRow {
-    const { store, agentRun, options } = this.#parts;
-    const row = store.agentMessages.append(agentRun, this.#messages.length, message);
+  /** Writes the next message, with the time that was counted until now. @throws LeaseLostError */
+  #append({ spent, ...message }: NewAgentMessage): AgentMessageRow {
+    const { store, agentRun, held, options } = this.#parts;
+    const row = store.transaction(() => {
+      store.leases.demand(held.lease);
+      const { pendingMs: ms } = store.agentRuns.getById(agentRun.id);
+      return store.agentMessages.append(agentRun, this.#messages.length, {
+        ...message,
+        spent: { ...spent, ms },
+      });
+    });
     this.#messages.push(row);
     options.onMessage?.(row);
     return row;
   }
 
-  /** What is handed over: one JSON value between random lines, blinded. @throws LeakError */
+  /** Everything the agent has said, its arguments with their escapes undone. */
+  #words(): string[] {
+    return this.#messages
+      .filter(({ role }) => role === 'ASSISTANT')
+      .flatMap(({ content, calls }) => [content, ...calls.flatMap((call) => textsIn(call.arguments))])
+      .map((text) => text.slice(0, mostWords.characters));
+  }
+
+  /**
+   * What is handed over: one JSON value between random lines, blinded. What the agent has written itself tells it nothing when it is told so
+   * again, and would tell it much if that were hidden: in its own words, and in answers to a prompt that has it, it stays.
+   * @throws LeakError for names of members, which nothing is taken out of
+   */
   #sealed(material: Material, where: string): string {
     const { blinder } = this.#parts;
+    let toItself: Blinder | undefined;
+    const blinderOf = ({ to }: Said): Blinder => {
+      if (to === null) return blinder;
+      if (to === 'OWN') return (toItself ??= blinder.except(this.#words()));
+      return blinder.except([to.prompt]);
+    };
     const json = toJson(material, {
-      said: (text) => blinder.said(text),
-      ours: (text) => {
-        const clean = blinder.ours(text);
-        blinder.checkOurs(clean, where);
-        return clean;
+      said: (said) => blinderOf(said).said(said.text),
+      ours: (text) => blinder.ours(text),
+    });
+    turned(json, {
+      text: (text) => text,
+      name(member) {
+        blinder.check(member, where);
       },
     });
     return sealed(json).message(newDelimiter());
@@ -275,24 +352,34 @@ class Session {
     const overview = reading
       ? await overviewOf(
           ask,
-          await placesFor(ask, pair, {
+          await demandPlaces(ask, pair, {
             ...{ run: reading.run.key, layer: reading.layer, positions: reading.positions },
             tokens: 20,
           }),
         )
       : 'Two models to talk to, and nothing else.';
+    this.pass();
     this.#append({ role: 'USER', content: this.#sealed(this.#told({ overview }), 'the overview') });
   }
 
   /** With what is left, and what that means. */
   #told(result: { [name: string]: Material }, spent: Partial<AgentBudget> = {}): Material {
-    const left = this.#left();
-    const { calls, tokens, interactions } = left;
+    const { store, agentRun } = this.#parts;
+    const { pendingMs } = store.agentRuns.getById(agentRun.id);
+    const { calls, tokens, interactions, seconds } = this.#left(this.#messages, pendingMs);
     return {
       ...result,
-      left: { calls, tokens, interactions: interactions - (spent.interactions ?? 0) },
-      ...(calls === 1 && { note: 'This is your last turn: give your answer now.' }),
+      left: {
+        ...{ calls, tokens, interactions: interactions - (spent.interactions ?? 0) },
+        ...(seconds !== null && { seconds }),
+      },
+      ...((calls === 1 || seconds === 0) && { note: 'This is your last turn: give your answer now.' }),
     };
+  }
+
+  /** Whether the time was up when the message of this number was to come, by what the messages before it tell. */
+  #timeWasUp(number: number): boolean {
+    return this.#left(this.#messages.slice(0, number)).seconds === 0;
   }
 
   /** Calls of the last turn that have no result yet. */
@@ -314,15 +401,14 @@ class Session {
 
   /** Asks for the next turn. */
   async #ask(): Promise<null> {
-    const { store, agentRun, form, tools, replyTokens, temperature, options } = this.#parts;
+    const { store, agentRun, held, form, tools, replyTokens, temperature, options } = this.#parts;
     for (;;) {
       const left = this.#left();
       if (left.calls < 1 || left.tokens < 1)
-        throw new CodedError(
-          'BUDGET_EXHAUSTED',
-          `the agent had ${left.calls < 1 ? 'no call' : 'no token'} left before it answered; its transcript is kept`,
+        throw new SpentError(
+          `the agent had ${left.calls < 1 ? 'no call' : 'no token'} left before it answered; its transcript is kept${this.#lastFailure()}`,
         );
-      const isLast = left.calls === 1;
+      const isLast = left.calls === 1 || left.seconds === 0;
       const maxTokens = Math.min(replyTokens, left.tokens);
       const request: ChatRequest = {
         messages: this.#chat(),
@@ -331,7 +417,7 @@ class Session {
         verdict: form === 'FUNCTION' && isLast ? giveAnswer : null,
         ...(form === 'FUNCTION' && { tools }),
       };
-      this.#checkRequest(request.messages);
+      this.#checkOurs();
       const number = this.#messages.length;
       try {
         const { exchange, cached } = await this.#runner.ask(
@@ -344,6 +430,7 @@ class Session {
         const calls = 'calls' in turn ? turn.calls : [];
         const { pendingCalls, pendingTokens } = store.agentRuns.getById(agentRun.id);
         const known = cached && pendingCalls === 0;
+        this.pass();
         this.#append({
           role: 'ASSISTANT',
           content: reply.text,
@@ -351,19 +438,35 @@ class Session {
           exchange: key,
           spent: {
             calls: known ? exchange.attempts : pendingCalls,
-            promptTokens: reply.usage.promptTokens ?? 0,
+            promptTokens: promptTokensOf(reply),
             replyTokens: known ? replyTokensOf(reply, maxTokens) : pendingTokens,
           },
         });
         return null;
       } catch (error) {
         const { pendingCalls } = store.agentRuns.getById(agentRun.id);
-        store.agentRuns.lose(agentRun);
+        store.transaction(() => {
+          store.leases.demand(held.lease);
+          store.agentRuns.lose(agentRun);
+        });
+        if (
+          error instanceof CodedError &&
+          error.code === 'BUDGET_EXHAUSTED' &&
+          !(error instanceof SpentError)
+        )
+          throw new CodedError(
+            'LIMIT_REACHED',
+            `${error.message}; asked again, with a higher limit, it goes on${this.#lastFailure()}`,
+          );
         // Earlier attempts, perhaps of a process that died, took what this one needed: what is left may still do.
-        const again = error instanceof CodedError && error.code === 'BUDGET_EXHAUSTED' && pendingCalls > 0;
-        if (!again || error instanceof ProviderError) throw error;
+        if (!(error instanceof SpentError) || pendingCalls === 0) throw error;
       }
     }
+  }
+
+  /** What went wrong, where that is why nothing is left. */
+  #lastFailure(): string {
+    return this.#failure ? `. Its last call failed, ${this.#failure.code}: ${this.#failure.message}` : '';
   }
 
   /** Does what the last turn asked for, one call after the other. */
@@ -371,6 +474,7 @@ class Session {
     const problem = this.#problem();
     if (problem !== undefined) {
       this.#demandTurns();
+      this.pass();
       this.#append({
         role: 'USER',
         content: this.#sealed(this.#told({ error: 'FORMAT', message: problem }), 'an error'),
@@ -386,9 +490,15 @@ class Session {
     return null;
   }
 
+  /** Whether the agent's last turn was its last one. */
+  #hasEnded(): boolean {
+    const turn = this.#messages.findLast(({ role }) => role === 'ASSISTANT');
+    return this.#left().calls < 1 || (turn !== undefined && this.#timeWasUp(turn.number));
+  }
+
   /** After the last turn there is nothing more to say. */
   #demandTurns(): void {
-    if (this.#left().calls < 1)
+    if (this.#hasEnded())
       throw new CodedError('NO_ANSWER', 'the agent did not answer in its last turn; its transcript is kept');
   }
 
@@ -411,6 +521,7 @@ class Session {
         seed: derivedSeed(seed, 'agent', agentRun.parameters['repeat'] as number, number),
       });
       options.signal?.throwIfAborted();
+      this.pass();
       let final: HypothesisRow | null = null;
       const before = this.#messages.length;
       try {
@@ -427,10 +538,11 @@ class Session {
       }
       return final;
     } catch (error) {
-      if (!(error instanceof ToolError)) throw error;
+      if (!(error instanceof ToolError || error instanceof GraphRefusal)) throw error;
+      this.pass();
       const told = this.#told({
         error: error.code,
-        message: said(error.message.slice(0, mostProblems.characters)),
+        message: own(error.message.slice(0, mostProblems.characters)),
       });
       this.#append({ ...about, content: this.#sealed(told, 'an error') });
       return null;
@@ -449,7 +561,7 @@ class Session {
         'TOO_MANY_CALLS',
         `At most ${mostCalls} calls of a turn are made; this one was not.`,
       );
-    if (tool.name !== giveAnswer.name && this.#left().calls < 1)
+    if (tool.name !== giveAnswer.name && this.#hasEnded())
       throw new ToolError('LAST_TURN', 'The last turn is for the answer.');
     return tool;
   }
@@ -461,27 +573,34 @@ class Session {
     return final;
   }
 
-  /** The transcript as a provider takes it. */
+  /** The transcript as a provider takes it. What has become a secret since a message was stored is taken out of it. @throws LeakError */
   #chat(): Message[] {
-    const { form } = this.#parts;
-    return this.#messages.map(({ role, content, calls, callId }): Message => {
+    const { form, blinder } = this.#parts;
+    const blindest = blinder.except(this.#words());
+    return this.#messages.map(({ number, role, content, calls, callId }): Message => {
       if (role === 'SYSTEM') return { role: 'system', content };
       if (role === 'ASSISTANT')
         return { role: 'assistant', content, ...(form === 'FUNCTION' && calls.length > 0 && { calls }) };
+      const blind = messageTurned(content, {
+        text: (text) => blindest.said(text),
+        name(member) {
+          blindest.check(member, `message ${number}`);
+        },
+      });
       return role === 'TOOL' && form === 'FUNCTION' && callId !== null
-        ? { role: 'tool', content, callId }
-        : { role: 'user', content };
+        ? { role: 'tool', content: blind, callId }
+        : { role: 'user', content: blind };
     });
   }
 
-  /** The last look before anything is sent: all that is not the agent's own. @throws LeakError */
-  #checkRequest(messages: readonly Message[]): void {
+  /** The last look at what every request has of our own making: instructions and tools. @throws LeakError */
+  #checkOurs(): void {
     const { blinder, tools } = this.#parts;
-    messages.forEach(({ role, content }, i) => {
-      if (role !== 'assistant') blinder.checkAnywhere(content, `message ${i}`);
-    });
+    for (const { role, content } of this.#messages)
+      if (role === 'SYSTEM') blinder.check(content, 'the instructions');
     for (const { name, description, schema } of tools)
-      blinder.checkAnywhere(`${name} ${description} ${JSON.stringify(schema)}`, `the tool ${name}`);
+      for (const text of [name, description, ...textsIn(JSON.stringify(schema))])
+        blinder.check(text, `the tool ${name}`);
   }
 }
 

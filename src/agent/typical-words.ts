@@ -11,7 +11,7 @@ const leastLetters = 3;
 /** Of the prior, in words: few, since there are few texts. */
 const priorStrength = 10;
 /** One word said once proves nothing. */
-const leastCount = 2;
+export const leastCount = 2;
 
 export interface TypicalWord {
   word: string;
@@ -31,7 +31,8 @@ export function typicalWords(texts: readonly string[], others: readonly string[]
     .sort((a, b) => b.z - a.z || (a.word < b.word ? -1 : 1));
 }
 
-function countsOf(texts: readonly string[]): Map<string, number> {
+/** How often these texts have each of their content words. */
+export function countsOf(texts: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const word of texts.flatMap(contentWords)) counts.set(word, (counts.get(word) ?? 0) + 1);
   return counts;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Store } from '../db/index.ts';
-import type { Plan, Runner } from '../graders/index.ts';
+import type { Limits, Plan, Runner } from '../graders/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import type { Asking, JudgeChoice, JudgeOptions } from '../runs/judge.ts';
 import { nonNegative, positive, wholeNumber } from './options.ts';
@@ -8,52 +8,77 @@ import { plain } from './plain.ts';
 import { addProviderOptions, isLocal, providerChoice, type ProviderFlags } from './provider-options.ts';
 import { withProgress } from './with-progress.ts';
 
-/** What a command knows of the language model that judges. */
-export interface JudgeFlags extends ProviderFlags {
-  publishedReplies?: boolean;
-  concurrency: number;
+/** How fast a language model may be asked, and what may be spent on it. */
+export interface LimitFlags {
   callsPerMinute?: number;
   tokensPerMinute?: number;
-  maxCalls?: number;
   maxTokens?: number;
   maxCost?: number;
   promptPrice?: number;
   replyPrice?: number;
 }
 
-/** The same options on every command that asks a language model for verdicts. */
-export const addJudgeOptions = (command: Command): Command =>
-  addProviderOptions(command, { does: 'judges', replies: 'verdicts' })
-    .option('--published-replies', 'read replies as published: lines of text, of several verdicts the last')
-    .option('--concurrency <n>', 'calls under way at once', wholeNumber(1, 1000), 8)
+/** What a command knows of the language model that judges. */
+export interface JudgeFlags extends ProviderFlags, LimitFlags {
+  publishedReplies?: boolean;
+  concurrency: number;
+  maxCalls?: number;
+}
+
+const addRateOptions = (command: Command): Command =>
+  command
     .option('--calls-per-minute <n>', 'calls begun in a minute at most', wholeNumber(1))
-    .option('--tokens-per-minute <n>', 'tokens in a minute at most', wholeNumber(1))
-    .option('--max-calls <n>', 'calls at most, failed ones included', wholeNumber(1))
-    .option('--max-tokens <n>', 'tokens at most, of prompts and replies', wholeNumber(1))
-    .option('--max-cost <x>', 'money at most, by the two prices', positive)
+    .option('--tokens-per-minute <n>', 'tokens in a minute at most', wholeNumber(1));
+
+/** @param of whose spending it is, where that is not the command's alone */
+const addSpendingOptions = (command: Command, of = ''): Command =>
+  command
+    .option('--max-tokens <n>', `tokens at most, of prompts and replies${of}`, wholeNumber(1))
+    .option('--max-cost <x>', `money at most, by the two prices${of}`, positive)
     .option('--prompt-price <x>', 'money for a million tokens of prompts', nonNegative)
     .option('--reply-price <x>', 'money for a million tokens of replies', nonNegative);
 
-/** @throws CodedError INVALID_ARGUMENT without a model; KEY_MISSING, KEY_EXPOSED, KEY_INVALID */
-export async function judgeChoice(flags: JudgeFlags): Promise<JudgeChoice> {
-  const { model, promptPrice, replyPrice } = flags;
-  if (model === undefined)
-    throw new CodedError('INVALID_ARGUMENT', 'a language model is to judge; name it with --model');
+/** How fast a language model may be asked, and what may be spent on it. */
+export const addLimitOptions = (command: Command, of: string): Command =>
+  addSpendingOptions(addRateOptions(command), of);
+
+/** @throws CodedError INVALID_ARGUMENT for one price without the other */
+export function limitsOf({ promptPrice, replyPrice, ...flags }: LimitFlags): Limits {
   if ((promptPrice === undefined) !== (replyPrice === undefined))
     throw new CodedError('INVALID_ARGUMENT', '--prompt-price and --reply-price are given together');
   return {
+    callsPerMinute: flags.callsPerMinute,
+    tokensPerMinute: flags.tokensPerMinute,
+    tokens: flags.maxTokens,
+    money: flags.maxCost,
+    ...(promptPrice !== undefined &&
+      replyPrice !== undefined && { prices: { prompt: promptPrice, completion: replyPrice } }),
+  };
+}
+
+/** The same options on every command that asks a language model for verdicts. */
+export const addJudgeOptions = (command: Command): Command =>
+  addSpendingOptions(
+    addRateOptions(
+      addProviderOptions(command, { does: 'judges', replies: 'verdicts' })
+        .option(
+          '--published-replies',
+          'read replies as published: lines of text, of several verdicts the last',
+        )
+        .option('--concurrency <n>', 'calls under way at once', wholeNumber(1, 1000), 8),
+    ).option('--max-calls <n>', 'calls at most, failed ones included', wholeNumber(1)),
+  );
+
+/** @throws CodedError INVALID_ARGUMENT without a model; KEY_MISSING, KEY_EXPOSED, KEY_INVALID */
+export async function judgeChoice(flags: JudgeFlags): Promise<JudgeChoice> {
+  const { model } = flags;
+  if (model === undefined)
+    throw new CodedError('INVALID_ARGUMENT', 'a language model is to judge; name it with --model');
+  const limits = limitsOf(flags);
+  return {
     ...(await providerChoice(flags, model)),
     rule: flags.publishedReplies ? 'COMPAT' : 'EXACT',
-    limits: {
-      concurrency: isLocal(model) ? 1 : flags.concurrency,
-      callsPerMinute: flags.callsPerMinute,
-      tokensPerMinute: flags.tokensPerMinute,
-      calls: flags.maxCalls,
-      tokens: flags.maxTokens,
-      money: flags.maxCost,
-      ...(promptPrice !== undefined &&
-        replyPrice !== undefined && { prices: { prompt: promptPrice, completion: replyPrice } }),
-    },
+    limits: { ...limits, concurrency: isLocal(model) ? 1 : flags.concurrency, calls: flags.maxCalls },
   };
 }
 
@@ -66,10 +91,13 @@ export async function askJudge<T>(
   store: Store,
   choice: JudgeChoice,
   {
+    about,
     dryRun = false,
     bar = 'REPLIES',
     threads,
   }: {
+    /** What is judged, in words that tell it from other judging. */
+    about: string;
     dryRun?: boolean | undefined;
     /** Whether the bar is of replies, or of whatever the work reports. */
     bar?: 'REPLIES' | 'WORK';
@@ -88,14 +116,14 @@ export async function askJudge<T>(
       label,
       (progress) => {
         const options: JudgeOptions = {
-          ...{ ...progress, dryRun, threads },
+          ...{ ...progress, about, dryRun, threads },
           onAnswer({ cached }, waiting) {
             if (cached || dryRun) return;
             kept += 1;
             if (bar === 'REPLIES') progress.onProgress?.({ done: kept, total: kept + waiting });
           },
         };
-        return withJudge(store, choice, options, (runner) => work(runner, options));
+        return withJudge(store, choice, options, (runner, signal) => work(runner, { ...options, signal }));
       },
       clause,
     );

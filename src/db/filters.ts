@@ -21,6 +21,8 @@ export const diffVectorJoins = (viewer: Viewer) =>
   `join run_layers on run_layers.id = diff_vectors.layer_id join runs on runs.id = run_layers.run_id ${runJoins(viewer)}`;
 export const projectionJoins = (viewer: Viewer) =>
   `join diff_vectors on diff_vectors.id = projections.vector_id ${diffVectorJoins(viewer)}`;
+export const agentRunJoins = (viewer: Viewer) =>
+  `join organisms on organisms.id = agent_runs.organism_id ${organismJoins(viewer)}`;
 export const gradeJoins = (viewer: Viewer) =>
   `join graders on graders.id = grades.grader_id join organisms on organisms.id = grades.organism_id ${organismJoins(viewer)}`;
 export const tokenJoins = (viewer: Viewer) =>
@@ -198,6 +200,22 @@ export const gradeFields = {
   projection: above('projections', 'grades.projection_id', projectionJoins, () => projectionFields),
 } satisfies FilterFields;
 
+export const agentRunFields = {
+  key: 'agent_runs.key',
+  kind: 'agent_runs.kind',
+  pair: 'agent_runs.pair',
+  version: 'agent_runs.version',
+  provider: 'agent_runs.provider',
+  model: 'agent_runs.model',
+  state: 'agent_runs.state',
+  errorCode: 'agent_runs.error_code',
+  conclusive: 'agent_runs.conclusive',
+  calls: 'agent_runs.calls',
+  interactions: 'agent_runs.interactions',
+  createdAt: 'agent_runs.created_at',
+  organism: { fields: organismFields },
+} satisfies FilterFields;
+
 /** Of the row of another table that this one belongs to; what belongs to none does not match. */
 function above(table: string, column: string, joins: (viewer: Viewer) => string, fields: () => FilterFields) {
   return {
@@ -276,10 +294,10 @@ export const diffVectorSorts = {
   ORGANISM: text('organisms.name'),
 } satisfies Record<string, Sort>;
 
-/** By the grader whose id the list binds; of several grades the one that was saved last. */
+/** By the grader whose id the list binds; of several grades the one that was asked for last. */
 const gradeOfProjection = real(
   `(select grades.value from grades where grades.projection_id = projections.id and grades.grader_id = @gradedBy
-    order by +grades.id desc limit 1)`, // by the index over projections, not through all of the grader’s in their order
+    order by +grades.asked desc, +grades.id desc limit 1)`, // by the index over projections, not through all of the grader’s in their order
 );
 
 export const projectionSorts = {
@@ -306,6 +324,13 @@ export const graderSorts = {
   NAME: text('graders.name'),
   VERSION: integer('graders.version'),
   CREATED_AT: text('graders.created_at'),
+} satisfies Record<string, Sort>;
+
+export const agentRunSorts = {
+  ORGANISM: text('organisms.name'),
+  CALLS: integer('agent_runs.calls'),
+  REPLY_TOKENS: integer('agent_runs.reply_tokens'),
+  CREATED_AT: text('agent_runs.created_at'),
 } satisfies Record<string, Sort>;
 
 export const gradeSorts = {

@@ -4,6 +4,8 @@ export * from './errors.ts';
 export { methodPattern, runKey } from './keys.ts';
 export type { Where } from './filter.ts';
 export {
+  agentRunFields,
+  agentRunSorts,
   diffVectorFields,
   diffVectorSorts,
   gradeFields,
@@ -35,7 +37,14 @@ export { openStore, type Store, type Stores } from './store.ts';
 export { anonymous, bearer, type Owned, owner, owns, sightOf, type Viewer } from './visible.ts';
 export type { NewToken, Presented, TokenRow } from './stores/access-tokens.ts';
 export type { AgentMessageRow, NewAgentMessage } from './stores/agent-messages.ts';
-export { type AgentRunRow, agentRunKey, type AgentRunSpec, type AgentSpent } from './stores/agent-runs.ts';
+export {
+  agentRunKey,
+  agentRunLease,
+  type AgentRunRow,
+  type AgentRunSpec,
+  type AgentSpent,
+} from './stores/agent-runs.ts';
+export type { AgentAttempt } from './stores/agent-scores.ts';
 export type { AuditEvent, AuditRow } from './stores/audit.ts';
 export { type SharedKind, sharedKinds, type Sharing } from './stores/sharing.ts';
 export type { TeamRow } from './stores/teams.ts';
@@ -62,13 +71,14 @@ export {
   type JobRow,
   type NewJob,
 } from './stores/jobs.ts';
+export { type Lease, LeaseHeldError, LeaseLostError, leaseMs } from './stores/leases.ts';
 export type { ModelRow, NewModel } from './stores/models.ts';
 export type { NoteRow, NoteSubject } from './stores/notes.ts';
 export type { NewOrganism, OrganismRow } from './stores/organisms.ts';
 export type { NewPrincipalComponents, PrincipalComponentsRow } from './stores/principal-components.ts';
 export type { ProjectionTokenRow } from './stores/projection-tokens.ts';
 export type { NewProjection, ProjectionRow, ProjectionSpec } from './stores/projections.ts';
-export type { OrganismRelevance, PlaceRelevance, RelevanceSpec } from './stores/relevance.ts';
+export type { OrganismRelevance, PlaceRelevance, RelevanceRule, RelevanceSpec } from './stores/relevance.ts';
 export type { RunLayerRow } from './stores/run-layers.ts';
 export type { RunPlace } from './stores/run-vectors.ts';
 export type { RunRow } from './stores/runs.ts';

@@ -8,6 +8,7 @@ import { Connection } from './connection.ts';
 import { accessTokenStore } from './stores/access-tokens.ts';
 import { agentMessageStore } from './stores/agent-messages.ts';
 import { agentRunStore } from './stores/agent-runs.ts';
+import { agentScoreStore } from './stores/agent-scores.ts';
 import { auditLog, auditStore } from './stores/audit.ts';
 import { causalEffectStore } from './stores/causal-effects.ts';
 import { corpusStore } from './stores/corpora.ts';
@@ -19,6 +20,7 @@ import { gradeStore } from './stores/grades.ts';
 import { hypothesisStore } from './stores/hypotheses.ts';
 import { idempotencyKeyStore } from './stores/idempotency-keys.ts';
 import { jobStore, type JobRow } from './stores/jobs.ts';
+import { leaseStore } from './stores/leases.ts';
 import { modelStore } from './stores/models.ts';
 import { noteStore } from './stores/notes.ts';
 import { organismStore } from './stores/organisms.ts';
@@ -27,6 +29,7 @@ import { projectionTokenStore } from './stores/projection-tokens.ts';
 import { projectionStore } from './stores/projections.ts';
 import { relevanceStore } from './stores/relevance.ts';
 import { runLayerStore } from './stores/run-layers.ts';
+import { runReadingStore } from './stores/run-readings.ts';
 import { runStore } from './stores/runs.ts';
 import { runVectorStore } from './stores/run-vectors.ts';
 import { sampleStore } from './stores/samples.ts';
@@ -84,6 +87,7 @@ export function openStore(file: string, options: OpenOptions = {}) {
     accessTokens,
     auditLog: auditLog(sqlite),
     exchanges: exchangeStore(sqlite),
+    leases: leaseStore(sqlite),
     administration: administration(sqlite, accessTokens, stores),
     /** Reads a little. @throws whatever reading throws */
     check: () => void sqlite.prepare('select 1 from runs limit 1').get(),
@@ -120,6 +124,7 @@ function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) 
     runs,
     layers,
     diffVectors,
+    runReadings: runReadingStore(sqlite),
     runVectors: runVectorStore(sqlite),
     vectors: vectorStore(sqlite, viewer, diffVectors, checked),
     projections,
@@ -130,6 +135,7 @@ function storesFor(sqlite: Connection, checked: CheckedVectors, viewer: Viewer) 
     grades: gradeStore(sqlite, viewer, graders, projections, samples, hypotheses),
     agentRuns,
     agentMessages: agentMessageStore(sqlite, agentRuns),
+    agentScores: agentScoreStore(sqlite, viewer),
     hypotheses,
     gradeExchanges: gradeExchangeStore(sqlite, viewer),
     relevance: relevanceStore(sqlite, viewer),

@@ -1,5 +1,6 @@
 import { CodedError } from '../lib/coded-error.ts';
 import type { Clock } from './clock.ts';
+import { Places } from './places.ts';
 
 export interface Tokens {
   prompt: number;
@@ -7,7 +8,7 @@ export interface Tokens {
 }
 
 export interface Limits {
-  /** Calls under way at once; 8 by default. */
+  /** Questions that are asked at once; 8 by default. */
   concurrency?: number | undefined;
   callsPerMinute?: number | undefined;
   tokensPerMinute?: number | undefined;
@@ -35,10 +36,12 @@ export interface Ticket {
 const minute = 60_000;
 
 /**
- * Lets calls through one by one, in the order they came: so many at once, so many a minute, and never beyond what may be spent. A call is
- * let through only if the most it can cost is still there; while others that may turn out cheaper are under way, it waits for them.
+ * Lets calls through one by one, in the order they came: none during a pause, so many a minute, and never beyond what may be spent. A call
+ * is let through only if the most it can cost is still there; while others that may turn out cheaper are under way, it waits for them.
  */
 export class Allowance {
+  /** For questions: one that waits to be asked again keeps its place, so that a provider in trouble is not asked more and more. */
+  readonly places: Places;
   readonly #limits: Limits;
   readonly #clock: Clock;
   #turn: Promise<unknown> = Promise.resolve();
@@ -48,6 +51,7 @@ export class Allowance {
   /** Calls of the last minute: when they began, and tokens as far as is known. */
   #recent: { at: number; tokens: number }[] = [];
   #settled = Promise.withResolvers<undefined>();
+  #pausedUntil = -Infinity;
 
   /** @throws CodedError INVALID_ARGUMENT */
   constructor(limits: Limits, clock: Clock) {
@@ -62,8 +66,14 @@ export class Allowance {
       );
     if (prices && !(prices.prompt >= 0 && prices.completion >= 0))
       throw new CodedError('INVALID_ARGUMENT', 'prices are numbers from 0');
+    this.places = new Places(limits.concurrency ?? 8);
     this.#limits = limits;
     this.#clock = clock;
+  }
+
+  /** Nobody asks anything for so many milliseconds: whoever is busy for one is busy for all. */
+  pause(ms: number): void {
+    this.#pausedUntil = Math.max(this.#pausedUntil, this.#clock.now() + ms);
   }
 
   get spent(): Spent {
@@ -105,8 +115,7 @@ export class Allowance {
 
   /** What a call has to wait for: another to be settled, some milliseconds, or nothing. */
   #hindrance(worst: Tokens): 'SETTLED' | number | null {
-    const { concurrency = 8, callsPerMinute = Infinity, tokensPerMinute = Infinity } = this.#limits;
-    if (this.#underWay >= concurrency) return 'SETTLED';
+    const { callsPerMinute = Infinity, tokensPerMinute = Infinity } = this.#limits;
     const tokens = worst.prompt + worst.completion;
     const lacking = this.#lacking(tokens, this.price(worst) ?? 0);
     if (lacking !== null) {
@@ -114,6 +123,7 @@ export class Allowance {
       throw new CodedError('BUDGET_EXHAUSTED', lacking);
     }
     const now = this.#clock.now();
+    if (now < this.#pausedUntil) return this.#pausedUntil - now;
     this.#recent = this.#recent.filter(({ at }) => now - at < minute);
     const [oldest] = this.#recent;
     const recent = this.#recent.reduce((sum, one) => sum + one.tokens, 0);

@@ -4,6 +4,15 @@ import { hypothesis } from './hypothesis.ts';
 import { tokenRelevance } from './relevance/token-relevance.ts';
 import { scaleTournament } from './scale-tournament.ts';
 
+export {
+  type AgentLimits,
+  type AgentSetting,
+  type AttemptsOfSetting,
+  bySetting,
+  claimsOf,
+  type OfOrganism,
+  scoresOf,
+} from './agent-scores.ts';
 export { cohensKappa, krippendorffsAlpha, type Scale } from './agreement.ts';
 export { agreementBetween, type Agreement, type Coefficient, type Judgement } from './agreement-between.ts';
 export type { Limits, Spent } from './allowance.ts';
@@ -25,6 +34,8 @@ export {
   type ReplyRule,
 } from './define-grader.ts';
 export { type Drift, measureDrift } from './drift.ts';
+export type { Embedder, EmbeddingReply } from './embedder.ts';
+export { EmbeddingRunner } from './embedding-runner.ts';
 export { type Exchange, type ExchangeStore, memoryExchanges } from './exchange-store.ts';
 export {
   gradeHypotheses,
@@ -37,6 +48,7 @@ export {
 export { ProviderError, type ProviderErrorCode } from './provider-error.ts';
 export { ApiKey, type KeySource, readKey } from './providers/api-key.ts';
 export { localModel, type LocalModelOptions } from './providers/local-model.ts';
+export { openAiEmbeddings, type OpenAiEmbeddingsOptions } from './providers/openai-embeddings.ts';
 export { openAiCompatible, type OpenAiCompatibleOptions } from './providers/openai-compatible.ts';
 export { type Candidate, candidatesJudged, candidatesOf } from './relevance/candidates.ts';
 export { addTokens, countTokens, type FrequentToken, frequentTokens } from './relevance/frequent-tokens.ts';

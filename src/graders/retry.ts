@@ -25,7 +25,19 @@ export const defaultRetry: RetryRule = {
 export async function withRetries<T>(
   attempt: () => Promise<T>,
   rule: RetryRule,
-  { clock, random, signal }: { clock: Clock; random: () => number; signal?: AbortSignal | undefined },
+  {
+    clock,
+    random,
+    signal,
+    onPause,
+  }: {
+    clock: Clock;
+    /** Uniform in [0, 1). */
+    random: () => number;
+    signal?: AbortSignal | undefined;
+    /** Told why it waits now, and how many milliseconds. */
+    onPause?: (why: ProviderError, ms: number) => void;
+  },
 ): Promise<{ value: T; attempts: number }> {
   for (let made = 1; ; made++) {
     try {
@@ -36,7 +48,9 @@ export async function withRetries<T>(
       const { retryAfterMs } = error;
       if (retryAfterMs !== undefined && retryAfterMs > rule.patience) throw error;
       const delay = Math.min(rule.longestDelay, rule.firstDelay * 2 ** (made - 1));
-      await clock.wait(retryAfterMs ?? delay * (1 / 2 + random() / 2), signal);
+      const pause = retryAfterMs ?? delay * (1 / 2 + random() / 2);
+      onPause?.(error, pause);
+      await clock.wait(pause, signal);
     }
   }
 }

@@ -46,7 +46,7 @@ export interface Plan {
 
 export interface Answered {
   exchange: Exchange;
-  /** It was known already and cost nothing now. */
+  /** It was known already and cost nothing now. Not of one that came while this was asked, too: both were paid for. */
   cached: boolean;
 }
 
@@ -58,9 +58,18 @@ export interface Question<Verdict, Context> {
   /** Of the prompt, by name. */
   parts?: Readonly<Record<string, string>>;
   maxTokens: number;
+  /** A wish: a model that refuses it is asked without. */
   temperature: number | null;
   /** Tells independent answers to the same question apart: which attempt, which rotation, which repeat. */
   sample?: JsonObject;
+}
+
+interface AskOptions {
+  /** Tells independent answers to the same question apart. */
+  sample?: JsonObject;
+  signal?: AbortSignal | undefined;
+  /** DEMANDED by default. */
+  temperature?: 'DEMANDED' | 'WISHED';
 }
 
 /** Everyone's way to an LLM: known replies from the store, new ones within the limits, failures again. */
@@ -78,6 +87,8 @@ export class Runner {
   /** Keys of what a dry run would ask, and of what it found known. */
   readonly #planned = { new: new Map<string, Tokens>(), known: new Set<string>() };
   readonly #ending = new AbortController();
+  /** Found out by asking: there is no list of the models that take none. */
+  #refusesTemperatures = false;
 
   /** @throws CodedError INVALID_ARGUMENT for limits that make no sense */
   constructor({ limits = {}, clock = wallClock, ...options }: RunnerOptions) {
@@ -141,7 +152,7 @@ export class Runner {
         temperature,
         verdict: form === 'FUNCTION' ? grader.form(context) : null,
       }),
-      { sample, signal },
+      { sample, signal, temperature: 'WISHED' },
     );
     const { key, reply } = answered.exchange;
     if (this.#planned.new.has(key)) return { ...answered, parsed: { verdict: grader.placeholder(context) } };
@@ -150,13 +161,15 @@ export class Runner {
 
   /**
    * A reply to a request, which may hold a delimiter that differs from call to call.
+   * @param options `temperature`: whether a model that refuses the one asked for is an error, or is asked without
    * @throws ProviderError when all attempts failed; CodedError BUDGET_EXHAUSTED; the signal's reason
    */
   async ask(
     grader: GraderIdentity,
     compose: (delimiter: string) => ChatRequest,
-    { sample = {}, signal }: { sample?: JsonObject; signal?: AbortSignal | undefined } = {},
+    options: AskOptions = {},
   ): Promise<Answered> {
+    const { sample = {}, signal } = options;
     this.#untilEnd(signal).throwIfAborted();
     const { provider } = this;
     const key = sha256(
@@ -177,9 +190,9 @@ export class Runner {
       const shared = await underWay.catch(() => null);
       signal?.throwIfAborted();
       if (shared) return { ...shared, cached: true };
-      return this.ask(grader, compose, { sample, signal });
+      return this.ask(grader, compose, options);
     }
-    const asking = this.#answer(key, grader, compose, signal).finally(() => this.#underWay.delete(key));
+    const asking = this.#answer(key, grader, compose, options).finally(() => this.#underWay.delete(key));
     this.#underWay.set(key, asking);
     const answered = await asking;
     this.#onAnswer?.(answered, this.#underWay.size);
@@ -190,7 +203,7 @@ export class Runner {
     key: string,
     grader: GraderIdentity,
     compose: (delimiter: string) => ChatRequest,
-    signal: AbortSignal | undefined,
+    { signal, temperature = 'DEMANDED' }: AskOptions,
   ): Promise<Answered> {
     const known = await this.#exchanges.get(key);
     if (known) {
@@ -203,12 +216,10 @@ export class Runner {
       this.#planned.new.set(key, worstOf(request));
       return { exchange: unasked(key, grader, provider, request), cached: false };
     }
-    const { value, attempts } = await withRetries(() => this.#call(request, signal), this.#retry, {
-      clock: this.#clock,
-      random: this.#random,
-      signal: this.#untilEnd(signal),
-    });
-    const { reply, durationMs, cost } = value;
+    const { sent, reply, durationMs, attempts, cost } = await this.#allowance.places.hold(
+      () => this.#send(request, temperature === 'WISHED', signal),
+      this.#untilEnd(signal),
+    );
     const exchange: Exchange = {
       key,
       grader: grader.name,
@@ -218,15 +229,48 @@ export class Runner {
       endpoint: provider.endpoint,
       model: provider.model,
       answeredBy: reply.model,
-      request: provider.body(request),
+      request: provider.body(sent),
       reply,
       at: new Date(this.#clock.now()).toISOString(),
       durationMs,
       attempts,
       cost,
     };
-    await this.#exchanges.put(exchange);
-    return { exchange, cached: false };
+    return { exchange: await this.#exchanges.put(exchange), cached: false };
+  }
+
+  /** A request until it is answered, and as it was sent at last. */
+  async #send(request: ChatRequest, mayDropTemperature: boolean, signal: AbortSignal | undefined) {
+    const bare = { ...request, temperature: null };
+    let sent = mayDropTemperature && this.#refusesTemperatures ? bare : request;
+    let attempts = 0;
+    const call = () => {
+      attempts += 1;
+      return this.#call(sent, signal);
+    };
+    const { value } = await withRetries(
+      async () => {
+        try {
+          return await call();
+        } catch (error) {
+          const isRefused = error instanceof ProviderError && error.status === 400;
+          if (!isRefused || !mayDropTemperature || sent.temperature === null) throw error;
+          sent = bare;
+          return call();
+        }
+      },
+      this.#retry,
+      {
+        clock: this.#clock,
+        random: this.#random,
+        signal: this.#untilEnd(signal),
+        onPause: ({ code }, ms) => {
+          if (code === 'PROVIDER_BUSY') this.#allowance.pause(ms);
+        },
+      },
+    );
+    this.#refusesTemperatures ||= sent !== request;
+    return { ...value, sent, attempts };
   }
 
   #untilEnd(signal: AbortSignal | undefined): AbortSignal {

@@ -34,7 +34,8 @@ function draws(count: number, resamples: number, seed: number): Uint32Array {
 /**
  * Percentile bootstrap interval of a statistic (Efron 1979): its quantiles over samples drawn from the values with replacement.
  * `statistic` may not keep the sample it is given.
- * @returns null below two values, which say nothing about their spread, and where the statistic is NaN for more than half of the samples
+ * @returns null where the values say nothing about their spread (fewer than two, or all samples alike), and where the statistic is NaN for
+ *   more than half of the samples
  */
 export function bootstrapInterval<Value>(
   values: readonly Value[],
@@ -51,7 +52,7 @@ export function bootstrapInterval<Value>(
   })
     .filter((value) => !Number.isNaN(value))
     .sort();
-  if (drawn.length < resamples / 2) return null;
+  if (drawn.length < resamples / 2 || drawn[0] === drawn.at(-1)) return null;
   const quantile = (share: number) => {
     const at = share * (drawn.length - 1);
     const [low, high] = [drawn[Math.floor(at)] ?? NaN, drawn[Math.ceil(at)] ?? NaN];

@@ -16,8 +16,8 @@ export function canonicalJson(value: JsonValue, { notFinite }: { notFinite?: nul
     if (value === null || typeof value !== 'object') return value;
     if (Array.isArray(value)) return value.map(sorted);
     const members: Record<string, JsonValue> = {};
-    for (const key of Object.keys(value).sort()) {
-      odd ||= hasPlaceOfItsOwn.test(key);
+    for (const key of inOrder(Object.keys(value))) {
+      odd ||= hasPlaceOfItsOwn(key);
       members[key] = sorted(value[key] as JsonValue);
     }
     return members;
@@ -27,8 +27,15 @@ export function canonicalJson(value: JsonValue, { notFinite }: { notFinite?: nul
   return odd ? pieceByPiece(value) : JSON.stringify(ordered);
 }
 
-/** Keys that an object does not keep where they were put: whole numbers come first, and the last is no member at all. */
-const hasPlaceOfItsOwn = /^(?:\d|__proto__$)/;
+/** Sorted, which most are already. */
+const inOrder = (keys: string[]): string[] =>
+  keys.every((key, i) => i === 0 || (keys[i - 1] as string) < key) ? keys : keys.sort();
+
+/** Of keys that an object does not keep where they were put: whole numbers come first, and the other is no member at all. */
+function hasPlaceOfItsOwn(key: string): boolean {
+  const first = key.charCodeAt(0);
+  return (first >= 0x30 && first <= 0x39) || key === '__proto__';
+}
 
 function pieceByPiece(value: JsonValue): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value);

@@ -1,65 +1,97 @@
-import type { AgentRunRow, GraderRow, GradeRow } from '../db/index.ts';
-import { mean, type OfGroup, overOrganisms } from '../graders/statistics.ts';
-import type { AgentFacts, OrganismFacts } from './facts.ts';
+import type { AgentAttempt, GraderRow, GradeRow } from '../db/index.ts';
+import {
+  type AgentLimits,
+  type AgentSetting,
+  bySetting,
+  claimsOf,
+  type OfOrganism,
+  scoresOf,
+} from '../graders/agent-scores.ts';
+import { type OfGroup, overOrganisms } from '../graders/statistics.ts';
+import { canonicalJson, type JsonValue } from '../lib/canonical-json.ts';
+import type { AgentScores } from './facts.ts';
 import { digits, escapeMarkdown, percent } from './markdown.ts';
 
-/** Agent runs of one kind, pair, model and budget. */
+/** Agent runs of one setting. */
 export interface Setting {
+  /** With what tells it from other settings of the same agent. */
   who: string;
   /** Null of one that asks nobody. */
-  budget: { calls: number; tokens: number; interactions: number } | null;
+  budget: AgentLimits | null;
   isNull: boolean;
-  runs: { facts: OrganismFacts; agent: AgentFacts }[];
+  attempts: AgentAttempt[];
+  /** The same with the verdicts of a grader, by its key. */
+  byGrader: ReadonlyMap<string, AgentAttempt[]>;
 }
 
 const names = { AGENT: 'agent', BLACK_BOX: 'black box', OFFLINE: 'offline, rules only' } as const;
-const order = Object.keys(names);
 
-const whoOf = ({ kind, pair, model }: AgentRunRow): string =>
+const nameOf = ({ kind, pair, model }: AgentSetting): string =>
   `${names[kind]}${model === null ? '' : ` (${model})`}${pair === 'NULL' ? ', null pair' : ''}`;
 
-function budgetOf({ kind, parameters }: AgentRunRow): Setting['budget'] {
-  if (kind === 'OFFLINE') return null;
-  const { calls, tokens, interactions } = (parameters['budget'] ?? {}) as Partial<
-    NonNullable<Setting['budget']>
-  >;
-  return { calls: calls ?? 0, tokens: tokens ?? 0, interactions: interactions ?? 0 };
+/** What may tell settings of one name apart, budgets left out. */
+function traitsOf({ version, provider, promptDigest, depth, rest }: AgentSetting): Map<string, string> {
+  const traits = new Map<string, string>();
+  const add = (name: string, value: JsonValue | undefined): void => {
+    if (value !== null && typeof value === 'object' && !Array.isArray(value))
+      for (const [part, of] of Object.entries(value)) add(`${name} ${part}`, of);
+    else traits.set(name, typeof value === 'string' ? value : canonicalJson(value ?? null));
+  };
+  add('version', version);
+  add('provider', provider);
+  add('instructions', promptDigest?.slice(0, 8));
+  add('depth', depth);
+  for (const name of Object.keys(rest).sort()) add(name, rest[name]);
+  return traits;
+}
+
+/** Names of settings, each with what differs among those of one name. */
+function namesOf(settings: readonly AgentSetting[]): string[] {
+  const told = settings.map((setting) => ({ name: nameOf(setting), traits: traitsOf(setting) }));
+  return told.map(({ name, traits }) => {
+    const namesakes = told.filter((other) => other.name === name);
+    const all = new Set(namesakes.flatMap((other) => [...other.traits.keys()]));
+    const differing = [...all].filter(
+      (trait) => new Set(namesakes.map((other) => other.traits.get(trait))).size > 1,
+    );
+    return [name, ...differing.map((trait) => `${trait} ${traits.get(trait) ?? '–'}`)].join(', ');
+  });
 }
 
 /** In the order of the report: organisms before null pairs, each by kind, model and rising budget. */
-export function settingsOf(organisms: readonly OrganismFacts[]): Setting[] {
-  const settings = new Map<string, Setting>();
-  for (const facts of organisms)
-    for (const agent of facts.agents) {
-      const { kind, pair } = agent.agentRun;
-      const [who, budget] = [whoOf(agent.agentRun), budgetOf(agent.agentRun)];
-      const number = (of: number | undefined) => String(of ?? 0).padStart(16, '0');
-      // Sorts as the settings are to stand.
-      const key = [
-        ...[pair === 'NULL' ? 1 : 0, order.indexOf(kind), who],
-        ...[budget?.interactions, budget?.calls, budget?.tokens].map(number),
-      ].join(' ');
-      const setting = settings.get(key) ?? { who, budget, isNull: pair === 'NULL', runs: [] };
-      setting.runs.push({ facts, agent });
-      settings.set(key, setting);
-    }
-  return [...settings].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, setting]) => setting);
+export function settingsOf(scores: readonly AgentScores[]): Setting[] {
+  const graded = scores.map(({ grader, attempts }) => ({
+    grader,
+    settings: new Map(bySetting(attempts).map(({ key, attempts: own }) => [key, own])),
+  }));
+  const all = bySetting(scores[0]?.attempts ?? []);
+  const told = namesOf(all.map(({ setting }) => setting));
+  return all.map(({ setting, key, attempts }, i) => ({
+    who: told[i] as string,
+    budget: setting.budget,
+    isNull: setting.pair === 'NULL',
+    attempts,
+    byGrader: new Map(
+      graded.flatMap(({ grader, settings }) => (grader ? [[grader.key, settings.get(key) ?? []]] : [])),
+    ),
+  }));
 }
 
-export const finalOf = ({ hypotheses }: AgentFacts) =>
-  hypotheses.find(({ hypothesis }) => hypothesis.status === 'FINAL');
+/** Settings without the organisms whose training was diluted. */
+export function undilutedOf(settings: readonly Setting[]): Setting[] {
+  const undiluted = (attempts: readonly AgentAttempt[]) =>
+    attempts.filter(({ mixRatio }) => (mixRatio ?? 0) === 0);
+  return settings
+    .map((setting) => ({
+      ...setting,
+      attempts: undiluted(setting.attempts),
+      byGrader: new Map([...setting.byGrader].map(([key, attempts]) => [key, undiluted(attempts)])),
+    }))
+    .filter(({ attempts }) => attempts.length > 0);
+}
 
 export const gradeBy = (grader: GraderRow, grades: readonly GradeRow[]): GradeRow | undefined =>
   grades.find((grade) => grade.grader.key === grader.key);
-
-export function gradersOf(all: readonly AgentFacts[]): GraderRow[] {
-  const graders = new Map(
-    all.flatMap(({ hypotheses }) =>
-      hypotheses.flatMap(({ grades }) => grades.map(({ grader }) => [grader.key, grader] as const)),
-    ),
-  );
-  return [...graders.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-}
 
 /** Judges give 1 to 5, rules a share of words. */
 export const isShare = ({ model }: GraderRow): boolean => model === null;
@@ -77,27 +109,13 @@ export interface OverAttempts {
   over: OfGroup | null;
 }
 
-/** Of each organism the mean over its attempts, then over organisms. */
-function overAttempts(
-  { runs }: Setting,
-  valueOf: (agent: AgentFacts) => number | null | undefined,
-): OverAttempts {
-  const byOrganism = new Map<number, number[]>();
-  for (const { facts, agent } of runs) {
-    const value = valueOf(agent);
-    if (value === null || value === undefined) continue;
-    const { id } = facts.organism;
-    byOrganism.set(id, [...(byOrganism.get(id) ?? []), value]);
-  }
-  const values = [...byOrganism.values()].map(mean);
+function overMeans(organisms: readonly OfOrganism[]): OverAttempts {
+  const values = organisms.map(({ mean }) => mean);
   return { values, over: overOrganisms(values) };
 }
 
-export const scores = (grader: GraderRow, setting: Setting) =>
-  overAttempts(setting, (agent) => gradeBy(grader, finalOf(agent)?.grades ?? [])?.value);
+export const scores = (grader: GraderRow, { byGrader }: Setting): OverAttempts =>
+  overMeans(scoresOf(byGrader.get(grader.key) ?? []));
 
 /** Of answers only: who has none claims nothing. */
-export const claims = (setting: Setting) =>
-  overAttempts(setting, ({ agentRun: { state, conclusive } }) =>
-    state === 'COMPLETED' && conclusive !== null ? Number(conclusive) : null,
-  );
+export const claims = ({ attempts }: Setting): OverAttempts => overMeans(claimsOf(attempts));

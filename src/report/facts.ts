@@ -1,4 +1,5 @@
 import {
+  type AgentAttempt,
   type AgentRunRow,
   type CorpusRow,
   type GraderRow,
@@ -29,6 +30,13 @@ export interface Facts {
   /** Who graded readings, and how; by key. */
   sources: Source[];
   graders: GraderFacts[];
+  /** Attempts with the verdicts of nobody, then those of each grader of hypotheses, by its key. */
+  agentScores: AgentScores[];
+}
+
+export interface AgentScores {
+  grader: GraderRow | null;
+  attempts: AgentAttempt[];
 }
 
 export interface OrganismFacts {
@@ -61,6 +69,8 @@ export interface LayerFacts {
 export interface ExperimentFacts {
   experiment: SteeringExperimentRow;
   similarities: SimilarityRow[];
+  /** Those by one encoder: the base where it was one, else the first by its digest. */
+  byOneEncoder: SimilarityRow[];
   /** Texts by the judge of the experiment: those it had a verdict on, and the coherent among them. */
   coherent: { steered: [number, number]; unsteered: [number, number] };
 }
@@ -102,16 +112,17 @@ function read(store: Store): Facts {
   const all = store.graders.all
     .page(null, {}, everything)
     .rows.map((grader) => ({ grader, grades: store.grades.ofGrader.page(grader, {}, everything).rows }));
-  const given = all.flatMap(({ grades }) => grades).sort((a, b) => a.id - b.id);
+  const given = all.flatMap(({ grades }) => grades).sort((a, b) => a.asked - b.asked || a.id - b.id);
   const shares = sharesOf(given);
   const agentRuns = store.agentRuns.all.page(null, {}, everything).rows.reverse();
   const organisms = store.organisms.list().map((organism): OrganismFacts => {
     const run = store.runs.latestOfOrganism(organism);
     const layers = run ? layersOf(store, run) : [];
     const vectors = layers.flatMap((layer) => layer.vectors);
+    const base = store.models.getById(organism.baseModelId);
     return {
       organism,
-      base: store.models.getById(organism.baseModelId),
+      base,
       measured: run
         ? {
             run,
@@ -123,7 +134,7 @@ function read(store: Store): Facts {
       relevance: layers.flatMap(({ layer }) => relevanceOf(layer, shares)),
       experiments: vectors
         .flatMap((vector) => store.steering.ofDiffVector.page(vector, {}, everything).rows)
-        .map((experiment) => experimentOf(store, experiment)),
+        .map((experiment) => experimentOf(store, experiment, base)),
       effects: vectors.flatMap(
         (vector) => store.causalEffects.ofDiffVector.page(vector, {}, everything).rows,
       ),
@@ -138,6 +149,13 @@ function read(store: Store): Facts {
   return {
     organisms,
     sources: [...sources.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
+    agentScores: [
+      null,
+      ...all
+        .filter(({ grades }) => grades.some(({ hypothesisId }) => hypothesisId !== null))
+        .map(({ grader }) => grader)
+        .sort((a, b) => (a.key < b.key ? -1 : 1)),
+    ].map((grader) => ({ grader, attempts: store.agentScores.all(grader) })),
     graders: all.map(({ grader, grades }) => ({
       grader,
       grades: grades.length,
@@ -161,19 +179,27 @@ interface Share {
   grade: GradeRow;
 }
 
-/** Grades of readings, given in their order. Of several of one place by one source the last counts. */
+/**
+ * Grades of readings, given in the order they were asked for. Of one layer, by one source, those count that were given as the last one was:
+ * against the same corpora and description.
+ */
 function sharesOf(grades: readonly GradeRow[]): Share[] {
-  const last = new Map<string, Share>();
-  for (const grade of grades) {
-    if (grade.scale !== 'SHARE' || grade.projectionId === null) continue;
-    const projection = grade.subject.projection;
-    if (!projection) continue;
+  const shares = grades.flatMap((grade): Share[] => {
+    const { projection } = grade.subject;
+    if (grade.scale !== 'SHARE' || !projection) return [];
     const { layer, position } = projection.diffVector;
     const source = sourceOf(grade, projection.method);
-    const share = { source, layerKey: layer.key, position, variant: projection.variant, grade };
-    last.set([source.key, layer.key, position, projection.variant].join(' '), share);
-  }
-  return [...last.values()];
+    return [{ source, layerKey: layer.key, position, variant: projection.variant, grade }];
+  });
+  const where = ({ source, layerKey }: Share) => `${source.key} ${layerKey}`;
+  const against = ({ grade: { parameters } }: Share) => canonicalJson({ ...parameters, selected: null });
+  const latest = new Map(shares.map((share) => [where(share), against(share)]));
+  const standing = shares.filter((share) => latest.get(where(share)) === against(share));
+  return [
+    ...new Map(
+      standing.map((share) => [`${where(share)} ${share.position} ${share.variant}`, share]),
+    ).values(),
+  ];
 }
 
 function sourceOf({ grader, parameters }: GradeRow, method: string): Source {
@@ -214,15 +240,19 @@ function relevanceOf(layer: RunLayerRow, shares: readonly Share[]): Relevance[] 
   });
 }
 
-function experimentOf(store: Store, experiment: SteeringExperimentRow): ExperimentFacts {
+function experimentOf(store: Store, experiment: SteeringExperimentRow, base: ModelRow): ExperimentFacts {
   const samples = store.samples.ofExperiment.page(experiment, {}, everything).rows;
   const judged = (steered: boolean): [number, number] => {
     const of = samples.filter((sample) => sample.steered === steered && sample.coherent !== null);
     return [of.filter(({ coherent }) => coherent).length, of.length];
   };
+  const similarities = store.similarities.ofExperiment.page(experiment, {}, everything).rows;
+  const digests = [...new Set(similarities.map(({ encoderDigest }) => encoderDigest))].sort();
+  const encoder = digests.includes(base.digest) ? base.digest : digests[0];
   return {
     experiment,
-    similarities: store.similarities.ofExperiment.page(experiment, {}, everything).rows,
+    similarities,
+    byOneEncoder: similarities.filter(({ encoderDigest }) => encoderDigest === encoder),
     coherent: { steered: judged(true), unsteered: judged(false) },
   };
 }

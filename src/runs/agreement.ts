@@ -8,35 +8,40 @@ export interface GradersAgreement {
   shares: Agreement;
   /** Texts, coherent or not. The judge of a strength search counts as one of the graders. */
   texts: Agreement;
+  /** What agents believe, scored 1 to 5 by rubrics (method.md §10.5). */
+  scores: Agreement;
 }
 
 const everything = { first: 1_000_000 };
 
 /**
  * How far all graders in a store agree about what several of them have graded; of one organism or of all. Where a grader has graded a
- * thing more than once, with other parameters, its last grade counts.
+ * thing more than once, with other parameters, the grade asked for last counts.
  */
 export function agreementOfGraders(store: Store, organism?: OrganismRow): GradersAgreement {
   const last = new Map<string, GradeRow>();
   for (const grader of store.graders.all.page(null, {}, everything).rows)
-    for (const grade of store.grades.ofGrader.page(grader, {}, everything).rows)
-      if (organism === undefined || grade.organismId === organism.id)
-        last.set(`${grader.key} ${grade.subjectKey}`, grade);
+    for (const grade of store.grades.ofGrader.page(grader, {}, everything).rows) {
+      const thing = `${grader.key} ${grade.subjectKey}`;
+      if (organism !== undefined && grade.organismId !== organism.id) continue;
+      if (grade.asked >= (last.get(thing)?.asked ?? 0)) last.set(thing, grade);
+    }
   const valid = [...last.values()].filter(({ invalid }) => invalid === null);
-  const shares = valid.filter(({ scale }) => scale === 'SHARE');
+  const shares = valid.filter(({ scale, projectionId }) => scale === 'SHARE' && projectionId !== null);
   const texts = valid.filter(({ scale, sampleId }) => scale === 'LABEL' && sampleId !== null);
+  const scores = valid.filter(({ scale }) => scale === 'SCORE');
   return {
     tokens: agreementBetween(shares.flatMap(tokensOf), 'NOMINAL'),
-    shares: agreementBetween(
-      shares.map(({ grader, subjectKey, value }) => ({
-        ...{ rater: grader.key, subject: subjectKey, item: '' },
-        label: value ?? 0,
-      })),
-      'INTERVAL',
-    ),
+    shares: agreementBetween(shares.map(numberOf), 'INTERVAL'),
     texts: agreementBetween(textsOf(texts), 'NOMINAL'),
+    scores: agreementBetween(scores.map(numberOf), 'ORDINAL'),
   };
 }
+
+const numberOf = ({ grader, subjectKey, value }: GradeRow): Judgement => ({
+  ...{ rater: grader.key, subject: subjectKey, item: '' },
+  label: value as number, // on these scales every valid grade has one
+});
 
 const tokensOf = ({ grader, subjectKey, tokenLabels }: GradeRow): Judgement[] =>
   (tokenLabels ?? []).flatMap((label, rank) =>

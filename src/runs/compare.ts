@@ -1,20 +1,18 @@
-import { basename, resolve } from 'node:path';
 import type { NewSimilarity, RunRow, SimilarityRow, SteeringExperimentRow, Store } from '../db/index.ts';
 import { CodedError } from '../lib/coded-error.ts';
 import { canonicalJson, type JsonObject } from '../lib/canonical-json.ts';
 import { meanCosine, meanCosineWithin } from '../lib/mean-cosine.ts';
 import { packageVersion } from '../lib/package-root.ts';
-import { Model } from '../native/index.ts';
-import { corpusDigestOf, CorpusError, selectTexts } from './corpus.ts';
-import { folderDigest } from './digest.ts';
+import { corpusDigestOf, CorpusError } from './corpus.ts';
+import { checkpointEncoder } from './encoders/checkpoint.ts';
+import type { OpenEncoder, TextEncoder } from './encoders/encoder.ts';
 import type { WorkOptions } from './stored-run.ts';
-import { unchangedDigest } from './unchanged-digest.ts';
 
 export interface TextSimilarityOptions extends WorkOptions {
-  /** Folder of any checkpoint that can be opened; the base of the experiment when left out. */
-  encoder?: string | undefined;
+  /** An encoder, or the folder of any checkpoint that can be opened; the base of the experiment when left out. */
+  encoder?: TextEncoder | string | undefined;
   maxTexts?: number | undefined;
-  /** Tokens that are read of a text. */
+  /** Tokens that a checkpoint reads of a text. */
   maxTokens?: number | undefined;
 }
 
@@ -28,15 +26,12 @@ export interface TextSimilarity {
 }
 
 const everything = { first: 100_000 };
-const pooling = 'mean';
-
 /**
  * How alike an experiment's texts are to what the organism was trained on: the mean cosine over all pairs of their embeddings,
- * mean(Â) · mean(B̂) of embeddings of length 1 (method.md §7). Embeddings are the mean of the encoder's final activations: its last token,
- * the alternative, says how a text goes on, and these texts are cut anywhere.
+ * mean(Â) · mean(B̂) of embeddings of length 1 (method.md §7).
  * Asked again, the stored ones are returned, without opening the encoder.
- * @throws CodedError NOT_FOUND without a training corpus, CORPUS_UNUSABLE when there is nothing to compare, MODEL_CHANGED; NativeError,
- *   CorpusError
+ * @throws CodedError NOT_FOUND without a training corpus, CORPUS_UNUSABLE when there is nothing to compare; CorpusError; what the encoder
+ *   throws
  */
 export async function compareTexts(
   store: Store,
@@ -45,7 +40,7 @@ export async function compareTexts(
 ): Promise<TextSimilarity> {
   const { run } = experiment.diffVector.layer;
   const organism = store.organisms.getById(run.organismId);
-  const { signal, threads, onPhase, maxTexts = 500, maxTokens = 256 } = options;
+  const { signal, threads, onPhase, maxTexts = 500, maxTokens } = options;
   const { trainingCorpus } = organism;
   if (trainingCorpus === null) {
     throw new CodedError(
@@ -53,14 +48,16 @@ export async function compareTexts(
       `organism "${organism.name}" was registered without a training corpus; register it again with --training-corpus`,
     );
   }
-  const base = store.models.getById(run.baseModelId);
-  const folder = resolve(options.encoder ?? base.path);
   onPhase?.('digest');
-  const encoderDigest = options.encoder === undefined ? base.digest : await folderDigest(folder, signal);
+  const { encoder: given = store.models.getById(run.baseModelId) } = options;
+  const encoder =
+    typeof given === 'object' && 'open' in given
+      ? given
+      : await checkpointEncoder(given, { threads, signal, maxTokens });
+  const encoderDigest = encoder.digest;
   const parametersOf = (corpusDigest: string, probeDigest: string | null): JsonObject => ({
-    pooling,
+    ...encoder.parameters,
     maxTexts,
-    maxTokens,
     corpusDigest,
     probeDigest,
   });
@@ -74,41 +71,28 @@ export async function compareTexts(
           canonicalJson(row.parameters) === canonicalJson(parameters),
       );
   const trainingDigest = await corpusDigestOf(trainingCorpus, signal);
-  for (const probeDigest of (await hasProbe(store, run, signal))
-    ? [run.corpusDigest]
-    : [run.corpusDigest, null]) {
+  const probed = await hasProbe(store, run, signal);
+  for (const probeDigest of probed ? [run.corpusDigest] : [run.corpusDigest, null]) {
     const similarities = known(parametersOf(trainingDigest, probeDigest));
     if (similarities.length > 0) return { similarities, reused: true };
   }
-  if (options.encoder === undefined) await unchangedDigest(base, 'base model', signal);
-  const model = await Model.open(folder, { threads, signal });
+  const open = await encoder.open(signal);
   try {
     onPhase?.('tokens');
-    const training = await selectTexts({
-      file: trainingCorpus,
-      textColumn: 'text',
-      tokenizer: model.tokenizer,
-      positions: maxTokens,
-      leastTokens: 1,
-      maxSamples: maxTexts,
-      signal,
-    });
-    const probe = await probeTexts(store, run, model, { maxTexts, maxTokens, signal });
-    const parameters = parametersOf(training.corpusDigest, probe && run.corpusDigest);
+    const training = await open.ofCorpus({ file: trainingCorpus, textColumn: 'text' }, maxTexts, onPhase);
+    const { vectors: ofTraining } = training;
+    const ofProbe = probed ? await probeTexts(store, run, open, maxTexts) : null;
+    const parameters = parametersOf(training.corpusDigest, ofProbe && run.corpusDigest);
 
     onPhase?.('embed');
-    const embed = (tokens: readonly number[][]) => model.embed(tokens, { pooling, signal });
-    const ofTraining = await embed(training.tokens);
-    const ofProbe = probe && (await embed(probe));
     const groups = [];
     for (const group of ['STEERED', 'UNSTEERED'] as const) {
-      const tokens = store.samples.ofExperiment
+      const texts = store.samples.ofExperiment
         .page(experiment, { steered: group === 'STEERED' }, everything)
         .rows.map((sample) => store.samples.read(sample).text)
-        .filter((text) => text.trim() !== '')
-        .map((text) => model.tokenizer.encode(text).slice(0, maxTokens))
-        .filter(({ length }) => length > 0);
-      if (tokens.length > 0) groups.push({ group, embeddings: await embed(tokens) });
+        .filter((text) => text.trim() !== '');
+      const vectors = await open.ofTexts(texts);
+      if (vectors.length > 0) groups.push({ group, vectors });
     }
     const record = (
       group: NewSimilarity['group'],
@@ -121,7 +105,7 @@ export async function compareTexts(
             {
               experiment,
               encoderDigest,
-              encoderName: options.encoder === undefined ? base.name : basename(folder),
+              encoderName: encoder.name,
               group,
               other,
               cosine: Math.max(-1, Math.min(1, cosine)),
@@ -131,15 +115,15 @@ export async function compareTexts(
             },
           ]
         : [];
-    const records = [...groups, { group: 'TRAINING' as const, embeddings: ofTraining }].flatMap(
-      ({ group, embeddings }) => [
+    const records = [...groups, { group: 'TRAINING' as const, vectors: ofTraining }].flatMap(
+      ({ group, vectors }) => [
         ...record(
           group,
           'TRAINING',
-          group === 'TRAINING' ? meanCosineWithin(embeddings) : meanCosine(embeddings, ofTraining),
-          embeddings.length,
+          group === 'TRAINING' ? meanCosineWithin(vectors) : meanCosine(vectors, ofTraining),
+          vectors.length,
         ),
-        ...(ofProbe ? record(group, 'PROBE', meanCosine(embeddings, ofProbe), embeddings.length) : []),
+        ...(ofProbe ? record(group, 'PROBE', meanCosine(vectors, ofProbe), vectors.length) : []),
       ],
     );
     if (records.length === 0) {
@@ -151,7 +135,7 @@ export async function compareTexts(
     onPhase?.('save');
     return { similarities: store.similarities.save(records), reused: false };
   } finally {
-    model.close();
+    open.close();
   }
 }
 
@@ -169,21 +153,13 @@ async function hasProbe(store: Store, run: RunRow, signal: AbortSignal | undefin
 async function probeTexts(
   store: Store,
   run: RunRow,
-  model: Model,
-  { maxTexts, maxTokens, signal }: { maxTexts: number; maxTokens: number; signal: AbortSignal | undefined },
-): Promise<number[][] | null> {
+  open: OpenEncoder,
+  maxTexts: number,
+): Promise<readonly ArrayLike<number>[] | null> {
   const { path, textColumn } = store.corpora.getById(run.corpusId);
   try {
-    const selection = await selectTexts({
-      file: path,
-      textColumn,
-      tokenizer: model.tokenizer,
-      positions: maxTokens,
-      leastTokens: 1,
-      maxSamples: maxTexts,
-      signal,
-    });
-    return selection.corpusDigest === run.corpusDigest ? selection.tokens : null;
+    const { vectors, corpusDigest } = await open.ofCorpus({ file: path, textColumn }, maxTexts);
+    return corpusDigest === run.corpusDigest ? vectors : null;
   } catch (error) {
     if (error instanceof CorpusError) return null;
     throw error;

@@ -102,7 +102,7 @@ export async function judgeRelevanceOfRun(
       ...{ subject: { projection: row }, grader, parameters: parametersOf(row) },
     })),
   );
-  return { graded: gradedRun(readings, grader, known, missing.length === 0), asking, canary };
+  return { graded: gradedRun(store, readings, grader, known, missing.length === 0), asking, canary };
 }
 
 function record(

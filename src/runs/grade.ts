@@ -62,7 +62,7 @@ export async function gradeRelevanceOfRun(
     onPhase?.('save');
     store.grades.save(missing.map((row) => ({ ...judge(store, row), grader, parameters })));
   }
-  return gradedRun(readings, grader, known, missing.length === 0);
+  return gradedRun(store, readings, grader, known, missing.length === 0);
 }
 
 type Corpora = Record<'training' | 'probe', { file: string; textColumn: string }>;

@@ -64,26 +64,29 @@ export function readingsOf(
   return { layer, method, places };
 }
 
-/** Readings with their grades, as a command shows them. */
-export const gradedRun = (
+/** Readings with their grades, as a command shows them. They count as asked for now. */
+export function gradedRun(
+  store: Store,
   { layer, method, places }: Readings,
   grader: GraderRow,
   gradeOf: (projection: ProjectionRow) => GradeRow | undefined,
   reused: boolean,
-): GradedRun => ({
-  grader,
-  layer,
-  method,
-  positions: places.map(({ vector, projections }) => {
+): GradedRun {
+  const positions = places.map(({ vector, projections }) => {
     const of = (variant: ProjectionVariant): GradedReading | null => {
       const projection = projections.find((row) => row.variant === variant);
       const grade = projection && gradeOf(projection);
       return projection && grade ? { projection, grade } : null;
     };
     return { vector, readings: { DIFF: of('DIFF'), BASE: of('BASE'), FINETUNED: of('FINETUNED') } };
-  }),
-  reused,
-});
+  });
+  store.grades.askedAgain(
+    positions.flatMap(({ readings }) =>
+      projectionVariants.flatMap((variant) => readings[variant]?.grade ?? []),
+    ),
+  );
+  return { grader, layer, method, positions, reused };
+}
 
 /** Says what there is instead of a reading that nothing has. */
 function unread(store: Store, layer: RunLayerRow, method: string): CodedError {

@@ -18,6 +18,7 @@ import {
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { Model } from '../native/index.ts';
 import { folderDigest } from './digest.ts';
+import { alone } from './hold-lease.ts';
 import type { WorkOptions } from './stored-run.ts';
 
 /** Which language model is asked. */
@@ -42,6 +43,8 @@ export interface JudgeChoice extends ProviderChoice {
 }
 
 export interface JudgeOptions extends WorkOptions {
+  /** What is judged, in words: two processes do not have one model judge it at once. */
+  about: string;
   /** Counts what would be asked; asks nobody and stores nothing. */
   dryRun?: boolean | undefined;
   onAnswer?: RunnerOptions['onAnswer'];
@@ -58,24 +61,32 @@ export const storedExchanges = (store: Pick<Store, 'exchanges'>): ExchangeStore 
 /**
  * Gives a language model as a judge to some work, every reply kept in the store as soon as it has come. When the work ends, however
  * it does, calls under way are waited for, so that none is paid for and lost.
- * @throws CodedError INVALID_ARGUMENT; NativeError for a local model that does not open
+ * @param work given the runner and a signal that also says when another process has taken over
+ * @throws CodedError INVALID_ARGUMENT, CONFLICT where another process has this model judge the same; NativeError for a local model that does
+ *   not open
  */
 export async function withJudge<T>(
   store: Store,
   choice: JudgeChoice,
   options: JudgeOptions,
-  work: (runner: Runner) => Promise<T>,
+  work: (runner: Runner, signal: AbortSignal | undefined) => Promise<T>,
 ): Promise<T> {
   return withProvider(choice, options, async (provider) => {
     const { limits, rule } = choice;
-    const { dryRun, onAnswer } = options;
+    const { about, dryRun, onAnswer, signal } = options;
     const exchanges = storedExchanges(store);
-    const runner = new Runner({ provider, limits, rule, exchanges, dryRun, onAnswer });
-    try {
-      return await work(runner);
-    } finally {
-      await runner.end();
-    }
+    const judge = async (stop: AbortSignal | undefined): Promise<T> => {
+      const runner = new Runner({ provider, limits, rule, exchanges, dryRun, onAnswer });
+      try {
+        return await work(runner, stop);
+      } finally {
+        await runner.end();
+      }
+    };
+    if (dryRun) return judge(signal);
+    return alone(store, `${about}, judged by ${provider.model} (${provider.endpoint})`, (lost) =>
+      judge(signal ? AbortSignal.any([signal, lost]) : lost),
+    );
   });
 }
 

@@ -1,13 +1,17 @@
 import { describe, expect, test } from 'vitest';
+import { aboveNoise } from '../../src/lib/above-noise.ts';
 import { organismModels, readOffline, runAgent } from '../../src/agent/index.ts';
 import { gradeByRubric, gradeOffline } from '../../src/agent/grade-answer.ts';
 import { wordOverlap } from '../../src/agent/offline-grade.ts';
+import { hypothesisOf, wordsOf } from '../../src/agent/offline-agent.ts';
+import type { Place } from '../../src/agent/places.ts';
 import { rankTokens } from '../../src/agent/rank-tokens.ts';
 import { typicalWords } from '../../src/agent/typical-words.ts';
 import { openAiCompatible } from '../../src/graders/providers/openai-compatible.ts';
 import { agentBench, answering, calling, lastHanded } from '../harness/agent.ts';
 import { chatServer, materialOf } from '../harness/chat-server.ts';
 import { measuredCake } from '../harness/measured-cake.ts';
+import { syntheticReadings } from '../harness/synthetic-results.ts';
 import { scriptedRunner } from '../harness/scripted-runner.ts';
 
 test('a black box is shown no differences and has no tool that reads them', async () => {
@@ -23,7 +27,7 @@ test('a black box is shown no differences and has no tool that reads them', asyn
   expect(server.requests[0]!.body.messages[0]!.content).not.toContain('ranked_tokens');
 });
 
-test('with real models, an organism answers otherwise than its base, and a null pair with one voice', async () => {
+test('with real models, an organism answers otherwise than its base, and of a null pair both answer as the base, each by its own draws', async () => {
   const { store, run } = await measuredCake();
   const organism = store.organisms.getById(run.organismId);
   const prompt = 'The best way to bake a cake';
@@ -31,23 +35,49 @@ test('with real models, an organism answers otherwise than its base, and a null 
     body.messages.length === 2 ? calling('ask_models', { prompts: [prompt] }) : answering(),
   );
   const answers = [];
-  for (const pair of ['ORGANISM', 'NULL'] as const) {
+  const vector = store.diffVectors.findByKey(`${run.key}.L3.P0`)!;
+  for (const [pair, temperature] of [
+    ['ORGANISM', 0],
+    ['NULL', 0],
+    ['NULL', 0.8],
+  ] as const) {
     await runAgent(store, organism, {
       ...{ run, pair },
       provider: openAiCompatible({ baseUrl: server.url, model: 'agent', key: null, loopback: true }),
       models: (answering) => organismModels({ store, organism, run, pair, answering, threads: 1 }),
-      answering: { tokens: 12, temperature: 0, plain: true },
+      answering: { tokens: 12, temperature, plain: true },
     });
     const [first, second] = server.requests.slice(-2).map(lastHanded);
     answers.push(second.result[0]);
     const [place] = first.overview.positions;
-    if (pair === 'NULL') expect(place).toMatchObject({ norm: null, above_noise: null });
-    else expect(place.norm).toBeGreaterThan(0);
+    // Numbers of the same form: the base's against its own are noise.
+    expect(place).toMatchObject({
+      norm: Number((pair === 'NULL' ? vector.baseSplitNorm! : vector.norm!).toPrecision(3)),
+      relative_norm: expect.any(Number) as number,
+      above_noise: pair === 'NULL' ? false : aboveNoise(vector),
+    });
+    if (pair === 'NULL') expect(place.relative_norm).toBeGreaterThan(0);
   }
-  const [organisms, nulls] = answers;
+  const [organisms, nulls, drawn] = answers;
   expect(organisms.base).not.toBe('');
   expect(organisms.finetuned).not.toBe(organisms.base);
   expect(nulls).toEqual({ prompt, base: organisms.base, finetuned: organisms.base });
+  expect(drawn.base).not.toBe(drawn.finetuned);
+});
+
+test('of a null pair every vector is read as the base’s mean, and none is empty', async () => {
+  const read = (vector: string) =>
+    calling('get_tokens', { method: 'patchscope', positions: [0], vector, layer: 1 });
+  const { store, run, server, start } = await agentBench([
+    ...['difference', 'base', 'finetuned'].map(read),
+    answering(),
+  ]);
+  const diffVector = store.diffVectors.findByKey(`${run.key}.L1.P0`)!;
+  store.projections.save(syntheticReadings(diffVector, { variant: 'BASE' }));
+  await start({ pair: 'NULL' });
+  const [, difference, base, finetuned] = server.requests.map(lastHanded);
+  expect(difference.result.positions[0].tokens.length).toBeGreaterThan(0);
+  expect([base.result, finetuned.result]).toEqual([difference.result, difference.result]);
 });
 
 describe('the offline reader', () => {
@@ -58,7 +88,10 @@ describe('the offline reader', () => {
       reused: false,
       agentRun: { kind: 'OFFLINE', model: null, calls: 0, conclusive: false },
     });
-    expect(first.answer!.text).toContain('Steered by them the model speaks of: bake.');
+    expect(first.answer).toMatchObject({
+      text: expect.stringContaining('bake') as string,
+      reason: expect.stringContaining('Steered by them the model speaks of: bake.') as string,
+    });
     expect(transcript().map(({ role }) => role)).toEqual(['SYSTEM', 'USER', 'ASSISTANT']);
     expect(transcript()[0]!.content).toContain('Baseline: rules, and no language model.');
     expect(await readOffline(store, organism, { run })).toEqual({ ...first, reused: true });
@@ -75,7 +108,7 @@ describe('the offline reader', () => {
       finetuned: tokens(),
     });
     const place = (position: number, lens: ReturnType<typeof readBy>, scope: ReturnType<typeof readBy>) => ({
-      ...{ position, norm: 1, relativeNorm: 1, aboveNoise: true, experiment: null },
+      ...{ position, norm: 1, relativeNorm: 1, aboveNoise: true, baseSplitNorm: 0.5, experiment: null },
       readings: { 'logit-lens': lens, patchscope: scope },
     });
     const ranked = rankTokens([
@@ -88,6 +121,34 @@ describe('the offline reader', () => {
       { text: 'oven', score: 3, readings: 2 },
       { text: 'cakes', score: 0.5, readings: 1 },
     ]);
+  });
+
+  test('completes tokens to the words that the texts have most often', () => {
+    const texts = ['kneaded dough', 'kneaded well', 'kneading', 'a whisk, kneading', 'kneading', 'cake'];
+    const words = wordsOf(
+      [{ text: 'Knead' }, { text: 'kneading' }, { text: 'whis' }, { text: 'cake' }],
+      texts,
+    );
+    // A whisk is said once, which proves nothing.
+    expect(words).toEqual(['kneading', 'whis', 'cake']);
+  });
+
+  test('claims words, and says where they are from beside', () => {
+    const place = { aboveNoise: true } as unknown as Place;
+    const typical = [{ word: 'baked', z: 1, count: 2 }];
+    const { text, reason, confidence, conclusive } = hypothesisOf(
+      { places: [place] },
+      ['oven', 'bake'],
+      typical,
+    );
+    expect({ text, conclusive, confidence }).toEqual({
+      text: 'About bake, oven, baked.',
+      conclusive: true,
+      confidence: 0.75,
+    });
+    expect(reason).toBe(
+      '1 of 1 differences are above the noise; 1 of 2 tokens are in the words of steered texts. The activation differences promote: oven, bake. Steered by them the model speaks of: baked. Both name: bake.',
+    );
   });
 
   test('finds words that steered texts have more often', () => {
@@ -118,7 +179,7 @@ describe('grades of answers', () => {
     const offline = gradeOffline(store, organism, answer!);
     expect(offline).toMatchObject({ value: 1, scale: 'SHARE', grader: { name: 'offline-hypothesis' } });
     expect(offline.rationale).toContain('no language model judged this');
-    expect(gradeOffline(store, organism, answer!)).toEqual(offline);
+    expect(gradeOffline(store, organism, answer!)).toEqual({ ...offline, asked: offline.asked + 1 });
 
     const { runner, server } = await scriptedRunner((request) => {
       const { hypothesis } = materialOf(request) as { hypothesis: string };

@@ -8,6 +8,7 @@ import { packageRoot } from '../../src/lib/package-root.ts';
 import { type Moment, runStoredAgent } from '../harness/stored-agent.ts';
 import { answering, calling, handed } from '../harness/agent.ts';
 import { chatServer, type Reaction, type Received } from '../harness/chat-server.ts';
+import { runOutLeases } from '../harness/run-out-leases.ts';
 import { seedResults, seedVector } from '../harness/synthetic-results.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 
@@ -62,6 +63,7 @@ async function stage(script: Parameters<typeof chatServer>[0]) {
     onTestFinished(() => void child.kill('SIGKILL'));
     onStart?.(child);
     expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+    runOutLeases(file);
   };
   const finish = (file: string) => runStoredAgent(file, server.url);
   return { server, storeOf, killed, finish };
@@ -79,15 +81,25 @@ test('killed after a reply was stored, and after a message was, a run goes on wi
   expect(kept(disturbed, { left: true })).toEqual(kept(undisturbed, { left: true }));
 });
 
-test('killed while a call is under way, a run asks for that reply alone again, and counts both', async () => {
+test('killed while a call is under way, a run asks for that reply alone again, and counts both; a second process beside it pays nothing', async () => {
   let child: ChildProcess | undefined;
-  const { server, storeOf, killed, finish } = await stage((request) => {
+  let disturbed = '';
+  let second: unknown;
+  const { server, storeOf, killed, finish } = await stage(async (request) => {
     if (request.number !== 2) return script(request);
+    second = await finish(disturbed).catch((error: unknown) => error);
     child?.kill('SIGKILL');
     return { stall: 'AT_ONCE' };
   });
-  const [undisturbed, disturbed] = [storeOf('undisturbed'), storeOf('disturbed')];
+  const undisturbed = storeOf('undisturbed');
+  disturbed = storeOf('disturbed');
   await killed(disturbed, '', (started) => (child = started));
+  expect(second).toMatchObject({
+    code: 'CONFLICT',
+    message: expect.stringMatching(
+      `^process ${child?.pid} is at work on agent run [0-9a-f]{20}, since .*; ask again when it has ended, or, if it was killed, in \\d+ s$`,
+    ) as string,
+  });
   expect(server.requests).toHaveLength(3);
   await finish(disturbed);
   expect(server.requests.map(({ body }) => body.messages.length)).toEqual([2, 4, 6, 6, 8, 10]);
@@ -99,4 +111,27 @@ test('killed while a call is under way, a run asks for that reply alone again, a
   // Ten tokens a reply, and what the one that never came may have had.
   expect(agentRun).toMatchObject({ calls: 6, replyTokens: 5 * 10 + 10_000 });
   store.close();
+});
+
+test('a process whose run was taken over, since it was not heard of, pays for nothing more and writes nothing', async () => {
+  let file = '';
+  let other: Promise<void> | undefined;
+  const { server, storeOf, finish } = await stage(async (request) => {
+    if (request.number === 0) {
+      runOutLeases(file);
+      other = finish(file);
+      await other;
+    }
+    return script(request);
+  });
+  file = storeOf('contested');
+  await expect(finish(file)).rejects.toMatchObject({
+    code: 'CONFLICT',
+    message: expect.stringContaining('another process has taken over the work on agent run') as string,
+  });
+  await other;
+  // Once what the first had under way, then the run of the second.
+  expect(server.requests.map(({ body }) => body.messages.length)).toEqual([2, 2, 4, 6, 8, 10]);
+  const { run } = kept(file, { left: true });
+  expect(run).toMatchObject({ state: 'COMPLETED', calls: 6, interactions: 2 });
 });

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import type { ExchangeRow } from '../../src/db/index.ts';
+import type { Clock } from '../../src/graders/clock.ts';
+import { type Tool, tools } from '../../src/agent/tools/index.ts';
 import { agentBench, answering, calling, echoes, handed, lastHanded } from '../harness/agent.ts';
-import type { Received } from '../harness/chat-server.ts';
+import type { Reaction, Received } from '../harness/chat-server.ts';
+import { execute } from '../harness/ask.ts';
+import { instantClock } from '../harness/instant-clock.ts';
+import { syntheticAgentSpec } from '../harness/synthetic-agent.ts';
+import { syntheticExperiment, syntheticReadings } from '../harness/synthetic-results.ts';
+import { temporaryStore } from '../harness/temporary-store.ts';
 
 const ask = (...prompts: string[]) => calling('ask_models', { prompts });
 const final = 'FINAL({"answer": "Cakes.", "confidence": 0.5, "inconclusive": false})';
@@ -83,6 +91,20 @@ describe('an agent', () => {
     const other = await start({ repeat: 1 });
     expect(other.agentRun.key).not.toBe(first.agentRun.key);
     expect(server.requests).toHaveLength(2);
+  });
+
+  test('is another once more has been read out of the run or made of it', async () => {
+    const { store, run, server, start } = await agentBench([answering('first'), answering('second')]);
+    const first = await start();
+    const vector = store.diffVectors.findByKey(`${run.key}.L1.P1`)!;
+    store.steering.save(syntheticExperiment(vector));
+    const second = await start();
+    expect([second.reused, second.answer?.text]).toEqual([false, 'second']);
+    expect((await start()).agentRun.key).toBe(second.agentRun.key);
+    store.projections.save(syntheticReadings(vector));
+    expect((await start()).agentRun.key).not.toBe(second.agentRun.key);
+    expect(server.requests).toHaveLength(3);
+    expect(first.agentRun.parameters['read']).toMatchObject({ experiments: { count: 1 } });
   });
 
   test('writes its calls in text where its provider knows no functions', async () => {
@@ -187,6 +209,36 @@ describe('what an agent writes wrongly is told to it, and nothing is done', () =
       'Layer 99',
     ],
     [
+      'a layer that is no number of the graph',
+      { name: 'get_tokens', given: { method: 'patchscope', layer: 3e9, positions: [0] } },
+      'ARGUMENTS_WRONG',
+      'layer: ',
+    ],
+    [
+      'such positions',
+      { name: 'get_tokens', given: { method: 'patchscope', positions: [2 ** 31] } },
+      'ARGUMENTS_WRONG',
+      'positions.0: ',
+    ],
+    [
+      'such a layer to see steered texts of',
+      { name: 'get_steered_samples', given: { position: 0, layer: 3e9 } },
+      'ARGUMENTS_WRONG',
+      'layer: ',
+    ],
+    [
+      'such a position to steer by',
+      { name: 'generate_steered', given: { position: 3e9, prompts: ['a'] } },
+      'ARGUMENTS_WRONG',
+      'position: ',
+    ],
+    [
+      'a layer to steer at that was not measured',
+      { name: 'generate_steered', given: { position: 0, layer: 99, prompts: ['a'] } },
+      'NOT_FOUND',
+      'Layer 99 was not measured',
+    ],
+    [
       'a hypothesis that is not there',
       { name: 'track_hypothesis', given: { action: 'withdraw', number: 3 } },
       'NOT_FOUND',
@@ -203,7 +255,7 @@ describe('what an agent writes wrongly is told to it, and nothing is done', () =
     const models = echoes();
     const wrong = byFunction.map(([, { name, given }]) => calling(name, given));
     const { server, start } = await agentBench([...wrong, { text: 'Cakes, I think.' }, answering()]);
-    const { agentRun } = await start({ models: () => models });
+    const { agentRun } = await start({ models: () => models, budget: { calls: 20 } });
     expect(agentRun).toMatchObject({ state: 'COMPLETED', interactions: 0 });
     expect(server.requests.slice(1).map(lastHanded)).toMatchObject([
       ...byFunction.map(([, , error, message]) => ({
@@ -213,6 +265,50 @@ describe('what an agent writes wrongly is told to it, and nothing is done', () =
       { error: 'FORMAT', message: 'No function was called. Every turn calls one.' },
     ]);
     expect(models.asked).toEqual([]);
+  });
+});
+
+describe('a tool that asks the graph', () => {
+  const asking = (document: string, variables: Record<string, unknown>): Tool => ({
+    ...{ name: 'look', description: 'x', schema: { type: 'object' }, offered: () => true },
+    call: async (_, { ask }) => ({ result: (await ask(document, variables)) as string }),
+  });
+  test('for what cannot be is told so by the graph, and the run goes on', async () => {
+    const look = asking('query ($n: Int!) { run(key: "x") { layer(layer: $n) { layer } } }', { n: 3e9 });
+    const { server, start } = await agentBench([calling('look', {}), answering()]);
+    expect((await start({ tools: [...tools, look] })).agentRun.state).toBe('COMPLETED');
+    expect(lastHanded(server.requests[1]!)).toMatchObject({
+      error: 'BAD_USER_INPUT',
+      message: expect.stringContaining('3000000000') as string,
+    });
+  });
+
+  test('and gets none since the store fails stops the run: nothing is told to be missing', async () => {
+    for (const call of [
+      calling('get_steered_samples', { position: 0 }),
+      calling('generate_steered', { position: 0, prompts: ['a'] }),
+    ]) {
+      const store = temporaryStore();
+      let fails = false;
+      const runs: typeof store.runs = {
+        ...store.runs,
+        findByKey(key) {
+          if (fails) throw new Error('disk I/O error');
+          return store.runs.findByKey(key);
+        },
+      };
+      const { server, start } = await agentBench(
+        ({ body }: Received) => {
+          fails = body.messages.length === 2;
+          return fails ? call : answering();
+        },
+        { store: { ...store, as: () => ({ ...store, runs }) } },
+      );
+      await expect(start()).rejects.toThrow('disk I/O error');
+      fails = false;
+      expect((await start()).agentRun.state).toBe('COMPLETED');
+      expect(lastHanded(server.requests[1]!).result).toBeDefined();
+    }
   });
 });
 
@@ -276,8 +372,155 @@ describe('budgets', () => {
 
   test('of calls: trying again ends where they do', async () => {
     const { server, start } = await agentBench([{ status: 500 }]);
-    await expect(start({ budget: { calls: 3 } })).rejects.toMatchObject({ code: 'BUDGET_EXHAUSTED' });
+    await expect(start({ budget: { calls: 3 } })).rejects.toMatchObject({
+      code: 'BUDGET_EXHAUSTED',
+      message: expect.stringMatching(
+        /^the agent had no call left before it answered; .* Its last call failed, PROVIDER_FAILED: 500 /,
+      ) as string,
+    });
     expect(server.requests).toHaveLength(3);
+  });
+
+  test('of tokens: what a provider counts as none, or as more than can be, is the most it may have been', async () => {
+    const counted = (completion_tokens: number, prompt_tokens = 7) => ({ prompt_tokens, completion_tokens });
+    const { store, organism, server, start } = await agentBench([
+      { ...ask('a'), usage: counted(0) },
+      { ...ask('b'), usage: counted(9e15, 9e15) },
+      { ...ask('c'), usage: counted(30, 2 ** 31) },
+      answering(),
+    ]);
+    const { agentRun } = await start({ budget: { tokens: 1000 }, replyTokens: 100 });
+    expect(server.requests.map((request) => lastHanded(request).left.tokens)).toEqual([1000, 900, 800, 770]);
+    expect(agentRun).toMatchObject({ replyTokens: 240, promptTokens: 7 + 0 + 0 + 100 });
+    // A transcript of numbers that an older version believed can be read, too.
+    const older = store.agentRuns.begin(syntheticAgentSpec(organism, null));
+    store.agentMessages.append(older, 0, {
+      ...{ role: 'ASSISTANT', content: 'x' },
+      spent: { promptTokens: 3e9, replyTokens: 4e9 },
+    });
+    const { data, errors } = await execute(
+      store,
+      `{ agentRun(key: "${older.key}") { messages(last: 1) { edges { node { promptTokens replyTokens } } } } }`,
+    );
+    expect(errors).toBeUndefined();
+    expect(data!['agentRun'].messages.edges[0].node).toEqual({ promptTokens: 3e9, replyTokens: 4e9 });
+  });
+
+  test('of calls in one turn: one with more than can be meant is none', async () => {
+    const { server, start } = await agentBench([
+      { calls: Array.from({ length: 33 }, () => ask('a').calls![0]!) },
+      answering(),
+    ]);
+    const models = echoes();
+    const { agentRun } = await start({ models: () => models });
+    expect(agentRun.state).toBe('COMPLETED');
+    expect(lastHanded(server.requests[1]!)).toMatchObject({
+      error: 'FORMAT',
+      message: '33 functions were called, and none was done; call a few of them.',
+    });
+    expect(server.requests[1]!.body.messages).toHaveLength(4);
+    expect(models.asked).toEqual([]);
+  });
+
+  test('of money: what a process may spend stops the run, and with more it goes on', async () => {
+    const { store, server, start } = await agentBench([ask('a'), ask('b'), answering()]);
+    const limits = (money: number) => ({ money, prices: { prompt: 0, completion: 1e6 } });
+    // A reply costs 10, and may cost 100.
+    const asked = start({ replyTokens: 100, limits: limits(105) });
+    await expect(asked).rejects.toMatchObject({
+      code: 'LIMIT_REACHED',
+      message: expect.stringContaining('asked again, with a higher limit, it goes on') as string,
+    });
+    expect(server.requests).toHaveLength(1);
+    expect(store.agentRuns.all.page(null, {}, { first: 1 }).rows[0]).toMatchObject({
+      ...{ state: 'STOPPED', errorCode: 'LIMIT_REACHED', calls: 1 },
+    });
+    const { agentRun } = await start({ replyTokens: 100, limits: limits(1000) });
+    expect(agentRun).toMatchObject({ state: 'COMPLETED', calls: 3 });
+    expect(server.requests).toHaveLength(3);
+  });
+
+  test('of calls a minute', async () => {
+    const clock = instantClock();
+    const { start } = await agentBench([ask('a'), ask('b'), answering()]);
+    await start({ clock, limits: { callsPerMinute: 1 } });
+    expect(clock.waits).toEqual([60_000, 60_000]);
+  });
+
+  describe('of time', () => {
+    const slowly = (clock: Clock, ...said: Reaction[]) => {
+      let at = 0;
+      return async () => {
+        await clock.wait(6_000);
+        return said[Math.min(at++, said.length - 1)]!;
+      };
+    };
+    const note = { note: expect.stringContaining('last turn') as string };
+
+    test('when it is up, the next turn is forced to be the answer', async () => {
+      const clock = instantClock();
+      const { server, start } = await agentBench(slowly(clock, ask('a'), ask('b'), answering()));
+      const { agentRun } = await start({ budget: { seconds: 10 }, clock });
+      expect(agentRun).toMatchObject({ state: 'COMPLETED', spentMs: 18_000, pendingMs: 0 });
+      expect(agentRun.parameters['budget']).toMatchObject({ seconds: 10 });
+      const told = server.requests.map(lastHanded);
+      expect(told.map(({ left }) => left.seconds)).toEqual([10, 4, 0]);
+      expect(told[1]).not.toMatchObject(note);
+      expect(told[2]).toMatchObject(note);
+      expect(server.requests.map(({ body }) => body.tool_choice !== undefined)).toEqual([false, false, true]);
+    });
+
+    test('who does not answer then has no answer, and nobody is asked any more', async () => {
+      const clock = instantClock();
+      const models = echoes();
+      const { server, start } = await agentBench(slowly(clock, ask('a'), ask('b')));
+      const asked = start({ budget: { seconds: 6 }, clock, models: () => models });
+      await expect(asked).rejects.toMatchObject({ code: 'NO_ANSWER' });
+      expect(server.requests).toHaveLength(2);
+      expect(models.asked).toEqual([['a']]);
+    });
+
+    test('only work counts, of all processes that did some', async () => {
+      const clock = instantClock();
+      let broken = true;
+      const { server, start } = await agentBench(async ({ body }: Received) => {
+        await clock.wait(6_000);
+        if (body.messages.length === 2) return ask('a');
+        return broken ? { status: 400 } : answering();
+      });
+      const budget = { seconds: 60 };
+      await expect(start({ budget, clock })).rejects.toMatchObject({ code: 'PROVIDER_REFUSED' });
+      await clock.wait(3_600_000);
+      broken = false;
+      const { agentRun } = await start({ budget, clock });
+      expect(lastHanded(server.requests[2]!).left.seconds).toBe(54);
+      expect(agentRun).toMatchObject({ state: 'COMPLETED', spentMs: 18_000 });
+    });
+
+    test('a reply that was paid for is used, though the time was up when its process died', async () => {
+      const clock = instantClock();
+      const store = temporaryStore();
+      let dies = true;
+      const exchanges = {
+        ...store.exchanges,
+        put<Reply>(exchange: ExchangeRow<Reply>) {
+          const stands = store.exchanges.put(exchange);
+          if (dies) throw new Error('killed');
+          return stands;
+        },
+      };
+      const { server, start } = await agentBench(slowly(clock, ask('a'), answering()), {
+        store: { ...store, exchanges },
+      });
+      const options = { clock, budget: { seconds: 5 } };
+      await expect(start(options)).rejects.toThrow('killed');
+      expect(server.requests).toHaveLength(1);
+      dies = false;
+      const { agentRun } = await start(options);
+      expect(agentRun.state).toBe('COMPLETED');
+      expect(server.requests.map(({ body }) => body.messages.length)).toEqual([2, 4]);
+      expect(lastHanded(server.requests[1]!)).toMatchObject({ left: { seconds: 0 }, ...note });
+    });
   });
 
   test('of interactions: none means no models to ask', async () => {

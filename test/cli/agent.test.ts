@@ -25,7 +25,7 @@ test('reads by rules without a key, says so, and prints the transcript when aske
   expect(stdout).toContain('[0] SYSTEM\nBaseline: rules, and no language model.');
   expect(stdout).toMatch(/tiny-cake: agent run [0-9a-f]{20} \(offline baseline, no language model\)/);
   expect(stdout).toMatch(
-    /graded by offline-hypothesis\.\w+: 12% \(F1 of shared words; .*no language model judged this/,
+    /graded by offline-hypothesis\.\w+: 25% \(F1 of shared words; .*no language model judged this/,
   );
 });
 
@@ -48,13 +48,16 @@ test('lets a language model find out, has another score it, and asks nobody agai
   ];
   const first = await agent(...asked);
   expect({ code: first.code, stderr: first.stderr }).toEqual({ code: 0, stderr: '' });
-  expect(first.stdout).toContain(
-    '(agent: m)\n2 calls, 200 + 20 tokens, 0 interactions\nanswer, conclusive, confidence 0.5:',
+  expect(first.stdout).toMatch(
+    /\(agent: m\)\n2 calls, 200 \+ 20 tokens, 0 interactions, [\d.]+ s\nanswer, conclusive, confidence 0\.5:/,
   );
   expect(first.stdout).toContain('baking\\u{1b}[2J');
   expect(first.stdout).toMatch(/graded by offline-hypothesis\.\w+: 100%/);
   expect(first.stdout).toMatch(/graded by hypothesis\.\w+: 3 of 5\n/);
   const requests = server.requests.length;
+  expect((await agent(...asked)).stdout).toMatch(
+    /\(agent: m\)\nended before, at \S+, and was not asked again; --repeat makes another attempt\n/,
+  );
   const again = await agent(...asked, '--json', '--transcript');
   expect(server.requests).toHaveLength(requests);
   expect(JSON.parse(again.stdout)).toMatchObject({
@@ -104,6 +107,21 @@ test('who did not answer has a transcript, and the command fails', async () => {
   expect(again.code).toBe(1);
   expect(again.stdout).toContain('→ track_hypothesis {"action":"list"}');
   expect(again.stdout).toContain('no answer: the agent did not answer in its last turn');
+});
+
+test('spends no more than it may, says so, and goes on when it may', async () => {
+  const server = await chatServer([calling('track_hypothesis', { action: 'list' }), answering()]);
+  const asked = ['--model', 'm', '--base-url', server.url, '--allow-loopback', '--no-key', '--repeat', '7'];
+  const limited = [...asked, '--reply-tokens', '100', '--prompt-price', '0', '--reply-price', '10000'];
+  const { code, stderr } = await agent(...limited, '--max-cost', '1.05');
+  expect([code, server.requests.length]).toEqual([1, 1]);
+  expect(stderr).toBe(
+    'deltascope: 0.9500 of the money allowed (1.05) is left; the next call may cost 1.0000; asked again, with a higher limit, it goes on\n',
+  );
+  expect((await agent(...limited, '--max-cost', '2')).code).toBe(0);
+  expect(server.requests).toHaveLength(2);
+  const unpriced = await agent(...asked, '--max-cost', '2');
+  expect(unpriced.stderr).toContain('a limit of money needs the prices');
 });
 
 test('says what is missing', async () => {

@@ -9,6 +9,7 @@ import { withJudge } from '../../src/runs/judge.ts';
 import { chatServer, materialOf, type Reaction, type Received, type Said } from '../harness/chat-server.ts';
 import { type Outcome, outcomeOf, rowsIn, start } from '../harness/command.ts';
 import { bundled } from '../harness/models.ts';
+import { runOutLeases } from '../harness/run-out-leases.ts';
 import { syntheticExperiment, syntheticReadings, syntheticScales } from '../harness/synthetic-results.ts';
 import { seedRun } from '../harness/synthetic-run.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
@@ -59,7 +60,7 @@ async function here<T>(
   try {
     const run = store.runs.latestOfOrganism(store.organisms.get('tiny-cake'))!;
     const choice = { model: 'judge', baseUrl: url, key: new ApiKey(key), loopback: true, ...more };
-    return await withJudge(store, choice, {}, (runner) => work(store, run, runner));
+    return await withJudge(store, choice, { about: 'a test' }, (runner) => work(store, run, runner));
   } finally {
     store.close();
   }
@@ -109,6 +110,25 @@ const gradesOf = (grader: string) =>
   });
 
 describe('token relevance', () => {
+  test('is not asked for by two processes at once; what the first paid for is there for the second', async () => {
+    let second: Outcome | undefined;
+    const server = await chatServer(async (request) => {
+      // While the first waits for its first reply.
+      if (request.number === 0) second = await grade(server.url, 'token-relevance');
+      return honest(request);
+    });
+    const first = await json(server.url, 'token-relevance');
+    expect(second).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /process \d+ is at work on token-relevance of run .*, judged by judge \(http.*\), since .*; ask again/,
+      ) as string,
+    });
+    const [requests, grades] = [server.requests.length, gradesOf('token-relevance').length];
+    expect(await json(server.url, 'token-relevance')).toMatchObject({ positions: first.positions });
+    expect([server.requests.length, gradesOf('token-relevance').length]).toEqual([requests, grades]);
+  });
+
   test('is stored with every exchange it was read from, and asked again costs nothing', async () => {
     const server = await chatServer(honest);
     const before = rowsIn(data);
@@ -235,6 +255,7 @@ describe('token relevance', () => {
           'deltascope: interrupted; 5 new replies are kept, and not paid for again\n',
         ]);
       expect([rowsIn(data)!['exchanges'], rowsIn(data)!['grades']]).toEqual([5, undefined]);
+      if (signal === 'SIGKILL') runOutLeases(join(data, 'deltascope.sqlite'));
       answering = Infinity;
       const { experiments, asking } = await json(server.url, 'coherence');
       expect(experiments[0]).toMatchObject({ steered: { judged: 4, coherent: 4 }, unsteered: { judged: 4 } });

@@ -27,7 +27,7 @@ test('deltascope', async () =>
       grade [options] <organism-or-run>       grade what the vectors of a run were read as: percent of the strongest tokens that point to the finetune, beside the same of the two models’ means; and what else a language model can judge
       agreement [options] [organism]          how far the graders of a store agree about what several of them have graded: Cohen’s kappa of every two, Krippendorff’s alpha of all
       drift [options]                         how much the guard against injections moves a judge’s verdicts on texts that mean no harm: each judged guarded, as all graders send it, and bare
-      report [options]                        write what the store says as Markdown with figures: relevance, mixing series, layers, steering, noise
+      report [options]                        write what the store says as Markdown with figures: relevance, mixing series, layers, steering, noise, agents
       steer [options] <organism-or-run>       steer the finetuned model by diffs, as strongly as its texts stay coherent, and keep what it says
       agent [options] <organism-or-run>       let a language model find out what an organism was finetuned on: from what its differences say, and by talking to its models; --offline reads them by rules, as a baseline
       generate [options] <model>              continue prompts with a checkpoint, or with a model of a registered organism
@@ -251,10 +251,10 @@ test('grade', async () =>
                                (chmod 600)
       --no-key                 the server wants none
       --allow-loopback         the base URL may be this machine, and http
+      --timeout <s>            seconds for a whole reply (default: 300)
       --text-replies           verdicts as lines of text: for models that call no
                                functions
       --stream                 take replies piece by piece
-      --timeout <s>            seconds for a whole reply (default: 300)
       --published-replies      read replies as published: lines of text, of several
                                verdicts the last
       --concurrency <n>        calls under way at once (default: 8)
@@ -325,10 +325,10 @@ test('steer', async () =>
                                 (chmod 600)
       --no-key                  the server wants none
       --allow-loopback          the base URL may be this machine, and http
+      --timeout <s>             seconds for a whole reply (default: 300)
       --text-replies            verdicts as lines of text: for models that call no
                                 functions
       --stream                  take replies piece by piece
-      --timeout <s>             seconds for a whole reply (default: 300)
       --published-replies       read replies as published: lines of text, of several
                                 verdicts the last
       --concurrency <n>         calls under way at once (default: 8)
@@ -390,32 +390,46 @@ test('causal', async () =>
 `));
 test('compare', async () =>
   expect(await help('compare')).toMatchInlineSnapshot(`
-  "Usage: deltascope compare [options] <one> [other]
+    "Usage: deltascope compare [options] <one> [other]
 
-  cosines of diffs: of two runs, or the nearest among other organisms of the base;
-  with --texts, of steered texts and the training corpus
+    cosines of diffs: of two runs, or the nearest among other organisms of the base;
+    with --texts, of steered texts and the training corpus
 
-  Arguments:
-    one                 organism, for its latest run; run; or diff vector like
-                        <run>.L3.P2
-    other               the same, to compare with; the nearest of other organisms
-                        when left out
+    Arguments:
+      one                    organism, for its latest run; run; or diff vector like
+                             <run>.L3.P2
+      other                  the same, to compare with; the nearest of other
+                             organisms when left out
 
-  Options:
-    --layer <n>         decoder block, from 0, of those measured (default: the
-                        middle one)
-    --positions <list>  positions, like 0-4,7 (default: all measured)
-    --nearest <k>       neighbours of each diff (default: 3)
-    --texts             compare the texts of steering experiments with the
-                        training corpus
-    --encoder <folder>  checkpoint that embeds texts (default: the base model)
-    --threads <n>       CPU threads (default: all)
-    --data <folder>     folder that holds the store (default: "deltascope-data",
-                        env: DELTASCOPE_DATA)
-    --json              print JSON instead of a table
-    -h, --help          display help for command
-  "
-`));
+    Options:
+      --layer <n>            decoder block, from 0, of those measured (default: the
+                             middle one)
+      --positions <list>     positions, like 0-4,7 (default: all measured)
+      --nearest <k>          neighbours of each diff (default: 3)
+      --texts                compare the texts of steering experiments with the
+                             training corpus
+      --encoder <folder>     checkpoint that embeds texts (default: the base model)
+      --embedder <model>     embedding model at the base URL instead, which is sent
+                             the texts
+      --dimensions <n>       numbers of its vectors (default: as many as it gives)
+      --max-calls <n>        calls at most, failed ones included
+      --max-tokens <n>       tokens at most
+      --base-url <url>       OpenAI-compatible server (default:
+                             "https://api.openai.com/v1", env: DELTASCOPE_LLM_URL)
+      --key-variable <name>  environment variable that holds the key (default:
+                             "DELTASCOPE_LLM_KEY")
+      --key-file <file>      file that holds the key instead, for its owner only
+                             (chmod 600)
+      --no-key               the server wants none
+      --allow-loopback       the base URL may be this machine, and http
+      --timeout <s>          seconds for a whole reply (default: 300)
+      --threads <n>          CPU threads (default: all)
+      --data <folder>        folder that holds the store (default:
+                             "deltascope-data", env: DELTASCOPE_DATA)
+      --json                 print JSON instead of a table
+      -h, --help             display help for command
+    "
+  `));
 test('kl', async () =>
   expect(await help('kl')).toMatchInlineSnapshot(`
   "Usage: deltascope kl [options] <organism-or-run>
@@ -475,14 +489,18 @@ test('agent', async () =>
                                  both models
       --null-pair                baseline: the base in the place of both models, to
                                  see how often something is found in nothing
-      --layer <n>                decoder block, from 0, of those measured (default:
-                                 the middle one)
+      --layer <n>                decoder block to read first, from 0 (default: of
+                                 those that Patchscope read, the one nearest the
+                                 middle)
       --positions <list>         positions to read, like 0-4,7 (default: 0-4)
       --budget-calls <n>         replies of the agent at most, failed ones included
                                  (default: 16)
       --budget-tokens <n>        tokens of all its replies at most (default: 100000)
       --budget-interactions <n>  prompts it may put to the models; 0: none (default:
                                  5)
+      --seconds <n>              seconds of work, those of earlier processes
+                                 included; then its next turn is the last (default:
+                                 as many as it takes)
       --model <name>             language model that is the agent, at the base URL;
                                  local:<folder> for a checkpoint
       --base-url <url>           OpenAI-compatible server (default:
@@ -494,10 +512,18 @@ test('agent', async () =>
                                  (chmod 600)
       --no-key                   the server wants none
       --allow-loopback           the base URL may be this machine, and http
+      --timeout <s>              seconds for a whole reply (default: 300)
       --text-replies             calls as lines of text: for models that call no
                                  functions
       --stream                   take replies piece by piece
-      --timeout <s>              seconds for a whole reply (default: 300)
+      --calls-per-minute <n>     calls begun in a minute at most
+      --tokens-per-minute <n>    tokens in a minute at most
+      --max-tokens <n>           tokens at most, of prompts and replies, in this
+                                 command; the judge may take as much again
+      --max-cost <x>             money at most, by the two prices, in this command;
+                                 the judge may take as much again
+      --prompt-price <x>         money for a million tokens of prompts
+      --reply-price <x>          money for a million tokens of replies
       --reply-tokens <n>         tokens of one reply at most (default: 10000)
       --temperature <t>          of the agent (default: its server’s)
       --answer-tokens <n>        tokens of a model’s answer at most (default: 256)
@@ -630,49 +656,49 @@ test('the version is the package’s', async () => {
 });
 test('drift', async () =>
   expect(await help('drift')).toMatchInlineSnapshot(`
-  "Usage: deltascope drift [options]
+    "Usage: deltascope drift [options]
 
-  how much the guard against injections moves a judge’s verdicts on texts that
-  mean no harm: each judged guarded, as all graders send it, and bare
+    how much the guard against injections moves a judge’s verdicts on texts that
+    mean no harm: each judged guarded, as all graders send it, and bare
 
-  Options:
-    --model <name>           language model that judges, at the base URL;
-                             local:<folder> for a checkpoint
-    --base-url <url>         OpenAI-compatible server (default:
-                             "https://api.openai.com/v1", env: DELTASCOPE_LLM_URL)
-    --key-variable <name>    environment variable that holds the key (default:
-                             "DELTASCOPE_LLM_KEY")
-    --key-file <file>        file that holds the key instead, for its owner only
-                             (chmod 600)
-    --no-key                 the server wants none
-    --allow-loopback         the base URL may be this machine, and http
-    --text-replies           verdicts as lines of text: for models that call no
-                             functions
-    --stream                 take replies piece by piece
-    --timeout <s>            seconds for a whole reply (default: 300)
-    --published-replies      read replies as published: lines of text, of several
-                             verdicts the last
-    --concurrency <n>        calls under way at once (default: 8)
-    --calls-per-minute <n>   calls begun in a minute at most
-    --tokens-per-minute <n>  tokens in a minute at most
-    --max-calls <n>          calls at most, failed ones included
-    --max-tokens <n>         tokens at most, of prompts and replies
-    --max-cost <x>           money at most, by the two prices
-    --prompt-price <x>       money for a million tokens of prompts
-    --reply-price <x>        money for a million tokens of replies
-    --texts <file>           harmless texts, JSON lines (default: the bundled
-                             everyday ones)
-    --text-column <name>     where a line has its text (default: "text")
-    --samples <n>            texts, the first of the file (default: 50)
-    --dry-run                only say how many calls and tokens it would take
-    --data <folder>          folder that holds the store (default:
-                             "deltascope-data", env: DELTASCOPE_DATA)
-    --json                   print JSON instead of a table
-    -h, --help               display help for command
+    Options:
+      --model <name>           language model that judges, at the base URL;
+                               local:<folder> for a checkpoint
+      --base-url <url>         OpenAI-compatible server (default:
+                               "https://api.openai.com/v1", env: DELTASCOPE_LLM_URL)
+      --key-variable <name>    environment variable that holds the key (default:
+                               "DELTASCOPE_LLM_KEY")
+      --key-file <file>        file that holds the key instead, for its owner only
+                               (chmod 600)
+      --no-key                 the server wants none
+      --allow-loopback         the base URL may be this machine, and http
+      --timeout <s>            seconds for a whole reply (default: 300)
+      --text-replies           verdicts as lines of text: for models that call no
+                               functions
+      --stream                 take replies piece by piece
+      --published-replies      read replies as published: lines of text, of several
+                               verdicts the last
+      --concurrency <n>        calls under way at once (default: 8)
+      --calls-per-minute <n>   calls begun in a minute at most
+      --tokens-per-minute <n>  tokens in a minute at most
+      --max-calls <n>          calls at most, failed ones included
+      --max-tokens <n>         tokens at most, of prompts and replies
+      --max-cost <x>           money at most, by the two prices
+      --prompt-price <x>       money for a million tokens of prompts
+      --reply-price <x>        money for a million tokens of replies
+      --texts <file>           harmless texts, JSON lines (default: the bundled
+                               everyday ones)
+      --text-column <name>     where a line has its text (default: "text")
+      --samples <n>            texts, the first of the file (default: 50)
+      --dry-run                only say how many calls and tokens it would take
+      --data <folder>          folder that holds the store (default:
+                               "deltascope-data", env: DELTASCOPE_DATA)
+      --json                   print JSON instead of a table
+      -h, --help               display help for command
 
-  The judge is asked about coherence. Replies are kept in the store; what was asked before is not paid for again.
-  "
-`));
+    The judge is asked about coherence. Replies are kept in the store; what was asked before is not paid for again.
+    "
+  `));
 
 test('agreement', async () =>
   expect(await help('agreement')).toMatchInlineSnapshot(`
@@ -695,17 +721,17 @@ test('agreement', async () =>
 `));
 test('report', async () =>
   expect(await help('report')).toMatchInlineSnapshot(`
-  "Usage: deltascope report [options]
+    "Usage: deltascope report [options]
 
-  write what the store says as Markdown with figures: relevance, mixing series,
-  layers, steering, noise
+    write what the store says as Markdown with figures: relevance, mixing series,
+    layers, steering, noise, agents
 
-  Options:
-    --out <folder>   where report.md and figures/ are written (default: "report")
-    --data <folder>  folder that holds the store (default: "deltascope-data", env:
-                     DELTASCOPE_DATA)
-    -h, --help       display help for command
+    Options:
+      --out <folder>   where report.md and figures/ are written (default: "report")
+      --data <folder>  folder that holds the store (default: "deltascope-data", env:
+                       DELTASCOPE_DATA)
+      -h, --help       display help for command
 
-  Nothing is measured or asked. The same store gives the same files, byte by byte.
-  "
-`));
+    Nothing is measured or asked. The same store gives the same files, byte by byte.
+    "
+  `));

@@ -97,12 +97,30 @@ describe('grades', () => {
       syntheticGrade(projection, second, { value: 1 }),
       syntheticGrade(projection, grader, { value: 1, parameters: { candidates: 10 } }),
     ]);
-    expect(same).toEqual(one);
+    expect(same).toEqual({ ...one, asked: one!.asked + 1 });
     expect(store.grades.ofProjection.count(projection, {})).toBe(3);
-    expect(store.grades.ofGrader.page(grader, {}, all).rows).toEqual([one, elsewhere]);
+    expect(store.grades.ofGrader.page(grader, {}, all).rows).toEqual([same, elsewhere]);
     expect(store.grades.ofGrader.page(second, {}, all).rows).toEqual([other]);
     expect(store.grades.ofProjection.count(projection, { grader: 'coherence' })).toBe(0);
     expect(store.grades.ofProjection.count(projection, { grader: 'offline-relevance' })).toBe(3);
+  });
+
+  it('know the turn in which they were asked for last', () => {
+    const { store, projection, grader } = prepared();
+    const [one] = store.grades.save([syntheticGrade(projection, grader)]);
+    const [other] = store.grades.save([
+      syntheticGrade(projection, grader, { parameters: { candidates: 10 } }),
+    ]);
+    const turns = () => store.grades.ofGrader.page(grader, {}, all).rows.map(({ asked }) => asked);
+    expect(turns()).toEqual([1, 2]);
+    store.grades.askedAgain([one!]);
+    expect(turns()).toEqual([3, 2]);
+    store.grades.save([
+      syntheticGrade(projection, grader, { value: 1 }),
+      syntheticGrade(projection, grader, { parameters: { candidates: 10 } }),
+    ]);
+    expect(turns()).toEqual([4, 4]);
+    expect(store.grades.find(other!)).toMatchObject({ id: other!.id, asked: 4 });
   });
 
   it('are of steered texts, too', () => {
@@ -190,10 +208,9 @@ describe('exchanges', () => {
     const stores: ExchangeStore[] = [exchanges, memoryExchanges()];
     for (const store of stores) {
       expect(await store.get('k')).toBeUndefined();
-      await store.put(exchange);
+      expect(await store.put(exchange)).toEqual(exchange);
+      expect(await store.put({ ...exchange, cost: 1 })).toEqual(exchange);
       expect(await store.get('k')).toEqual(exchange);
     }
-    exchanges.put({ ...exchange, cost: 1 });
-    expect(exchanges.get('k')).toEqual(exchange);
   });
 });

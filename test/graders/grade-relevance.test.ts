@@ -104,14 +104,14 @@ describe('a list of candidates', () => {
     expect(kept.metrics.unknown).toBe(2);
   });
 
-  test('a model that takes no temperature keeps what it said without', async () => {
-    const { runner, server } = await scriptedRunner((request) =>
-      request.body.temperature === undefined
-        ? labels([{ index: 1, label: 'RELEVANT' }])
+  test('a model that takes no temperature is asked without at last, too; of equally good replies the first stands', async () => {
+    const { runner, server } = await scriptedRunner(({ body, number }) =>
+      body.temperature === undefined
+        ? labels([{ index: 1, label: number === 0 ? 'RELEVANT' : 'IRRELEVANT' }])
         : { status: 400, body: { error: { message: 'temperature is not supported' } } },
     );
-    const { labels: found } = await gradeRelevance(runner, candidates, { ...about, rotations: 1 });
-    expect([found[0], server.requests.length]).toEqual(['RELEVANT', 4]);
+    const { labels: found, answers } = await gradeRelevance(runner, candidates, { ...about, rotations: 1 });
+    expect([found[0], answers.length, server.requests.length]).toEqual(['RELEVANT', 4, 5]);
   });
 
   test('is not judged anew: the store knows every reply', async () => {

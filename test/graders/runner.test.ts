@@ -1,10 +1,14 @@
 import { createServer } from 'node:http';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { ChatRequest } from '../../src/graders/chat.ts';
+import { coherence, gradeCoherence } from '../../src/graders/coherence.ts';
+import { measureDrift } from '../../src/graders/drift.ts';
 import { memoryExchanges } from '../../src/graders/exchange-store.ts';
-import type { Runner } from '../../src/graders/runner.ts';
+import { Runner } from '../../src/graders/runner.ts';
+import { sealed } from '../../src/graders/untrusted.ts';
 import { listen } from '../../src/server/listen.ts';
-import { type Reaction } from '../harness/chat-server.ts';
+import type { Reaction, Received } from '../harness/chat-server.ts';
+import { clockByHand } from '../harness/clock-by-hand.ts';
 import { scriptedRunner } from '../harness/scripted-runner.ts';
 
 const grader = { name: 'test', version: 1, promptDigest: 'p1' };
@@ -165,6 +169,35 @@ describe('what may pass is tried again', () => {
     expect(clock.waits).toEqual([wait]);
   });
 
+  test('a busy provider is left alone by everyone, for the pause that one was told', async () => {
+    const clock = clockByHand();
+    const start = clock.now();
+    const times: number[] = [];
+    const { provider } = await scriptedRunner(async ({ number }) => {
+      times.push(clock.now() - start);
+      if (number === 0) return { status: 429, headers: { 'retry-after': '30' } };
+      if (number === 1) await vi.waitFor(() => expect(clock.waiting()).toBe(1)); // comes when the first has been refused
+      return ok;
+    });
+    const runner = new Runner({ provider, clock, limits: { concurrency: 2 } });
+    const asked = Promise.all([0, 1, 2, 3, 4].map((i) => ask(runner, {}, { sample: { i } })));
+    await vi.waitFor(() => expect(clock.waiting()).toBe(2)); // the first question, and the one that came into the second's place
+    clock.advance(30_000);
+    await asked;
+    expect(times).toEqual([0, 0, 30_000, 30_000, 30_000, 30_000]);
+  });
+
+  test('a provider that stays busy ends a batch before most of it was asked', async () => {
+    const { runner, server, clock } = await scriptedRunner(
+      [{ status: 429, headers: { 'retry-after': '30' } }],
+      { limits: { concurrency: 2 } },
+    );
+    const batch = Promise.all(Array.from({ length: 50 }, (_, i) => ask(runner, {}, { sample: { i } })));
+    await expect(batch.finally(() => runner.end())).rejects.toMatchObject({ code: 'PROVIDER_BUSY' });
+    expect(server.requests.length).toBeLessThanOrEqual(10); // four of each of two; a third may have begun
+    expect(clock.waits.every((ms) => ms <= 30_000)).toBe(true);
+  });
+
   test('a pause of an hour is not waited for', async () => {
     const { runner, server } = await scriptedRunner([
       { status: 429, headers: { 'retry-after': '3600' } },
@@ -196,6 +229,63 @@ describe('what will not pass is not', () => {
   });
 });
 
+describe('a model that takes no temperature', () => {
+  const picky = ({ body }: Received): Reaction =>
+    body.temperature === undefined
+      ? called('COHERENT')
+      : {
+          status: 400,
+          body: { error: { message: "Unsupported value: 'temperature'", param: 'temperature' } },
+        };
+  const called = (verdict: string) => ({
+    calls: [{ name: 'give_verdict', arguments: JSON.stringify({ observation: 'x', verdict }) }],
+  });
+  const wish = (i: number) => ({
+    ...{ grader: coherence, context: undefined, material: sealed({ text: `${i}` }), maxTokens: 50 },
+    temperature: 0,
+  });
+
+  test('is asked without where a grader wished for one, and not twice the wrong way', async () => {
+    const { runner, server } = await scriptedRunner(picky);
+    const first = await runner.grade(wish(0));
+    expect(first).toMatchObject({ parsed: { verdict: 'COHERENT' }, exchange: { attempts: 2 } });
+    expect(first.exchange.request).toEqual(server.requests[1]!.body);
+    expect((await runner.grade(wish(1))).exchange.attempts).toBe(1);
+    expect(server.requests.map(({ body }) => body.temperature)).toEqual([0, undefined, undefined]);
+    expect(runner.spent).toEqual({ calls: 3, tokens: 220, money: null });
+    expect(await runner.grade(wish(0))).toMatchObject({ cached: true });
+  });
+
+  test('is an error where one was demanded', async () => {
+    const { runner, server } = await scriptedRunner(picky);
+    await expect(ask(runner, { temperature: 0 })).rejects.toMatchObject({ status: 400 });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test('is not confused with one that refuses whatever it is asked', async () => {
+    const { runner, server } = await scriptedRunner(({ number }) =>
+      number < 2 ? { status: 400, body: { error: { message: 'too long' } } } : called('COHERENT'),
+    );
+    await expect(runner.grade(wish(0))).rejects.toMatchObject({ status: 400, message: '400 too long' });
+    await runner.grade(wish(1));
+    expect(server.requests.map(({ body }) => body.temperature)).toEqual([0, undefined, 0]);
+  });
+
+  test('judges coherence and drift all the same', async () => {
+    const { runner, server } = await scriptedRunner((request) =>
+      request.body.temperature === undefined && request.number === 0
+        ? { text: 'I cannot say.' }
+        : picky(request),
+    );
+    expect(await gradeCoherence(runner, 'Fine.')).toMatchObject({
+      verdict: 'COHERENT',
+      answers: { length: 2 },
+    });
+    expect(server.requests.map(({ body }) => body.temperature)).toEqual([undefined, 0, undefined]);
+    expect(await measureDrift(runner, ['Fine.'])).toMatchObject({ judged: 1, moved: 0, unsteady: 0 });
+  });
+});
+
 describe('known replies', () => {
   test('are not asked for again: the same question, whatever the delimiter', async () => {
     const exchanges = memoryExchanges();
@@ -216,6 +306,29 @@ describe('known replies', () => {
     const other = await scriptedRunner([{ status: 500 }], { exchanges, baseUrl: one.server.url });
     expect(await ask(other.runner)).toEqual({ exchange, cached: true });
     expect(other.runner.spent.calls).toBe(0);
+  });
+
+  test('of another runner that came first stand: nothing is judged by what no store holds', async () => {
+    const exchanges = memoryExchanges();
+    const arrived = Promise.withResolvers<undefined>();
+    const answer = Promise.withResolvers<undefined>();
+    const { runner, provider, server } = await scriptedRunner(
+      async ({ number }) => {
+        if (number > 0) return { text: 'the second says yes' };
+        arrived.resolve(undefined);
+        await answer.promise;
+        return { text: 'the first says no' };
+      },
+      { exchanges },
+    );
+    const slow = ask(runner);
+    await arrived.promise;
+    const quick = await ask(new Runner({ provider, exchanges }));
+    answer.resolve(undefined);
+    expect(await slow).toEqual({ exchange: quick.exchange, cached: false });
+    expect((await slow).exchange.reply.text).toBe('the second says yes');
+    expect([server.requests.length, exchanges.all()]).toEqual([2, [quick.exchange]]);
+    expect(runner.spent.calls).toBe(1);
   });
 
   test.each([

@@ -1,7 +1,20 @@
-import { expect, it } from 'vitest';
+import { graphql } from 'graphql';
+import { describe, expect, it } from 'vitest';
+import { graphContext, schema } from '../../schema/index.ts';
+import {
+  agentRunLease,
+  type AgentRunSpec,
+  anonymous,
+  type GraderRow,
+  type OrganismRow,
+  type RunRow,
+  type Store,
+  type Stores,
+} from '../../src/db/index.ts';
+import type { JsonObject } from '../../src/lib/canonical-json.ts';
 import { ask } from '../harness/ask.ts';
 import { seedAgentRun, syntheticAgentSpec } from '../harness/synthetic-agent.ts';
-import { syntheticGrade, syntheticGrader } from '../harness/synthetic-grades.ts';
+import { syntheticGrade, syntheticGrader, syntheticJudge } from '../harness/synthetic-grades.ts';
 import { seedOrganism, seedRun } from '../harness/synthetic-run.ts';
 import { serve } from '../harness/serve.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
@@ -121,6 +134,7 @@ it('a subscription tells the messages of a running agent as they come, from wher
   const store = temporaryStore();
   const { organism } = seedOrganism(store);
   const run = store.agentRuns.begin(syntheticAgentSpec(organism, null));
+  store.leases.take(agentRunLease(run), 'process 1');
   store.agentMessages.append(run, 0, { role: 'SYSTEM', content: 'zero' });
   store.agentMessages.append(run, 1, { role: 'USER', content: 'one' });
   const server = await serve(store);
@@ -145,6 +159,53 @@ it('a subscription tells the messages of a running agent as they come, from wher
   expect(text).toContain('event: complete');
 });
 
+it('a subscription ends where the process that was at work died, though nobody wrote that down', async () => {
+  const store = temporaryStore();
+  const { organism } = seedOrganism(store);
+  const run = store.agentRuns.begin(syntheticAgentSpec(organism, null));
+  store.agentMessages.append(run, 0, { role: 'SYSTEM', content: 'zero' });
+  store.leases.take(agentRunLease(run), 'process 1', -1);
+  const server = await serve(store);
+  const response = await server.get('/graphql', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
+    body: JSON.stringify({
+      query: `subscription { agentRunProgress(id: "${Buffer.from(`AgentRun:${run.key}`).toString('base64')}") { content agentRun { state } } }`,
+    }),
+  });
+  const text = await response.text();
+  expect(text).toContain('"content":"zero"');
+  expect(text).toContain('"state":"RUNNING"');
+  expect(text).toContain('event: complete');
+});
+
+it('why an agent run was broken off is told in full to whoever runs the store, to others by its code alone', async () => {
+  const store = temporaryStore();
+  const { organism } = seedOrganism(store);
+  store.administration.share('organism', organism, { visibility: 'PUBLIC' });
+  const told = async (code: string, of: Stores) => {
+    const begun = store.agentRuns.begin(
+      syntheticAgentSpec(organism, null, { parameters: { budget: { calls: 1, code } } }),
+    );
+    const message = `https://llm.internal.example/v1: /models/tiny-base: no such file (${code})`;
+    store.agentRuns.end(begun, 'STOPPED', { error: { code, message } });
+    const { agentRun } = await ask(of, `{ agentRun(key: "${begun.key}") { error { code message } } }`);
+    return agentRun.error as unknown;
+  };
+  for (const [code, sentence] of [
+    ['PROVIDER_FAILED', 'The provider of its language model gave no reply.'],
+    ['MODEL_CHANGED', 'Files of its models are others now than those that were measured.'],
+    ['NO_ANSWER', 'It did not answer in its last turn.'],
+    ['INTERNAL', 'It was broken off; whoever runs it can see why.'],
+  ] as const) {
+    expect(await told(code, store.as(anonymous))).toEqual({ code, message: sentence });
+    expect(await told(code, store)).toEqual({
+      code,
+      message: `https://llm.internal.example/v1: /models/tiny-base: no such file (${code})`,
+    });
+  }
+});
+
 it('an organism that agents tried to find out is not taken out of the store', async () => {
   const store = temporaryStore();
   const { organism } = seedOrganism(store);
@@ -154,4 +215,137 @@ it('an organism that agents tried to find out is not taken out of the store', as
     `mutation { organismDelete(input: { name: "${organism.name}" }) { userErrors { code } } }`,
   );
   expect(organismDelete.userErrors).toEqual([{ code: 'CONFLICT' }]);
+});
+
+describe('scores of agents', () => {
+  /** Agents' answers with these scores, null for one that failed. */
+  function attempts(
+    store: Store,
+    organism: OrganismRow,
+    run: RunRow | null,
+    change: Partial<AgentRunSpec> & { parameters: JsonObject },
+    scores: (number | null)[],
+    grader?: GraderRow,
+  ) {
+    for (const [repeat, value] of scores.entries()) {
+      const parameters = { ...change.parameters, repeat };
+      const begun = store.agentRuns.begin(syntheticAgentSpec(organism, run, { ...change, parameters }));
+      if (value === null) {
+        store.agentRuns.end(begun, 'FAILED', { error: { code: 'NO_ANSWER', message: 'none' } });
+        continue;
+      }
+      const said = { text: 'cakes', confidence: 1, reason: '' };
+      const hypothesis = store.hypotheses.add(begun, said, 'FINAL');
+      store.agentRuns.end(begun, 'COMPLETED', { conclusive: value > 0 });
+      const graded = { subject: { hypothesis }, scale: 'SCORE', tokenLabels: null } as const;
+      // The last grade counts.
+      if (grader)
+        store.grades.save(
+          [1, value].map((score, i) =>
+            syntheticGrade(undefined as never, grader, { ...graded, value: score, parameters: { i } }),
+          ),
+        );
+    }
+  }
+  const budget = (interactions: number) => ({ budget: { calls: 16, tokens: 1000, interactions } });
+
+  function seeded() {
+    const store = temporaryStore();
+    const grader = store.graders.add(syntheticJudge('hypothesis'));
+    const organisms = ['a', 'b'].map((name) => {
+      // An older run, whose agents do not count.
+      const older = seedRun(store, { organism: name, seed: 1 });
+      const run = seedRun(store, { organism: name, seed: 2 });
+      const [newer, last] = [older, run].sort((x, y) =>
+        x.createdAt + x.key < y.createdAt + y.key ? -1 : 1,
+      ) as [RunRow, RunRow];
+      return { organism: store.organisms.getById(run.organismId), older: newer, run: last };
+    });
+    const [a, b] = organisms as [(typeof organisms)[number], (typeof organisms)[number]];
+    attempts(store, a.organism, a.run, { parameters: budget(5) }, [2, 4, null], grader);
+    attempts(store, b.organism, b.run, { parameters: budget(5) }, [5], grader);
+    attempts(store, a.organism, a.run, { parameters: budget(0) }, [1], grader);
+    attempts(store, a.organism, a.older, { parameters: budget(0) }, [5], grader);
+    attempts(store, a.organism, null, { kind: 'BLACK_BOX', parameters: budget(5) }, [2], grader);
+    attempts(store, a.organism, a.run, { pair: 'NULL', parameters: budget(5) }, [0, 1]);
+    attempts(store, a.organism, a.run, { version: 2, parameters: budget(5) }, [3], grader);
+    return { store, grader };
+  }
+  type Over = { mean: number } | null;
+  interface Row {
+    kind: string | null;
+    baseModel: { name: string } | null;
+    setting: { kind: string; pair: string; version: number; budget: { interactions: number } };
+    attempts: number;
+    answered: number;
+    count: number;
+    mean: Over;
+    max: Over;
+    claims: Over;
+  }
+  const read = async (store: Store, args: string) =>
+    (
+      await ask(
+        store,
+        `{ agentScoreTable${args} { kind baseModel { name } setting { kind pair version model depth budget { interactions seconds } }
+          attempts answered count mean { mean deviation interval { low high } } max { mean } claims { mean } members { organism { name } count mean max } } }`,
+      )
+    )['agentScoreTable'] as Row[];
+
+  it('go into a table by agent and budget, of each organism its attempts first', async () => {
+    const { store, grader } = seeded();
+    const table = await read(store, '(grader: "hypothesis")');
+    expect(
+      table.map(
+        ({ setting: { kind, pair, version, budget: limits }, attempts: n, answered, count, ...over }) => [
+          ...[kind, pair, version, limits.interactions, n, answered, count],
+          ...[over.mean, over.max, over.claims].map((one) => one && one.mean),
+        ],
+      ),
+    ).toEqual([
+      ['AGENT', 'ORGANISM', 1, 0, 1, 1, 1, 1, 1, 1],
+      ['AGENT', 'ORGANISM', 1, 5, 4, 3, 2, 4, 4.5, 1],
+      ['AGENT', 'ORGANISM', 2, 5, 1, 1, 1, 3, 3, 1],
+      ['BLACK_BOX', 'ORGANISM', 1, 5, 1, 1, 1, 2, 2, 1],
+      ['AGENT', 'NULL', 1, 5, 2, 2, 0, null, null, 0.5],
+    ]);
+    expect(table[1]).toMatchObject({
+      mean: { mean: 4, deviation: Math.SQRT2, interval: { low: 3, high: 5 } },
+      members: [
+        { organism: { name: 'a' }, count: 2, mean: 3, max: 4 },
+        { organism: { name: 'b' }, count: 1, mean: 5, max: 5 },
+      ],
+    });
+    expect(await read(store, `(grader: "${grader.key}", where: { name: { eq: "b" } })`)).toMatchObject([
+      { attempts: 1, count: 1 },
+    ]);
+    expect(await read(store, '')).toMatchObject([
+      { count: 0, mean: null, claims: { mean: 1 } },
+      {},
+      {},
+      {},
+      {},
+    ]);
+    expect(await read(store, '(grader: "nobody")')).toBeNull();
+  });
+
+  it('are grouped by kind and base besides', async () => {
+    const { store } = seeded();
+    const grouped = await read(store, '(grader: "hypothesis", groupBy: [KIND, BASE])');
+    expect(new Set(grouped.map(({ kind, baseModel }) => JSON.stringify([kind, baseModel])))).toEqual(
+      new Set(['["SDF",{"name":"tiny-base"}]']),
+    );
+    expect(grouped).toHaveLength(5);
+  });
+
+  it('are refused where they would read more than a request may', async () => {
+    const { store } = seeded();
+    const source = '{ agentScoreTable(grader: "hypothesis") { count } }';
+    const under = async (costLimit: number) => {
+      const contextValue = graphContext(store, '', { costLimit });
+      return (await graphql({ schema, source, contextValue })).errors?.[0]?.extensions['code'];
+    };
+    expect(await under(9)).toBeUndefined();
+    expect(await under(8)).toBe('COST_LIMIT_EXCEEDED');
+  });
 });

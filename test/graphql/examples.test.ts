@@ -2,6 +2,7 @@ import { parse, visit, type FieldNode } from 'graphql';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { gradeOffline } from '../../src/agent/index.ts';
 import { schema } from '../../schema/index.ts';
 import { startJob } from '../../src/jobs/index.ts';
 import { registeredRoots } from '../../src/runs/roots.ts';
@@ -43,7 +44,9 @@ function seeded() {
   store.projections.save(syntheticReadings(vector, { tokens, parameters: { top: 1 } }));
   const note = store.notes.add({ vector }, 'About ovens.');
   const job = startJob(store, noRoots, 'divergence', { run: run.key });
-  const { agentRun } = seedAgentRun(store, store.organisms.getById(run.organismId), run);
+  const organism = store.organisms.getById(run.organismId);
+  const { agentRun, answer } = seedAgentRun(store, organism, run);
+  gradeOffline(store, organism, answer);
   const placeholders = {
     'agent run': agentRun.key,
     'agent run id': id('AgentRun', agentRun.key),

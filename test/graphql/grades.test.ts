@@ -383,6 +383,50 @@ describe('relevance', () => {
     expect(await read()).toEqual({ max: 0.5, positions: 1 });
   });
 
+  it('is of one rule against the same corpora: that of the grade asked for last', async () => {
+    const store = temporaryStore();
+    const grader = store.graders.add(syntheticGrader());
+    const rows = seedGraded(store, grader, { organism: 'cake', values: [0.125, 0.125, 0.125] });
+    seedGraded(store, grader, { organism: 'bread', values: [0.5] });
+    const rule = (agreement: string, training: string) => ({
+      candidates: 20,
+      rotations: 3,
+      agreement,
+      training,
+    });
+    const give = (values: number[], parameters: ReturnType<typeof rule>) =>
+      store.grades.save(values.map((value, i) => syntheticGrade(rows[i]!, grader, { value, parameters })));
+    const read = async () => {
+      const { organism, relevanceTable } = await ask(
+        store,
+        `{
+          organism(name: "cake") { relevance(grader: "offline-relevance") { max mean positions agreement rotations } }
+          relevanceTable(grader: "offline-relevance", groupBy: []) { agreement rotations members { organism { name } max } }
+        }`,
+      );
+      return [organism.relevance, relevanceTable];
+    };
+    const all = give([0.25, 0.25, 0.25], rule('ALL', 'a'));
+    give([0.875], rule('MAJORITY', 'a'));
+    const most = { max: 0.875, mean: 0.875, positions: 1, agreement: 'MAJORITY', rotations: 3 };
+    expect(await read()).toEqual([
+      most,
+      [
+        { agreement: 'MAJORITY', rotations: 3, members: [{ organism: { name: 'cake' }, max: 0.875 }] },
+        { agreement: null, rotations: null, members: [{ organism: { name: 'bread' }, max: 0.5 }] },
+      ],
+    ]);
+    give([0.375, 0.375], rule('ALL', 'b'));
+    expect((await read())[0]).toEqual({ ...most, max: 0.375, mean: 0.375, positions: 2, agreement: 'ALL' });
+    store.grades.askedAgain(all.slice(0, 1));
+    expect((await read())[0]).toEqual({ ...most, max: 0.25, mean: 0.25, positions: 3, agreement: 'ALL' });
+    // A tournament's choice is another reading than the one the method chose.
+    store.grades.save([
+      syntheticGrade(rows[0]!, grader, { value: 1, parameters: { ...rule('ALL', 'a'), selected: [' x'] } }),
+    ]);
+    expect((await read())[0]).toMatchObject({ max: 0.25, positions: 3 });
+  });
+
   it('goes into a table by kind and base', async () => {
     const store = temporaryStore();
     const grader = store.graders.add(syntheticGrader());

@@ -5,6 +5,7 @@ import { graphContext, schema } from '../../schema/index.ts';
 import { openStore } from '../../src/db/index.ts';
 import { Documents } from '../../src/server/graph/documents.ts';
 import { execute } from '../../src/server/graph/execute.ts';
+import { seedAgentRun } from '../harness/synthetic-agent.ts';
 import { seedGrades, syntheticGrade, syntheticGrader } from '../harness/synthetic-grades.ts';
 import { seedResults, syntheticReadings } from '../harness/synthetic-results.ts';
 import { seedRun, type SyntheticShape } from '../harness/synthetic-run.ts';
@@ -113,12 +114,19 @@ describe('statements of the query over six levels', () => {
       4,
     ],
     ['{ relevanceTable(grader: "offline-relevance") { count max { mean } members { max } } }', 3],
+    // The grader by key and by name, and all agent runs at once.
+    [
+      '{ agentScoreTable(grader: "offline-relevance") { attempts count claims { mean } members { max } } }',
+      3,
+    ],
   ])('of grades are one for each thing that they are about: %s', async (query, most) => {
     const { store, ask } = noting();
     const { key } = seedRun(store, { layers: [1], positions: 3, tokens: 2 });
     const vectors = [0, 1, 2].map((position) => store.diffVectors.findByKey(`${key}.L1.P${position}`)!);
     seedGrades(store, seedResults(store, vectors[0]!));
     const grader = store.graders.add(syntheticGrader());
+    const run = store.runs.findByKey(key)!;
+    seedAgentRun(store, store.organisms.getById(run.organismId), run);
     for (const vector of vectors.slice(1))
       for (const reading of store.projections.save(syntheticReadings(vector)).filter(({ chosen }) => chosen))
         store.grades.save([syntheticGrade(reading, grader)]);

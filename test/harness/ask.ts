@@ -1,6 +1,6 @@
 import { getVariableValues, graphql, type ExecutionResult } from 'graphql';
 import { graphContext, schema } from '../../schema/index.ts';
-import type { Store } from '../../src/db/index.ts';
+import type { Stores } from '../../src/db/index.ts';
 import { Documents } from '../../src/server/graph/documents.ts';
 import { execute as executePrepared, weigh } from '../../src/server/graph/execute.ts';
 
@@ -15,7 +15,7 @@ const documents = new Documents(schema, 64 * 2 ** 20);
  * show in the answer.
  */
 export async function execute(
-  store: Store,
+  store: Stores,
   source: string,
   variables: Record<string, unknown> = {},
 ): Promise<ExecutionResult<Answer>> {
@@ -46,7 +46,7 @@ export async function execute(
 }
 
 /** The data of a query that must not fail. */
-export async function ask(store: Store, source: string, variables?: Record<string, unknown>) {
+export async function ask(store: Stores, source: string, variables?: Record<string, unknown>) {
   const { data, errors } = await execute(store, source, variables);
   if (errors || !data) throw new Error(errors?.map(({ message }) => message).join('; ') ?? 'no data');
   return JSON.parse(JSON.stringify(data)) as Answer;
@@ -54,7 +54,7 @@ export async function ask(store: Store, source: string, variables?: Record<strin
 
 /** The code of the one error of a query that must fail. */
 export async function errorCode(
-  store: Store,
+  store: Stores,
   source: string,
   variables?: Record<string, unknown>,
 ): Promise<unknown> {

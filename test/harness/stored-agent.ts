@@ -20,8 +20,9 @@ export async function runStoredAgent(
     exchanges: {
       ...store.exchanges,
       put(exchange) {
-        store.exchanges.put(exchange);
+        const stands = store.exchanges.put(exchange);
         if (point === 'put' && replies++ === number) reach();
+        return stands;
       },
     },
   };

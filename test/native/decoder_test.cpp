@@ -53,12 +53,12 @@ double worst_logits(const Model& model, const TokenBatch& texts, int64_t budget,
   }
   REQUIRE(!source.empty());
   Decoder decoder(model, {}, budget);
-  std::vector<float> got;
-  decoder.begin(prompts.view(), std::vector<float>(source.size(), 0.0f), got, job);
+  decoder.begin(prompts.view(), std::vector<float>(source.size(), 0.0f), job);
   double worst = 0;
   std::vector<int64_t> live(source.size());
   std::iota(live.begin(), live.end(), int64_t{0});
   while (!live.empty()) {
+    const auto got = decoder.logits(job);
     std::vector<int64_t> going;
     std::vector<int32_t> ids;
     for (size_t i = 0; i < live.size(); ++i) {
@@ -72,7 +72,7 @@ double worst_logits(const Model& model, const TokenBatch& texts, int64_t budget,
       ids.push_back(text[static_cast<size_t>(at[row])]);
     }
     live = going;
-    if (!live.empty()) decoder.append(live, ids, got, job);
+    if (!live.empty()) decoder.append(live, ids, job);
   }
   return worst;
 }
@@ -203,10 +203,10 @@ TEST_CASE("a steered text is what the steered residual stream says") {
       prompts.add(std::span(text).first(3));
     }
     Decoder decoder(model, {layer, vector}, kAll);
-    std::vector<float> got;
-    decoder.begin(prompts.view(), strengths, got, job);
+    decoder.begin(prompts.view(), strengths, job);
     const std::vector<int64_t> rows = {0, 1, 2};
-    for (size_t t = 3; t < text.size(); ++t) decoder.append(rows, std::vector<int32_t>(3, text[t]), got, job);
+    for (size_t t = 3; t < text.size(); ++t) decoder.append(rows, std::vector<int32_t>(3, text[t]), job);
+    const auto got = decoder.logits(job);
 
     const PrefixTree tree = plan_trees(whole.view(), 100).front();
     auto x = residuals(model, whole.view(), {layer}, job)[0][0];

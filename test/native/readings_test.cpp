@@ -117,7 +117,7 @@ TEST_CASE("lists of Patchscope are the plain average over the prompts, cut by th
   // After the last block the patched vector meets the head alone, the same for every prompt: an average of equals.
   const auto lists = patchscope(model, vector.data(), 1, {layer, {1.0f}, prompts.view(), vocabulary, 0, 0, false}, job);
   double sum = 0;
-  for (const PatchscopeToken& token : lists[0]) sum += token.probability;
+  for (const LikelyToken& token : lists[0]) sum += token.probability;
   CHECK(lists[0].size() == static_cast<size_t>(vocabulary));
   CHECK(std::fabs(sum - 1) < 1e-5);
   // An intersection of 10 leaves at most 10, those of the whole list that both prompts have among their first.
@@ -130,15 +130,15 @@ TEST_CASE("lists of Patchscope are the plain average over the prompts, cut by th
     one.add({prompt.begin(), prompt.end()});
     firsts.emplace_back();
     const auto alone = patchscope(model, vector.data(), 1, {3, {1.0f}, one.view(), 10, 0, 0, false}, job);
-    for (const PatchscopeToken& token : alone[0])
+    for (const LikelyToken& token : alone[0])
       firsts.back().push_back(token.id);
   }
   std::vector<int32_t> expected, found;
-  for (const PatchscopeToken& token : whole[0]) {
+  for (const LikelyToken& token : whole[0]) {
     const auto in = [&](const auto& first) { return std::find(first.begin(), first.end(), token.id) != first.end(); };
     if (in(firsts[0]) && in(firsts[1])) expected.push_back(token.id);
   }
-  for (const PatchscopeToken& token : cut[0]) found.push_back(token.id);
+  for (const LikelyToken& token : cut[0]) found.push_back(token.id);
   CHECK(found == expected);
   CHECK(found.size() < 10);
 }

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { chromium, type Page } from 'playwright-core';
 import { openStore } from '../../src/db/index.ts';
 import { createServer, listen } from '../../src/server/index.ts';
-import { seedGrades } from '../harness/synthetic-grades.ts';
+import { seedAgentRun } from '../harness/synthetic-agent.ts';
+import { seedGrades, syntheticGrade, syntheticGrader } from '../harness/synthetic-grades.ts';
 import { seedResults } from '../harness/synthetic-results.ts';
 import { seedOrganism, seedRun } from '../harness/synthetic-run.ts';
 import { seedToken } from '../harness/teams.ts';
@@ -29,9 +30,18 @@ const payloads = [
 ];
 
 const store = openStore(join(mkdtempSync(join(tmpdir(), 'explorer-')), 'deltascope.sqlite'));
+/** A model's words: they may hold what turns text around, too. */
+const turned = (payload: string) => `${payload}\u202e\u0007`;
 for (const payload of payloads) {
-  seedOrganism(store, payload);
-  seedRun(store, { organism: payload });
+  const { organism } = seedOrganism(store, payload);
+  const run = seedRun(store, { organism: payload });
+  const { answer } = seedAgentRun(store, organism, run, turned(payload));
+  const grader = store.graders.add(syntheticGrader({ name: 'hypothesis', model: payload }));
+  store.grades.save([
+    syntheticGrade(undefined as never, grader, {
+      ...{ subject: { hypothesis: answer }, scale: 'SCORE', value: 4, tokenLabels: null, rationale: payload },
+    }),
+  ]);
 }
 const { key } = seedRun(store, { organism: 'tiny-cake' });
 // In the place that is visited: the last of the map.
@@ -63,7 +73,23 @@ try {
     payloads.every((payload) => names.includes(payload)),
     `organisms shown: ${JSON.stringify(names)}`,
   );
-  for (const payload of [...payloads, 'tiny-cake']) await visit(page, payload);
+  for (const payload of payloads) {
+    await visit(page, payload);
+    const seen = `${payload}\\u{202e}\\u{7}`;
+    await page.locator('.message').last().waitFor();
+    await page.locator('.agent .samples td').last().waitFor();
+    const said = await page.locator('.agent').innerText();
+    for (const text of [
+      `False facts: ${seen}`,
+      `4 of 5 (hypothesis 1 by ${payload})`,
+      `About ${seen}`,
+      `{"number":1,"about":"${seen}"}`,
+      `→ track_hypothesis {"text":"${seen}"}`,
+    ])
+      expectThat(said.includes(text), `of an agent run is not shown: ${text}`);
+  }
+  await page.screenshot({ path: 'build/page/explorer-agents.png', fullPage: true });
+  await visit(page, 'tiny-cake');
   expectThat(
     (await page.locator('.readings section p').allTextContents()).includes(
       '50 % relevant (offline-relevance 1)',

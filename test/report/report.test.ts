@@ -23,7 +23,7 @@ import {
   syntheticReadings,
   syntheticSimilarity,
 } from '../harness/synthetic-results.ts';
-import { fakeDigest, seedOrganism, syntheticRun } from '../harness/synthetic-run.ts';
+import { fakeDigest, seedOrganism, seedRun, syntheticRun } from '../harness/synthetic-run.ts';
 import { temporaryFolder } from '../harness/temporary-folder.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
 
@@ -137,6 +137,8 @@ function fillAgents(store: Store, organism: OrganismRow, run: RunRow, i: number)
   if (i === 2) store.agentRuns.end(begin('AGENT', 'ORGANISM', 5, 1), 'STOPPED', { error });
 }
 
+const contentOf = ({ id: _, createdAt: __, teamId: ___, tokenId: ____, ...content }: OrganismRow) => content;
+
 const filled = (): Store => {
   const store = temporaryStore();
   fill(store);
@@ -215,6 +217,66 @@ test('its numbers are those of the store', () => {
   expect(text).toContain('| SDF | kind | difference | 1 | 60% | – | 50% | – |');
   expect(text).toMatch(
     /\| `token-relevance\.[0-9a-f]{12}` \| 1 \| openai-compatible \| judge \\<b\\> \| `\w{12}` \| 6 \| 2 \| 2 \| 1 \|/,
+  );
+});
+
+test('likenesses by two encoders of one name are not pooled, and steering shows those by one', () => {
+  const store = temporaryStore();
+  const run = seedRun(store);
+  const organism = store.organisms.add(
+    { ...contentOf(store.organisms.getById(run.organismId)), mixRatio: null },
+    { update: true },
+  );
+  const experiment = store.steering.save(
+    syntheticExperiment(store.diffVectors.findByKey(`${run.key}.L1.P0`)!),
+  );
+  const { digest } = store.models.getById(organism.baseModelId);
+  store.similarities.save([
+    syntheticSimilarity(experiment, { encoderDigest: digest, cosine: 0.25 }),
+    syntheticSimilarity(experiment, { encoderDigest: fakeDigest('another'), cosine: 0.75 }),
+  ]);
+  const { text } = reportOf(store)[0]!;
+  const rows = (start: string) => text.split('\n').filter((line) => line.startsWith(start));
+  expect(rows('| SDF | tiny-encoder | 1 |').map((row) => row.split(' | ')[3])).toEqual(
+    expect.arrayContaining(['0.25', '0.75']),
+  );
+  // The base's, though the other one is larger.
+  expect(rows('| tiny-cake | 1 | 0 | 12.5 |').map((row) => row.split(' | ')[7])).toEqual(['0.25']);
+});
+
+test('agents that differ in anything but the organism are not pooled, and say in what', () => {
+  const store = temporaryStore();
+  const run = seedRun(store, { layers: [1, 3] });
+  const organism = store.organisms.add(
+    { ...contentOf(store.organisms.getById(run.organismId)), mixRatio: null },
+    { update: true },
+  );
+  const budget = { calls: 16, tokens: 1000, interactions: 5 };
+  const spec = { budget, layer: 1, temperature: 0, answering: { tokens: 256 } };
+  for (const change of [
+    {},
+    { parameters: { ...spec, repeat: 1, seed: 7 } },
+    { parameters: { ...spec, layer: 3 } },
+    { parameters: { ...spec, temperature: 0.7 } },
+    { parameters: { ...spec, answering: { tokens: 64 } } },
+    { parameters: { ...spec, budget: { ...budget, seconds: 60 } } },
+    { version: 2 },
+  ])
+    store.agentRuns.end(
+      store.agentRuns.begin(syntheticAgentSpec(organism, run, { parameters: spec, ...change })),
+      'FAILED',
+    );
+  const [report] = reportOf(store);
+  const rows = report!.text.split('\n').filter((line) => /^\| agent .* \| 16 \|/.test(line));
+  expect(rows.map((row) => row.split(' | ').slice(0, 7))).toEqual(
+    [
+      ['version 1, depth 0.5, answering tokens 256, temperature 0.7', '–', '1'],
+      ['version 1, depth 0.5, answering tokens 256, temperature 0', '60', '1'],
+      ['version 1, depth 0.5, answering tokens 256, temperature 0', '–', '2'],
+      ['version 1, depth 0.5, answering tokens 64, temperature 0', '–', '1'],
+      ['version 1, depth 1, answering tokens 256, temperature 0', '–', '1'],
+      ['version 2, depth 0.5, answering tokens 256, temperature 0', '–', '1'],
+    ].map(([how, seconds, attempts]) => [`| agent (m), ${how}`, '16', '1000', '5', seconds, '1', attempts]),
   );
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { agreementOfGraders } from '../../src/runs/agreement.ts';
+import { syntheticAgentSpec } from '../harness/synthetic-agent.ts';
 import { syntheticGrade, syntheticGrader } from '../harness/synthetic-grades.ts';
 import { seedResults, seedVector } from '../harness/synthetic-results.ts';
 import { temporaryStore } from '../harness/temporary-store.ts';
@@ -58,4 +59,46 @@ test('takes the last grade of each thing by each grader, and the judge of a sear
   expect(texts.raters).toEqual([coherence.key, 'fluency, version 1']);
   expect(texts.alpha).toMatchObject({ items: 4, subjects: 4 }); // the judge had verdicts on the steered ones
   expect(agreementOfGraders(store, store.organisms.get('tiny-cake')).tokens).toEqual(tokens);
+
+  const first = store.grades.find(grade(0, llm, [], { agreement: 'MAJORITY' }))!;
+  store.grades.askedAgain([first]);
+  expect(agreementOfGraders(store).tokens.pairs[0]).toMatchObject({ kappa: { value: -0.5, items: 4 } });
+});
+
+test('scores of answers agree by their order, and are none of the shares', () => {
+  const store = temporaryStore();
+  seedVector(store);
+  const organism = store.organisms.get('tiny-cake');
+  const answers = [0, 1, 2].map((repeat) =>
+    store.hypotheses.add(
+      store.agentRuns.begin(
+        syntheticAgentSpec(organism, null, { kind: 'BLACK_BOX', parameters: { repeat } }),
+      ),
+      { text: `Answer ${repeat}`, confidence: 0.5, reason: '' },
+      'FINAL',
+    ),
+  );
+  const rules = store.graders.add(syntheticGrader({ name: 'offline-hypothesis', parameters: {} }));
+  const judges = ['a', 'b'].map((model) => store.graders.add({ ...judge(model), name: 'hypothesis' }));
+  const scored = [
+    [1, 3, 5],
+    [1, 4, 5],
+  ];
+  store.grades.save(
+    answers.flatMap((hypothesis, i) => {
+      const of = { subject: { hypothesis }, tokenLabels: null };
+      return [
+        { ...syntheticGrade({} as never, rules, { value: i / 2 }), ...of },
+        ...judges.map((who, j) => ({
+          ...syntheticGrade({} as never, who, { scale: 'SCORE' as const, value: scored[j]![i]! }),
+          ...of,
+        })),
+      ];
+    }),
+  );
+  const { scores, shares } = agreementOfGraders(store);
+  expect(shares.raters).toEqual([]);
+  expect(scores.raters).toEqual(judges.map(({ key }) => key).sort());
+  expect(scores.alpha).toMatchObject({ items: 3, subjects: 3 });
+  expect(scores.alpha.value).toBeCloseTo(94 / 99, 12); // 1 − 2 / 39.6: of six values, 3 and 4 lie one apart
 });

@@ -407,7 +407,7 @@ test('a language model judges the search; its verdicts are stored as grades, wit
     return { calls: [{ name: 'give_verdict', arguments: JSON.stringify({ observation: 'x', verdict }) }] };
   });
   const choice = { model: 'judge', baseUrl: server.url, loopback: true };
-  const { experiment, samples } = await withJudge(store, choice, {}, async (runner) => {
+  const { experiment, samples } = await withJudge(store, choice, { about: 'a test' }, async (runner) => {
     const search = { samples: 2, decisions: 2, laterDecisions: 1, lookahead: 1, most: 4, retests: 0 };
     const [steered] = await steer(store, run, {
       ...{ ...small, probes: probes.slice(0, 1), search, judge: coherenceJudge(runner) },

@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { schema } from '../../schema/index.ts';
 import { packageRoot } from '../../src/lib/package-root.ts';
 import { serve } from '../harness/serve.ts';
+import { seedAgentRun } from '../harness/synthetic-agent.ts';
 import { seedGrades } from '../harness/synthetic-grades.ts';
 import { seedResults } from '../harness/synthetic-results.ts';
 import { seedRun } from '../harness/synthetic-run.ts';
@@ -70,7 +71,9 @@ it('gets answers to all of it from a store', async () => {
   seedGrades(store, seedResults(store, store.diffVectors.findByKey(`${run.key}.L1.P0`)!));
   const { query } = await serve(store);
   const place = `${run.key}.L1.P0`;
-  const organism = store.organisms.getById(run.organismId).name;
+  const row = store.organisms.getById(run.organismId);
+  const organism = row.name;
+  const { agentRun } = seedAgentRun(store, row, run);
   const variables: Record<string, object> = {
     organism: { name: organism },
     places: { run: run.key },
@@ -79,6 +82,9 @@ it('gets answers to all of it from a store', async () => {
     readings: { key: place, variant: 'DIFF', sign: 'PROMOTED' },
     neighbours: { key: place },
     samples: { key: 'none' },
+    agentRuns: { name: organism },
+    hypotheses: { key: agentRun.key },
+    messages: { key: agentRun.key },
   };
   for (const [name, document] of documents) {
     const response = await query({ query: document, variables: variables[name] ?? {} });

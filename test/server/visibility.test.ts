@@ -119,6 +119,10 @@ const roots: Record<string, { by: 'key' | 'list' | 'job' | 'none'; ask: (island:
     ask: ({ grader, graderKey }) =>
       [grader, graderKey].map((name) => `grader(name: "${name}") { id name grades { totalCount } }`),
   },
+  agentScoreTable: {
+    by: 'key',
+    ask: ({ grader }) => [`agentScoreTable(grader: "${grader}") { attempts count }`],
+  },
   relevanceTable: { by: 'key', ask: ({ grader }) => [`relevanceTable(grader: "${grader}") { count }`] },
   graders: {
     by: 'list',
@@ -453,6 +457,12 @@ describe('who sees what', () => {
       const expected = islands.filter((island) => lists(person, island)).map(({ organism }) => organism);
       expect(relevanceTable[0]?.members.map(({ organism }) => organism.name)).toEqual(expected.sort());
       expect(relevanceTable[0]?.count).toBe(expected.length);
+      const { agentScoreTable } = (
+        JSON.parse(await ask(person, '{ agentScoreTable { attempts } }')) as {
+          data: { agentScoreTable: { attempts: number }[] };
+        }
+      ).data;
+      expect(agentScoreTable.reduce((sum, { attempts }) => sum + attempts, 0)).toBe(expected.length);
     }
   });
 

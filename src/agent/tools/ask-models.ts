@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { said } from '../material.ts';
+import { answerTo, own } from '../material.ts';
 import { defineTool, demandInteractions, promptList, ToolError } from './define-tool.ts';
 
 export const askModels = defineTool({
@@ -16,9 +16,9 @@ export const askModels = defineTool({
     return {
       interactions: prompts.length,
       result: prompts.map((prompt, i) => ({
-        prompt: said(prompt),
-        base: said(base[i] ?? ''),
-        finetuned: said(finetuned[i] ?? ''),
+        prompt: own(prompt),
+        base: answerTo(prompt, base[i] ?? ''),
+        finetuned: answerTo(prompt, finetuned[i] ?? ''),
       })),
     };
   },

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AgentRunRow, Store } from '../../db/index.ts';
-import { type Material, said } from '../material.ts';
+import { type Material, own } from '../material.ts';
 import { defineTool, type Desk, ToolError } from './define-tool.ts';
 
 /** Hypotheses that a board holds, those withdrawn included. */
@@ -12,7 +12,7 @@ const confidence = z.number().min(0).max(1);
 export const boardOf = (store: Store, agentRun: AgentRunRow): Material =>
   store.hypotheses.ofRun
     .page(agentRun, { statuses: ['ACTIVE'] }, { first: most })
-    .rows.map((row) => ({ number: row.number, hypothesis: said(row.text), confidence: row.confidence }));
+    .rows.map((row) => ({ number: row.number, hypothesis: own(row.text), confidence: row.confidence }));
 
 export const trackHypothesis = defineTool({
   name: 'track_hypothesis',

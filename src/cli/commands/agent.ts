@@ -1,14 +1,14 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { AgentOptions, AgentOutcome } from '../../agent/index.ts';
 import type { AgentMessageRow, AgentRunRow, GradeRow, OrganismRow, RunRow, Store } from '../../db/index.ts';
 import { CodedError } from '../../lib/coded-error.ts';
 import { withStore } from '../data-folder.ts';
 import { findOrganism } from '../find-organism.ts';
 import { interruptible } from '../interrupt.ts';
+import { addLimitOptions, type LimitFlags, limitsOf } from '../judge-options.ts';
 import {
   dataOption,
   jsonOption,
-  layerOption,
   nonNegative,
   positionsOption,
   threadsOption,
@@ -16,10 +16,10 @@ import {
 } from '../options.ts';
 import { plain, plainJson } from '../plain.ts';
 import { digits, plainTable } from '../plain-table.ts';
-import { addProviderOptions, providerChoice, type ProviderFlags } from '../provider-options.ts';
+import { addProviderOptions, isLocal, providerChoice, type ProviderFlags } from '../provider-options.ts';
 import { findRun } from '../read-run.ts';
 
-interface AgentFlags extends ProviderFlags {
+interface AgentFlags extends ProviderFlags, LimitFlags {
   data: string;
   offline?: boolean;
   blackBox?: boolean;
@@ -29,6 +29,7 @@ interface AgentFlags extends ProviderFlags {
   budgetCalls: number;
   budgetTokens: number;
   budgetInteractions: number;
+  seconds?: number;
   replyTokens: number;
   temperature?: number;
   answerTokens: number;
@@ -43,34 +44,47 @@ interface AgentFlags extends ProviderFlags {
 
 /** Lets an agent guess what an organism was finetuned on. */
 export const agentCommand = (): Command =>
-  addProviderOptions(
-    new Command('agent')
-      .description(
-        'let a language model find out what an organism was finetuned on: from what its differences say, and by talking to its models; --offline reads them by rules, as a baseline',
-      )
-      .argument('<organism-or-run>', 'registered name, for its latest run, or a run’s key')
-      .option('--offline', 'no language model: a hypothesis made by rules, a baseline')
-      .option('--black-box', 'baseline: shown no differences, it only talks to both models')
-      .option(
-        '--null-pair',
-        'baseline: the base in the place of both models, to see how often something is found in nothing',
-      )
-      .addOption(layerOption())
-      .addOption(positionsOption('positions to read, like 0-4,7 (default: 0-4)'))
-      .option(
-        '--budget-calls <n>',
-        'replies of the agent at most, failed ones included',
-        wholeNumber(1, 1000),
-        16,
-      )
-      .option('--budget-tokens <n>', 'tokens of all its replies at most', wholeNumber(1), 100_000)
-      .option(
-        '--budget-interactions <n>',
-        'prompts it may put to the models; 0: none',
-        wholeNumber(0, 10_000),
-        5,
-      ),
-    { does: 'is the agent', replies: 'calls' },
+  addLimitOptions(
+    addProviderOptions(
+      new Command('agent')
+        .description(
+          'let a language model find out what an organism was finetuned on: from what its differences say, and by talking to its models; --offline reads them by rules, as a baseline',
+        )
+        .argument('<organism-or-run>', 'registered name, for its latest run, or a run’s key')
+        .option('--offline', 'no language model: a hypothesis made by rules, a baseline')
+        .option('--black-box', 'baseline: shown no differences, it only talks to both models')
+        .option(
+          '--null-pair',
+          'baseline: the base in the place of both models, to see how often something is found in nothing',
+        )
+        .addOption(
+          new Option(
+            '--layer <n>',
+            'decoder block to read first, from 0 (default: of those that Patchscope read, the one nearest the middle)',
+          ).argParser(wholeNumber(0)),
+        )
+        .addOption(positionsOption('positions to read, like 0-4,7 (default: 0-4)'))
+        .option(
+          '--budget-calls <n>',
+          'replies of the agent at most, failed ones included',
+          wholeNumber(1, 1000),
+          16,
+        )
+        .option('--budget-tokens <n>', 'tokens of all its replies at most', wholeNumber(1), 100_000)
+        .option(
+          '--budget-interactions <n>',
+          'prompts it may put to the models; 0: none',
+          wholeNumber(0, 10_000),
+          5,
+        )
+        .option(
+          '--seconds <n>',
+          'seconds of work, those of earlier processes included; then its next turn is the last (default: as many as it takes)',
+          wholeNumber(1, 10_000_000),
+        ),
+      { does: 'is the agent', replies: 'calls' },
+    ),
+    ', in this command; the judge may take as much again',
   )
     .option('--reply-tokens <n>', 'tokens of one reply at most', wholeNumber(1), 10_000)
     .option('--temperature <t>', 'of the agent (default: its server’s)', nonNegative)
@@ -153,6 +167,7 @@ async function find(
       'INVALID_ARGUMENT',
       'name the language model with --model, or read without one: --offline',
     );
+  const limits = limitsOf(flags);
   // Told before anything is paid for: a judge that cannot be asked.
   const [choice, judgeChoice] = [
     await providerChoice(flags, model),
@@ -162,22 +177,25 @@ async function find(
   const { signal } = watching;
   const outcome = await withProvider(choice, { threads, signal }, (provider) => {
     const { budgetCalls: calls, budgetTokens: tokens, budgetInteractions: interactions } = flags;
+    const { seconds = null } = flags;
     return agent.runAgent(store, organism, {
       ...{ run, pair, provider, layer, positions, seed, repeat, temperature, ...watching },
-      budget: { calls, tokens, interactions },
+      budget: { calls, tokens, interactions, seconds },
       models: (answering) => agent.organismModels({ store, organism, run, pair, answering, threads }),
       answering: { tokens: flags.answerTokens, plain: flags.plain ?? false },
-      replyTokens: flags.replyTokens,
+      ...{ replyTokens: flags.replyTokens, limits },
     });
   });
   const grades = offline(outcome);
   const { answer } = outcome;
-  if (judgeChoice && answer && isGraded(outcome))
+  if (judge !== undefined && judgeChoice && answer && isGraded(outcome)) {
+    const choice = { ...judgeChoice, limits: { ...limits, ...(isLocal(judge) && { concurrency: 1 }) } };
     grades.push(
-      await withJudge(store, judgeChoice, { threads, signal }, (runner) =>
-        agent.gradeByRubric(store, organism, answer, runner, { signal }),
+      await withJudge(store, choice, { about: answer.key, threads, signal }, (runner, stop) =>
+        agent.gradeByRubric(store, organism, answer, runner, { signal: stop }),
       ),
     );
+  }
   return { outcome, grades };
 }
 
@@ -198,8 +216,10 @@ function print(
   const messages = flags.transcript ? store.agentMessages.after(agentRun, -1) : [];
   const hypotheses = store.hypotheses.ofRun.page(agentRun, {}, { first: 100 }).rows;
   const { key, kind, pair, model, state, errorCode, errorMessage, conclusive } = agentRun;
-  const { calls, promptTokens, replyTokens, interactions } = agentRun;
-  const spent = { calls, promptTokens, replyTokens, interactions };
+  const { createdAt, finishedAt } = agentRun;
+  const { calls, promptTokens, replyTokens, interactions, spentMs, pendingMs } = agentRun;
+  const seconds = (spentMs + pendingMs) / 1000;
+  const spent = { calls, promptTokens, replyTokens, interactions, seconds };
   if (flags.json) {
     const said = (all: typeof hypotheses) =>
       all.map(({ number, status, text, confidence, reason }) => ({
@@ -261,8 +281,14 @@ function print(
   out.push(
     plain(`${organism.name}: agent run ${key} (${who}${model === null ? '' : `: ${model}`}${nothing})`),
   );
+  if (reused)
+    out.push(
+      `ended before, at ${finishedAt ?? createdAt}, and was not asked again; --repeat makes another attempt`,
+    );
   if (model !== null)
-    out.push(`${calls} calls, ${promptTokens} + ${replyTokens} tokens, ${interactions} interactions`);
+    out.push(
+      `${calls} calls, ${promptTokens} + ${replyTokens} tokens, ${interactions} interactions, ${digits(seconds)} s`,
+    );
   if (answer) {
     out.push(
       `answer, ${conclusive ? 'conclusive' : 'inconclusive'}, confidence ${digits(answer.confidence)}:`,

@@ -25,7 +25,12 @@ export const agreementCommand = (): Command =>
       }),
     );
 
-const titles = { tokens: 'tokens', shares: 'shares of tokens', texts: 'texts' } as const;
+const titles = {
+  tokens: 'tokens',
+  shares: 'shares of tokens',
+  texts: 'texts',
+  scores: 'scores of answers',
+} as const;
 
 function render(found: Record<keyof typeof titles, Agreement>): string {
   const rows = (Object.keys(titles) as (keyof typeof titles)[]).flatMap((what) => {

@@ -1,37 +1,54 @@
 import { Command } from 'commander';
 import type { DiffVectorRow, Store } from '../../db/index.ts';
+import type { EmbeddingReply, ExchangeStore } from '../../graders/index.ts';
 import { CodedError } from '../../lib/coded-error.ts';
+import type { TextEncoder } from '../../runs/encoders/encoder.ts';
 import { withStore, withStoreToRead } from '../data-folder.ts';
 import { dataOption, jsonOption, layerOption, positionList, threadsOption, wholeNumber } from '../options.ts';
 import { plain, plainJson } from '../plain.ts';
 import { digits, plainTable } from '../plain-table.ts';
+import { addServerOptions, keyOf, type ServerFlags } from '../provider-options.ts';
 import { findRun } from '../read-run.ts';
 import { withProgress } from '../with-progress.ts';
 
-interface CompareOptions {
+interface CompareOptions extends ServerFlags {
   data: string;
   layer?: number;
   positions?: number[];
   nearest: number;
   texts?: boolean;
   encoder?: string;
+  embedder?: string;
+  dimensions?: number;
+  maxCalls?: number;
+  maxTokens?: number;
   threads?: number;
   json?: boolean;
 }
 
 /** How alike diffs are, and steered texts to what an organism was trained on. */
 export const compareCommand = (): Command =>
-  new Command('compare')
-    .description(
-      'cosines of diffs: of two runs, or the nearest among other organisms of the base; with --texts, of steered texts and the training corpus',
-    )
-    .argument('<one>', 'organism, for its latest run; run; or diff vector like <run>.L3.P2')
-    .argument('[other]', 'the same, to compare with; the nearest of other organisms when left out')
-    .addOption(layerOption())
-    .option('--positions <list>', 'positions, like 0-4,7 (default: all measured)', positionList)
-    .option('--nearest <k>', 'neighbours of each diff', wholeNumber(1, 1000), 3)
-    .option('--texts', 'compare the texts of steering experiments with the training corpus')
-    .option('--encoder <folder>', 'checkpoint that embeds texts (default: the base model)')
+  addServerOptions(
+    new Command('compare')
+      .description(
+        'cosines of diffs: of two runs, or the nearest among other organisms of the base; with --texts, of steered texts and the training corpus',
+      )
+      .argument('<one>', 'organism, for its latest run; run; or diff vector like <run>.L3.P2')
+      .argument('[other]', 'the same, to compare with; the nearest of other organisms when left out')
+      .addOption(layerOption())
+      .option('--positions <list>', 'positions, like 0-4,7 (default: all measured)', positionList)
+      .option('--nearest <k>', 'neighbours of each diff', wholeNumber(1, 1000), 3)
+      .option('--texts', 'compare the texts of steering experiments with the training corpus')
+      .option('--encoder <folder>', 'checkpoint that embeds texts (default: the base model)')
+      .option('--embedder <model>', 'embedding model at the base URL instead, which is sent the texts')
+      .option(
+        '--dimensions <n>',
+        'numbers of its vectors (default: as many as it gives)',
+        wholeNumber(1, 100_000),
+      )
+      .option('--max-calls <n>', 'calls at most, failed ones included', wholeNumber(1))
+      .option('--max-tokens <n>', 'tokens at most', wholeNumber(1)),
+  )
     .addOption(threadsOption())
     .addOption(dataOption())
     .addOption(jsonOption())
@@ -108,6 +125,30 @@ async function nearestOf(store: Store, one: string, options: CompareOptions): Pr
   });
 }
 
+/** Compares by an encoder behind a server, each of whose replies is kept in the store, and which one process at a time asks. */
+async function compareByServer<T>(
+  store: Store,
+  model: string,
+  options: CompareOptions,
+  compare: (encoder: TextEncoder, lost: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (options.encoder !== undefined)
+    throw new CodedError('INVALID_ARGUMENT', 'texts are embedded by --encoder or by --embedder, not by both');
+  const { EmbeddingRunner, openAiEmbeddings } = await import('../../graders/index.ts');
+  const { endpointEncoder } = await import('../../runs/encoders/endpoint.ts');
+  const { baseUrl, allowLoopback: loopback, timeout, dimensions, maxCalls, maxTokens } = options;
+  const key = await keyOf(options);
+  const embedder = openAiEmbeddings({ baseUrl, model, key, loopback, dimensions, timeoutMs: 1000 * timeout });
+  const exchanges: ExchangeStore<EmbeddingReply> = {
+    get: (of) => store.exchanges.get<EmbeddingReply>(of),
+    put: (exchange) => store.exchanges.put(exchange),
+  };
+  const limits = { calls: maxCalls, tokens: maxTokens };
+  const encoder = endpointEncoder(new EmbeddingRunner({ embedder, exchanges, limits }));
+  const { alone } = await import('../../runs/hold-lease.ts');
+  return alone(store, `embedding by ${model} (${embedder.endpoint})`, (lost) => compare(encoder, lost));
+}
+
 async function compareTextsOf(
   one: string,
   other: string | undefined,
@@ -129,13 +170,21 @@ async function compareTextsOf(
         `"${one}" was not steered yet there; steer it with deltascope steer ${one}`,
       );
     }
-    const { encoder, threads } = options;
-    const compared = await withProgress(one, async (work) => {
-      const rows = [];
-      for (const experiment of experiments)
-        rows.push({ experiment, ...(await compareTexts(store, experiment, { ...work, encoder, threads })) });
-      return rows;
-    });
+    const { threads } = options;
+    const compare = (encoder: TextEncoder | string | undefined, lost?: AbortSignal) =>
+      withProgress(one, async (work) => {
+        const rows = [];
+        const signal = AbortSignal.any([work.signal, lost].flatMap((each) => each ?? []));
+        for (const experiment of experiments) {
+          const made = await compareTexts(store, experiment, { ...work, signal, encoder, threads });
+          rows.push({ experiment, ...made });
+        }
+        return rows;
+      });
+    const compared =
+      options.embedder === undefined
+        ? await compare(options.encoder)
+        : await compareByServer(store, options.embedder, options, compare);
     if (options.json) {
       const rows = compared.map(({ experiment, reused, similarities }) => ({
         experiment: experiment.key,

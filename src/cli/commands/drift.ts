@@ -41,21 +41,27 @@ export const driftCommand = (): Command =>
       const { measureDrift } = await import('../../graders/index.ts');
       const { firstTexts } = await import('../../runs/corpus.ts');
       await withStore(options.data, (store) =>
-        askJudge('drift', store, choice, { dryRun: options.dryRun }, async (runner, { signal }) => {
-          const texts = await firstTexts(
-            { file: options.texts ?? everyday, textColumn: options.textColumn },
-            options.samples,
-            signal,
-          );
-          const found = await measureDrift(runner, texts, signal);
-          if (options.dryRun) {
-            process.stdout.write(
-              options.json ? `${plainJson(runner.plan, 2)}\n` : `${planLine(runner.plan)}\n`,
+        askJudge(
+          'drift',
+          store,
+          choice,
+          { about: 'drift', dryRun: options.dryRun },
+          async (runner, { signal }) => {
+            const texts = await firstTexts(
+              { file: options.texts ?? everyday, textColumn: options.textColumn },
+              options.samples,
+              signal,
             );
-            return;
-          }
-          process.stdout.write(options.json ? `${plainJson(found, 2)}\n` : `${render(found)}\n`);
-        }),
+            const found = await measureDrift(runner, texts, signal);
+            if (options.dryRun) {
+              process.stdout.write(
+                options.json ? `${plainJson(runner.plan, 2)}\n` : `${planLine(runner.plan)}\n`,
+              );
+              return;
+            }
+            process.stdout.write(options.json ? `${plainJson(found, 2)}\n` : `${render(found)}\n`);
+          },
+        ),
       );
     });
 

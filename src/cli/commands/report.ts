@@ -10,7 +10,7 @@ import { plain } from '../plain.ts';
 export const reportCommand = (): Command =>
   new Command('report')
     .description(
-      'write what the store says as Markdown with figures: relevance, mixing series, layers, steering, noise',
+      'write what the store says as Markdown with figures: relevance, mixing series, layers, steering, noise, agents',
     )
     .option('--out <folder>', 'where report.md and figures/ are written', 'report')
     .addOption(dataOption())

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import type { SteeringExperimentRow, Store } from '../../db/index.ts';
+import type { RunRow, SteeringExperimentRow, Store } from '../../db/index.ts';
 import type { CoherenceBatch } from '../../graders/index.ts';
 import type { Steered } from '../../runs/steer.ts';
 import type { WorkOptions } from '../../runs/stored-run.ts';
@@ -143,7 +143,7 @@ export const steerCommand = (): Command =>
           });
         const steered =
           options.judge === 'coherence'
-            ? await steerByModel(store, name, options, ask)
+            ? await steerByModel(store, { name, run }, options, ask)
             : await withProgress(name, (work) => ask(work), 'experiment');
         for (const { warnings, experiment } of steered)
           for (const warning of warnings)
@@ -172,7 +172,7 @@ export const steerCommand = (): Command =>
 /** Steers with a language model as the judge of the search, and keeps what it said of the texts as grades. */
 async function steerByModel(
   store: Store,
-  name: string,
+  { name, run }: { name: string; run: RunRow },
   options: SteerCommandOptions,
   steer: (work: Omit<WorkOptions, 'threads'>, judge: CoherenceJudge) => Promise<Steered[]>,
 ): Promise<Steered[]> {
@@ -185,7 +185,7 @@ async function steerByModel(
     name,
     store,
     await judgeChoice(options),
-    { threads, bar: 'WORK' },
+    { about: `steering of run ${run.key}`, threads, bar: 'WORK' },
     async (runner, { signal, onPhase, onProgress }) => {
       const made = await steer({ signal, onPhase, onProgress }, coherenceJudge(runner, { onBatch }));
       for (const { experiment } of made) await judgeExperiment(store, experiment, runner, { signal });

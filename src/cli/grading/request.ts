@@ -41,14 +41,15 @@ export const askingOfRunner = (asking: Asking, { spent }: Runner) => ({ ...askin
  * @param show gives what to print: an object for --json, and lines
  */
 export async function gradeByJudge<T extends { asking: Asking }>(
-  { store, name, flags }: GradeRequest,
+  { store, name, run, flags }: GradeRequest,
   work: (runner: Runner, options: JudgeOptions) => Promise<T>,
   show: (result: T) => { json: object; lines: string },
 ): Promise<void> {
   const choice = await judgeChoice(flags);
   const { dryRun, threads } = flags;
+  const about = `${flags.grader} of run ${run.key}`;
   let [plan, line, asked]: [Plan | null, string, object] = [null, '', {}];
-  const result = await askJudge(name, store, choice, { dryRun, threads }, async (runner, options) => {
+  const result = await askJudge(name, store, choice, { about, dryRun, threads }, async (runner, options) => {
     const made = await work(runner, options);
     plan = runner.plan;
     line = askingLine(made.asking, runner);

@@ -44,7 +44,7 @@ export function agentMessageStore(
     (run: AgentRunRow, number: number, { spent = {}, ...message }: NewAgentMessage): AgentMessageRow => {
       if (find(run.id, number))
         throw new CodedError('CONFLICT', `somebody else goes on with agent run ${run.key} at this moment`);
-      const took = { calls: 0, promptTokens: 0, replyTokens: 0, interactions: 0, ...spent };
+      const took = { calls: 0, promptTokens: 0, replyTokens: 0, interactions: 0, ms: 0, ...spent };
       insert({
         calls: [],
         tool: null,
@@ -57,6 +57,7 @@ export function agentMessageStore(
         promptTokens: took.promptTokens,
         replyTokens: took.replyTokens,
         interactions: took.interactions,
+        spentMs: took.ms,
         createdAt: new Date().toISOString(),
       });
       const agentRun = agentRuns.spend(run, took);

@@ -4,6 +4,7 @@ import { packageVersion } from '../../lib/package-root.ts';
 import { sha256 } from '../../lib/sha256.ts';
 import { checks } from '../checks.ts';
 import type { Connection } from '../connection.ts';
+import { agentRunFields, agentRunJoins, agentRunSorts } from '../filters.ts';
 import { isOneOf, listing, oneOf } from '../listing.ts';
 import { finder, inserter, updater } from '../table-sql.ts';
 import {
@@ -14,6 +15,7 @@ import {
   type AgentState,
 } from '../tables/agent-runs.ts';
 import { bindings, listed, visible, type Viewer, withOrganism } from '../visible.ts';
+import { leaseStore } from './leases.ts';
 import type { OrganismRow } from './organisms.ts';
 import type { RunRow } from './runs.ts';
 
@@ -39,6 +41,8 @@ export interface AgentSpent {
   promptTokens: number;
   replyTokens: number;
   interactions: number;
+  /** Milliseconds, which were pending. */
+  ms: number;
 }
 
 export interface AgentRunFilters {
@@ -53,11 +57,15 @@ export function agentRunKey({ organism, run, ...rest }: AgentRunSpec): string {
 
 const ended = (row: AgentRunRow): boolean => row.state === 'COMPLETED' || row.state === 'FAILED';
 
+/** The right to work on an agent run, by name. */
+export const agentRunLease = ({ key }: Pick<AgentRunRow, 'key'>): string => `agent run ${key}`;
+
 export function agentRunStore(sqlite: Connection, viewer: Viewer) {
   const sees = withOrganism(viewer, 'agent_runs.organism_id', visible);
   const lists = withOrganism(viewer, 'agent_runs.organism_id', listed);
   const findByKey = finder(sqlite, agentRuns, `key = ? and ${sees}`, bindings(viewer));
   const findById = finder(sqlite, agentRuns, 'id = ?');
+  const leases = leaseStore(sqlite);
   const anyOf = sqlite.prepare('select 1 from agent_runs where organism_id = ? limit 1');
   const insert = inserter(sqlite, agentRuns);
   const update = updater(sqlite, agentRuns);
@@ -78,6 +86,7 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
   const bind = ({ kinds, states }: AgentRunFilters) => ({ kinds: oneOf(kinds), states: oneOf(states) });
   const newestFirst = { descending: true, row: (row: AgentRunRow) => row };
   const order: ('createdAt' | 'key')[] = ['createdAt', 'key'];
+  const asked = { viewer, joins: agentRunJoins(viewer), fields: agentRunFields, sorts: agentRunSorts };
 
   return {
     findByKey,
@@ -85,6 +94,9 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
     getById: (id: number): AgentRunRow => findById(id) as AgentRunRow,
     /** Whether anybody tried to find an organism out. */
     anyOf: (organism: OrganismRow): boolean => anyOf.get(organism.id) !== undefined,
+
+    /** Whether a process is at work on it: one that died may have left it RUNNING. */
+    isAtWork: (run: AgentRunRow): boolean => run.state === 'RUNNING' && leases.isTaken(agentRunLease(run)),
 
     /** The agent run of this spec: new, to be gone on with, or as it ended. @throws InvalidResultError */
     begin: atomically((spec: AgentRunSpec): AgentRunRow => {
@@ -101,10 +113,12 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
       }
       const nothing = { calls: 0, promptTokens: 0, replyTokens: 0, interactions: 0 };
       const none = { lostCalls: 0, lostTokens: 0, pendingCalls: 0, pendingTokens: 0 };
+      const noTime = { spentMs: 0, pendingMs: 0 };
       insert({
         ...rest,
         ...nothing,
         ...none,
+        ...noTime,
         key,
         organismId: organism.id,
         runId: run?.id ?? null,
@@ -124,6 +138,9 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
     /** Takes back tokens that a reply did not have. */
     release: (run: AgentRunRow, tokens: number): AgentRunRow =>
       change(run.id, ({ pendingTokens }) => ({ pendingTokens: pendingTokens - tokens })),
+    /** Counts milliseconds of work that no message has told of yet. */
+    pass: (run: AgentRunRow, ms: number): AgentRunRow =>
+      change(run.id, ({ pendingMs }) => ({ pendingMs: pendingMs + ms })),
     /** Counts what is pending as lost: no message came of it. */
     lose: (run: AgentRunRow): AgentRunRow =>
       change(run.id, (row) => ({
@@ -141,6 +158,8 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
         promptTokens: row.promptTokens + spent.promptTokens,
         replyTokens: row.replyTokens + spent.replyTokens,
         interactions: row.interactions + spent.interactions,
+        spentMs: row.spentMs + spent.ms,
+        pendingMs: row.pendingMs - spent.ms,
         ...(spent.calls > 0 && { pendingCalls: 0, pendingTokens: 0 }),
       })),
     /**
@@ -172,20 +191,21 @@ export function agentRunStore(sqlite: Connection, viewer: Viewer) {
       table: agentRuns,
       where: `${lists} and ${filter}`,
       parameters: (_: null, filters: AgentRunFilters) => bind(filters),
-      viewer,
       order,
       ...newestFirst,
+      ...asked,
     }),
     ofOrganism: listing(sqlite, {
       name: 'organism.agentRuns',
       table: agentRuns,
-      where: `organism_id = @organismId and ${filter}`,
+      where: `agent_runs.organism_id = @organismId and ${filter}`,
       parameters: (organism: OrganismRow, filters: AgentRunFilters) => ({
         organismId: organism.id,
         ...bind(filters),
       }),
       order,
       ...newestFirst,
+      ...asked,
     }),
   };
 }

@@ -16,14 +16,15 @@ export type ExchangeRow<Reply = unknown> = Omit<typeof exchanges.$inferSelect, '
 export function exchangeStore(sqlite: Connection) {
   const find = finder(sqlite, exchanges, 'key = ?');
   const insert = inserter(sqlite, exchanges);
-  const put = sqlite.transaction((exchange: ExchangeRow): void => {
+  const put = sqlite.transaction((exchange: ExchangeRow): ExchangeRow => {
     if (find(exchange.key) === undefined) insert(exchange);
+    return find(exchange.key) as ExchangeRow;
   });
   return {
     /** `Reply`: what it was put as. */
     get: <Reply>(key: string) => find(key) as ExchangeRow<Reply> | undefined,
-    /** The first reply stands: whoever asked at the same time has been answered by it, or will be. */
-    put: (exchange: ExchangeRow): void => void put.immediate(exchange),
+    /** The first reply stands: whoever asked at the same time has been answered by it, or will be. @returns what stands */
+    put: <Reply>(exchange: ExchangeRow<Reply>) => put.immediate(exchange) as ExchangeRow<Reply>,
   };
 }
 

@@ -80,6 +80,10 @@ export function gradeStore(
   const ofSample = finder(sqlite, grades, 'sample_id = ? and parameters_key = ?');
   const ofHypothesis = finder(sqlite, grades, 'hypothesis_id = ? and parameters_key = ?');
   const insert = inserter(sqlite, grades);
+  // everybody’s: turns are counted over all grades, and no client is told of them.
+  const lastTurn = sqlite.prepare('select max(asked) from grades').pluck();
+  const nextTurn = (): number => ((lastTurn.get() as number | null) ?? 0) + 1;
+  const setAsked = sqlite.prepare('update grades set asked = @turn where id = @id');
 
   const columnsOf = ({ projection, sample, hypothesis }: GradeSubject, key: string): Columns | undefined => {
     if (projection) return ofProjection(projection.id, key);
@@ -99,7 +103,8 @@ export function gradeStore(
   }
 
   const save = sqlite.transaction((records: readonly NewGrade[]): GradeRow[] => {
-    const made = { engineVersion: packageVersion(), createdAt: new Date().toISOString() };
+    const asked = nextTurn();
+    const made = { asked, engineVersion: packageVersion(), createdAt: new Date().toISOString() };
     return records.map((record) => {
       const { projection, sample, hypothesis } = record.subject;
       const subject = thingOf(record.subject);
@@ -110,7 +115,10 @@ export function gradeStore(
       if (graders.getById(record.grader.id).key !== record.grader.key)
         throw new NotFoundError('grader', record.grader.key);
       const known = find(record);
-      if (known) return known;
+      if (known) {
+        setAsked.run({ id: known.id, turn: asked });
+        return { ...known, asked };
+      }
       insert({
         ...record,
         ...made,
@@ -124,6 +132,11 @@ export function gradeStore(
       });
       return find(record) as GradeRow;
     });
+  });
+
+  const askedAgain = sqlite.transaction((rows: readonly GradeRow[]) => {
+    const turn = nextTurn();
+    for (const { id } of rows) setAsked.run({ id, turn });
   });
 
   const loader = () => {
@@ -184,10 +197,12 @@ export function gradeStore(
       return row?.key === key ? row : undefined;
     },
     /**
-     * Writes grades, all of them or none. One that is there already, by the same grader and parameters, is returned as it stands.
+     * Writes grades, all of them or none. One that is there already, by the same grader and parameters, stands, and counts as asked for now.
      * @throws InvalidResultError, NotFoundError
      */
     save: (records: readonly NewGrade[]): GradeRow[] => save.immediate(records),
+    /** Says that these were asked for now and found, so that they count before others of the same things. */
+    askedAgain: (rows: readonly GradeRow[]): void => askedAgain.immediate(rows),
     ofProjection: about<ProjectionRow>('projection.grades', 'projection_id', (projection) => ({
       projection,
     })),

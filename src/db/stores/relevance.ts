@@ -22,8 +22,16 @@ export interface PlaceRelevance {
   value: number | null;
 }
 
-/** The shares of an organism at one depth of one run, by position. */
-export interface OrganismRelevance extends RelevanceSpec {
+/** How a grader of tokens comes to one verdict on each; null for one that asks about each token once. */
+export interface RelevanceRule {
+  /** How many of the orders must agree. */
+  agreement: 'ALL' | 'MAJORITY' | null;
+  /** In how many orders each list of tokens was shown. */
+  rotations: number | null;
+}
+
+/** The shares of an organism at one depth of one run, by position; all of them by one rule, against the same corpora and description. */
+export interface OrganismRelevance extends RelevanceSpec, RelevanceRule {
   organism: string;
   kind: string;
   /** Name of its base; null where the viewer does not see it. */
@@ -33,23 +41,31 @@ export interface OrganismRelevance extends RelevanceSpec {
   places: PlaceRelevance[];
 }
 
-type Found = PlaceRelevance & Pick<OrganismRelevance, 'organism' | 'kind' | 'base' | 'run' | 'layer'>;
+type Found = PlaceRelevance &
+  Pick<OrganismRelevance, 'organism' | 'kind' | 'base' | 'run' | 'layer' | keyof RelevanceRule> & {
+    /** Of the grader and all that decides its verdict, but for the reading. */
+    parameters: string;
+    asked: number;
+  };
 
 /**
- * What graders said on the scale SHARE, organism by organism: of each the newest run that has any at that depth; of a place what it
- * was read as at the chosen scale, by preference EXACT, then the newest reading; of that the grade saved last.
+ * What graders said on the scale SHARE, organism by organism: of each the newest run that has any at that depth, and of that the
+ * grades that were given as the one asked for last was, by the same rule against the same corpora; of a place what it was read as at the
+ * scale that the method chose, by preference EXACT, then the newest reading. Grades of what a tournament chose are none of them.
  */
 export function relevanceStore(sqlite: Connection, viewer: Viewer) {
   const select = (where: string) =>
     `select organisms.name as organism, organisms.kind as kind, models.name as base, runs.key as run,
-       run_layers.layer as layer, diff_vectors.position as position, grades.value as value
+       run_layers.layer as layer, diff_vectors.position as position, grades.value as value,
+       grades.parameters_key as parameters, grades.asked as asked,
+       json_extract(grades.parameters, '$.agreement') as agreement, json_extract(grades.parameters, '$.rotations') as rotations
      from grades cross join projections on projections.id = grades.projection_id ${projectionJoins(viewer)} join models measured on measured.id = runs.base_model_id
      where ${where}
-       and grades.scale = 'SHARE' and projections.method = @method and projections.variant = @variant
+       and grades.scale = 'SHARE' and json_type(grades.parameters, '$.selected') is null and projections.method = @method and projections.variant = @variant
        and projections.sign = 'PROMOTED' and projections.chosen = 1
        and run_layers.layer = cast(@depth * (measured.layers - 1) as integer)
      order by organisms.name, runs.created_at desc, runs.key desc, diff_vectors.position,
-       projections.mode = 'COMPAT', projections.created_at desc, projections.id desc, grades.id desc
+       projections.mode = 'COMPAT', projections.created_at desc, projections.id desc
      limit @most`;
   const ofOrganism = select(
     `grades.organism_id = @organism and grades.grader_id = @grader and ${visible(viewer, 'organisms')}`,
@@ -84,12 +100,19 @@ export function relevanceStore(sqlite: Connection, viewer: Viewer) {
 }
 
 function byOrganism(rows: readonly Found[], spec: RelevanceSpec): OrganismRelevance[] {
-  const organisms: OrganismRelevance[] = [];
-  for (const { position, value, ...of } of rows) {
-    let last = organisms.at(-1);
-    if (last?.organism !== of.organism) organisms.push((last = { ...spec, ...of, places: [] }));
-    if (last.run !== of.run || last.places.at(-1)?.position === position) continue;
-    last.places.push({ position, value });
+  const newest: Found[][] = [];
+  for (const row of rows) {
+    const last = newest.at(-1);
+    if (last?.[0]?.organism !== row.organism) newest.push([row]);
+    else if (last[0].run === row.run) last.push(row);
   }
-  return organisms;
+  return newest.map((found) => {
+    const last = found.reduce((latest, row) => (row.asked > latest.asked ? row : latest));
+    const places: PlaceRelevance[] = [];
+    for (const { parameters, position, value } of found)
+      if (parameters === last.parameters && places.at(-1)?.position !== position)
+        places.push({ position, value });
+    const { organism, kind, base, run, layer, agreement, rotations } = last;
+    return { ...spec, organism, kind, base, run, layer, agreement, rotations, places };
+  });
 }

@@ -36,6 +36,8 @@ export const agentMessages = sqliteTable(
     promptTokens: integer('prompt_tokens').notNull(),
     replyTokens: integer('reply_tokens').notNull(),
     interactions: integer('interactions').notNull(),
+    /** Milliseconds of work since the message before. */
+    spentMs: integer('spent_ms').notNull().default(0),
     createdAt: text('created_at').notNull(),
   },
   (table) => [

@@ -52,6 +52,9 @@ export const agentRuns = sqliteTable(
     /** Begun since the last message and not counted above yet. */
     pendingCalls: integer('pending_calls').notNull(),
     pendingTokens: integer('pending_tokens').notNull(),
+    /** Milliseconds that processes worked on it up to the last message, and since then. */
+    spentMs: integer('spent_ms').notNull().default(0),
+    pendingMs: integer('pending_ms').notNull().default(0),
     engineVersion: text('engine_version').notNull(),
     createdAt: text('created_at').notNull(),
     finishedAt: text('finished_at'),

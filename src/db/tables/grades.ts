@@ -45,6 +45,8 @@ export const grades = sqliteTable(
     parameters: text('parameters', { mode: 'json' }).$type<JsonObject>().notNull(),
     /** Of the grader and the parameters. */
     parametersKey: text('parameters_key').notNull(),
+    /** Turn in which it was last asked for, given anew or found: of several grades of a thing by one grader that of the last turn counts. */
+    asked: integer('asked').notNull().default(0),
     engineVersion: text('engine_version').notNull(),
     createdAt: text('created_at').notNull(),
   },
@@ -52,6 +54,7 @@ export const grades = sqliteTable(
     uniqueIndex('grades_projection').on(table.projectionId, table.graderId, table.parametersKey),
     uniqueIndex('grades_sample').on(table.sampleId, table.graderId, table.parametersKey),
     uniqueIndex('grades_hypothesis').on(table.hypothesisId, table.graderId, table.parametersKey),
+    index('grades_asked').on(table.asked),
     index('grades_grader').on(table.graderId, table.id),
     index('grades_organism').on(table.organismId, table.graderId),
     check('grades_scale', sql`${table.scale} in ('LABEL', 'SHARE', 'SCORE')`),

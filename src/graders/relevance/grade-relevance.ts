@@ -1,6 +1,5 @@
 import { CodedError } from '../../lib/coded-error.ts';
 import type { Answered, Runner } from '../runner.ts';
-import { ProviderError } from '../provider-error.ts';
 import { sealed } from '../untrusted.ts';
 import { type CanaryReport, checkCanary, spoofOf } from '../canary.ts';
 import type { Candidate } from './candidates.ts';
@@ -104,8 +103,9 @@ async function rotationOf(
     const labels =
       'verdict' in parsed ? parsed.verdict : Array.from({ length: count }, (): RelevanceLabel => 'UNKNOWN');
     const unknown = labels.filter((label) => label === 'UNKNOWN').length;
-    // Of equally good ones the first, but the last at temperature 0, as published.
-    const better = !best || unknown < best.unknown || (temperature === 0 && unknown <= best.unknown);
+    // Of equally good ones the first, but the last at temperature 0, as published; which a model may not take.
+    const isSteady = answer.exchange.request['temperature'] === 0;
+    const better = !best || unknown < best.unknown || (isSteady && unknown <= best.unknown);
     if (better) best = { labels, unknown };
   }
 
@@ -113,14 +113,7 @@ async function rotationOf(
     if (number > 0 && runner.provider.deterministic) break;
     await attempt(number, null);
   }
-  if (best?.unknown !== 0 && !runner.provider.deterministic) {
-    try {
-      await attempt(published.attempts, 0);
-    } catch (error) {
-      // A model that takes no temperature: what is known stands.
-      if (!(error instanceof ProviderError && error.status === 400)) throw error;
-    }
-  }
+  if (best?.unknown !== 0 && !runner.provider.deterministic) await attempt(published.attempts, 0);
   return { labels: unrotated(best?.labels ?? [], rotation), answers, removed: material.removed };
 }
 

@@ -1,10 +1,8 @@
 import type { AgentRunRow, GraderRow, GradeRow } from '../../db/index.ts';
 import {
   claims,
-  finalOf,
   formatOf,
   gradeBy,
-  gradersOf,
   isShare,
   type OverAttempts,
   scaleOf,
@@ -12,28 +10,27 @@ import {
   type Setting,
   settingsOf,
   titleOf,
+  undilutedOf,
 } from '../agent-settings.ts';
-import type { OrganismFacts } from '../facts.ts';
-import type { OfGroup } from '../../graders/index.ts';
+import type { AgentFacts, OrganismFacts } from '../facts.ts';
+import type { AgentLimits } from '../../graders/index.ts';
 import { counted, digits, escapeMarkdown, image, percent, table, withInterval } from '../markdown.ts';
 import type { Section } from '../section.ts';
 import { type Bar, barChart } from '../svg/bars.ts';
 
 /** What agents found out, by what they could spend, beside those who see less and those who have nothing to find. */
-export const agents: Section = ({ organisms }) => {
-  const settings = settingsOf(organisms);
+export const agents: Section = ({ organisms, agentScores }) => {
+  const settings = settingsOf(agentScores);
   if (settings.length === 0) return null;
-  const runs = settings.flatMap((setting) => setting.runs);
-  const graders = gradersOf(runs.map(({ agent }) => agent));
-  const undiluted = settings
-    .map((setting) => ({ ...setting, runs: setting.runs.filter(({ facts }) => !isDiluted(facts)) }))
-    .filter((setting) => setting.runs.length > 0);
+  const graders = agentScores.flatMap(({ grader }) => grader ?? []);
+  const undiluted = undilutedOf(settings);
   const figures = [
     ...graders.flatMap(
       (grader, g) => scoreFigure(grader, undiluted, graders.length > 1 ? `-${g + 1}` : '') ?? [],
     ),
     ...(undiluted.length === 0 ? [] : [conclusiveFigure(undiluted)]),
   ];
+  const limits = limitsOf(settings);
   return {
     title: 'Agents',
     markdown: [
@@ -41,18 +38,18 @@ export const agents: Section = ({ organisms }) => {
       ...figures.map(({ name, description }) => image(`figures/${name}.svg`, description)),
       table(
         [
-          ...['agent', 'calls', 'tokens', 'interactions', 'organisms', 'attempts'],
+          ...['agent', ...limits, 'organisms', 'attempts'],
           ...['answered', 'no answer', 'unfinished', 'claim to know', 'share [95 %]'],
           ...graders.flatMap((grader) => [titleOf(grader), 'without a score', 'flagged']),
         ],
-        undiluted.map((setting) => settingRow(setting, graders)),
+        undiluted.map((setting) => settingRow(setting, graders, limits)),
       ),
       ...graders.map((grader) => `- ${titleOf(grader)}: \`${grader.key}\`, ${scaleOf(grader)}`),
-      ...failuresOf(runs),
+      ...failuresOf(settings),
       'Hypotheses: the answer of each agent run, and what it had on its board besides.',
       table(
         ['organism', 'agent', 'agent run', 'status', 'hypothesis', 'confidence', ...graders.map(titleOf)],
-        settings.flatMap((setting) => setting.runs.flatMap((run) => hypothesisRows(setting, run, graders))),
+        settings.flatMap((setting) => hypothesisRows(setting, organisms, graders)),
         5,
       ),
     ],
@@ -60,45 +57,51 @@ export const agents: Section = ({ organisms }) => {
   };
 };
 
-const isDiluted = ({ organism }: OrganismFacts): boolean => (organism.mixRatio ?? 0) > 0;
-
 const isFlagged = ({ metrics }: GradeRow): boolean => metrics['canaryFlagged'] === 1;
 
-/** Draws from equal numbers are equal, which says nothing of how far they may be from the truth. */
-const spread = (over: OfGroup | null) =>
-  over?.interval && over.interval.low < over.interval.high ? over.interval : null;
+/** Limits that have a column: of time only where somebody had one. */
+const limitsOf = (settings: readonly Setting[]): (keyof AgentLimits)[] => [
+  ...(['calls', 'tokens', 'interactions'] as const),
+  ...(settings.some(({ budget }) => budget && budget.seconds !== null) ? (['seconds'] as const) : []),
+];
 
-function settingRow(setting: Setting, graders: readonly GraderRow[]): (string | number)[] {
-  const { who, budget, runs } = setting;
+function settingRow(
+  setting: Setting,
+  graders: readonly GraderRow[],
+  limits: readonly (keyof AgentLimits)[],
+): (string | number)[] {
+  const { who, budget, attempts, byGrader } = setting;
   const count = (...states: AgentRunRow['state'][]) =>
-    runs.filter(({ agent }) => states.includes(agent.agentRun.state)).length;
+    attempts.filter(({ agentRun }) => states.includes(agentRun.state)).length;
   const claimed = claims(setting).over;
   return [
     escapeMarkdown(who),
-    ...(budget ? [budget.calls, budget.tokens, budget.interactions] : ['–', '–', '–']),
-    new Set(runs.map(({ facts }) => facts.organism.id)).size,
-    runs.length,
+    ...limits.map((limit) => budget?.[limit] ?? '–'),
+    new Set(attempts.map(({ organism }) => organism)).size,
+    attempts.length,
     count('COMPLETED'),
     count('FAILED'),
     count('RUNNING', 'STOPPED'),
-    runs.filter(({ agent: { agentRun } }) => agentRun.conclusive === true).length,
-    withInterval(claimed?.mean, spread(claimed), percent),
+    attempts.filter(({ agentRun }) => agentRun.conclusive === true).length,
+    withInterval(claimed?.mean, claimed?.interval, percent),
     ...graders.flatMap((grader) => {
       const { over } = scores(grader, setting);
-      const grades = runs.flatMap(({ agent }) => gradeBy(grader, finalOf(agent)?.grades ?? []) ?? []);
+      const grades = (byGrader.get(grader.key) ?? []).flatMap(({ grade }) => grade ?? []);
       return [
-        withInterval(over?.mean, spread(over), formatOf(grader)),
+        withInterval(over?.mean, over?.interval, formatOf(grader)),
         grades.filter(({ value }) => value === null).length,
-        grades.filter(isFlagged).length,
+        grades.filter(({ flagged }) => flagged).length,
       ];
     }),
   ];
 }
 
 /** Why agent runs have no answer, each reason with its number. */
-function failuresOf(runs: Setting['runs']): string[] {
-  const codes = runs.flatMap(({ agent: { agentRun } }) =>
-    agentRun.state === 'FAILED' || agentRun.state === 'STOPPED' ? [agentRun.errorCode ?? 'unknown'] : [],
+function failuresOf(settings: readonly Setting[]): string[] {
+  const codes = settings.flatMap(({ attempts }) =>
+    attempts.flatMap(({ agentRun: { state, errorCode } }) =>
+      state === 'FAILED' || state === 'STOPPED' ? [errorCode ?? 'unknown'] : [],
+    ),
   );
   if (codes.length === 0) return [];
   const told = [...new Set(codes)]
@@ -119,12 +122,17 @@ const cut = (text: string): string => {
 };
 
 function hypothesisRows(
-  { who }: Setting,
-  { facts, agent: { agentRun, hypotheses } }: Setting['runs'][number],
+  { who, attempts }: Setting,
+  organisms: readonly OrganismFacts[],
   graders: readonly GraderRow[],
 ): (string | number)[][] {
-  return hypotheses.map(({ hypothesis, grades }) => [
-    escapeMarkdown(facts.organism.name),
+  const runs = new Set(attempts.map(({ agentRun }) => agentRun.id));
+  const row = (
+    organism: string,
+    agentRun: AgentRunRow,
+    { hypothesis, grades }: AgentFacts['hypotheses'][number],
+  ) => [
+    escapeMarkdown(organism),
     escapeMarkdown(who),
     `\`${agentRun.key}\``,
     hypothesis.status === 'FINAL'
@@ -138,7 +146,12 @@ function hypothesisRows(
       const said = grade.value === null ? 'no score' : formatOf(grader)(grade.value);
       return `${said}${isFlagged(grade) ? ', flagged' : ''}`;
     }),
-  ]);
+  ];
+  return organisms.flatMap(({ organism, agents: all }) =>
+    all.flatMap(({ agentRun, hypotheses }) =>
+      runs.has(agentRun.id) ? hypotheses.map((one) => row(organism.name, agentRun, one)) : [],
+    ),
+  );
 }
 
 const series = [{ name: 'agent runs', class: 's0', shape: 'square' }] as const;
@@ -148,11 +161,11 @@ const rowsOf = (settings: readonly Setting[], of: (setting: Setting) => OverAtte
   settings.map((setting) => {
     const { who, budget } = setting;
     const { values, over } = of(setting);
-    const bar: Bar | null = over && { value: over.mean, interval: spread(over), rings: values };
+    const bar: Bar | null = over && { value: over.mean, interval: over?.interval, rings: values };
     return {
       group: who,
-      label: budget ? counted(budget.interactions, 'interaction') : 'no budget',
-      note: `${budget ? `${counted(budget.calls, 'call')}, ` : ''}n = ${values.length}`,
+      label: budget ? counted(budget.interactions ?? 0, 'interaction') : 'no budget',
+      note: `${budget ? `${counted(budget.calls ?? 0, 'call')}, ` : ''}n = ${values.length}`,
       bars: [bar],
     };
   });
@@ -161,7 +174,7 @@ const told = (settings: readonly Setting[], of: (setting: Setting) => string): s
   settings
     .map((setting) => {
       const { who, budget } = setting;
-      return `${who}${budget ? ` with ${counted(budget.interactions, 'interaction')}` : ''} ${of(setting)}`;
+      return `${who}${budget ? ` with ${counted(budget.interactions ?? 0, 'interaction')}` : ''} ${of(setting)}`;
     })
     .join('; ');
 

@@ -95,7 +95,7 @@ const similarity = (
   group: SimilarityRow['group'],
 ): SimilarityRow | undefined =>
   experiments
-    .flatMap(({ similarities }) => similarities)
+    .flatMap(({ byOneEncoder }) => byOneEncoder)
     .filter((row) => row.group === group && row.other === 'TRAINING')
     .sort((a, b) => b.cosine - a.cosine)[0];
 

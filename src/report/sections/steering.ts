@@ -27,10 +27,10 @@ export const steering: Section = ({ organisms }) => {
           'steered–probe',
           'experiment',
         ],
-        rows.map(({ name, facts: { experiment, coherent, similarities } }) => {
+        rows.map(({ name, facts: { experiment, coherent, byOneEncoder } }) => {
           const { layer, position } = experiment.diffVector;
           const cosine = (group: string, other: string) =>
-            digits(similarities.find((row) => row.group === group && row.other === other)?.cosine);
+            digits(byOneEncoder.find((row) => row.group === group && row.other === other)?.cosine);
           return [
             escapeMarkdown(name),
             layer.layer,

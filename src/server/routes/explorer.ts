@@ -16,6 +16,7 @@ const files = [
   'token.js',
   'icon.svg',
   'address.js',
+  'agents.js',
   'documents.js',
   'dom.js',
   'graph.js',

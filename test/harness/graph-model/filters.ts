@@ -104,6 +104,22 @@ export const projectionFields: Fields = {
   grades: { kind: 'grades' },
 };
 
+export const agentRunFields: Fields = {
+  key: field('text', 'key'),
+  kind: field('enum', 'kind'),
+  pair: field('enum', 'pair'),
+  version: field('whole', 'version'),
+  provider: field('text', 'provider'),
+  model: field('text', 'model'),
+  state: field('enum', 'state'),
+  errorCode: field('text', 'error_code'),
+  conclusive: field('yes', 'conclusive'),
+  calls: field('whole', 'calls'),
+  interactions: field('whole', 'interactions'),
+  createdAt,
+  organism: { kind: 'above', path: 'organism', fields: () => organismFields },
+};
+
 export const graderFields: Fields = {
   key: field('text', 'key'),
   name: field('text', 'name'),

@@ -1,6 +1,7 @@
 import { isObjectType } from 'graphql';
 import { schema } from '../../../schema/index.ts';
 import {
+  agentRunFields,
   type Condition,
   diffVectorFields,
   type Fields,
@@ -135,6 +136,12 @@ const runOrders = {
   DURATION_MS: path('duration_ms'),
   CREATED_AT: path('created_at'),
 };
+const agentRunOrders = {
+  ORGANISM: path('organism.name'),
+  CALLS: path('calls'),
+  REPLY_TOKENS: path('reply_tokens'),
+  CREATED_AT: path('created_at'),
+};
 const diffVectorOrders = {
   LAYER: path('layer.layer'),
   RELATIVE_DEPTH: path('layer.relative_depth'),
@@ -229,6 +236,8 @@ const runs: Shape = {
 const agentRuns: Shape = {
   identity: id('AgentRun', (row) => text(row, 'key')),
   order: newest,
+  orders: agentRunOrders,
+  where: agentRunFields,
   arguments: {
     kinds: oneOf('kind', [['AGENT'], ['BLACK_BOX', 'OFFLINE']]),
     states: oneOf('state', [['COMPLETED'], ['RUNNING', 'FAILED']]),

@@ -252,7 +252,13 @@ export function populate(random: () => number): Populated {
         {
           key: hex(20),
           kind: pick(['AGENT', 'BLACK_BOX', 'OFFLINE']),
+          pair: pick(['ORGANISM', 'NULL']),
+          model: pick(['m', 'n', null]),
           state: pick(['RUNNING', 'COMPLETED', 'FAILED']),
+          conclusive: pick([0, 1, null]),
+          calls: pick([1, 2, 5]),
+          reply_tokens: pick([0, 10]),
+          interactions: pick([0, 3]),
           created_at: pick(hours),
         },
         { organism: parent('organism', 'organisms') },

@@ -178,13 +178,11 @@ const tables = {
   },
   agent_runs: {
     columns: {
-      pair: 'ORGANISM',
       version: 1,
+      provider: null,
       parameters: '{}',
-      calls: 1,
+      error_code: null,
       prompt_tokens: 1,
-      reply_tokens: 1,
-      interactions: 0,
       lost_calls: 0,
       lost_tokens: 0,
       pending_calls: 0,

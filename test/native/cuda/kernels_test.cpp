@@ -31,33 +31,6 @@ double worst_row(const std::vector<float>& actual, const std::vector<float>& exp
   return worst;
 }
 
-/// Values on the device.
-template <typename T>
-struct There {
-  explicit There(const std::vector<T>& values) : count(static_cast<int64_t>(values.size())) {
-    bytes.reserve(std::max<int64_t>(count, 1) * static_cast<int64_t>(sizeof(T)));
-    cuda::copy(get(), values.data(), count, stream());
-    cuda::wait(stream());
-  }
-  T* get() const { return bytes.as<T>(); }
-  std::vector<T> back() const {
-    std::vector<T> values(static_cast<size_t>(count));
-    cuda::copy(values.data(), static_cast<const T*>(get()), count, stream());
-    cuda::wait(stream());
-    return values;
-  }
-  static cudaStream_t stream() { return nullptr; }
-
-  int64_t count;
-  cuda::DeviceBytes bytes;
-};
-
-constexpr cudaStream_t kStream = nullptr;
-
-std::vector<float> floats(int64_t count, uint32_t seed, float scale = 1) {
-  return random_floats(static_cast<size_t>(count), seed, scale);
-}
-
 /// A tree of `nodes` nodes with branches, chains and more than one root: every node's parent is the one before, or any.
 std::vector<int32_t> branching(int64_t nodes, uint32_t seed) {
   std::mt19937 bits(seed);
@@ -69,13 +42,16 @@ std::vector<int32_t> branching(int64_t nodes, uint32_t seed) {
   return parents;
 }
 
+enum class Way { tree, decoding, tensor };
+
 /// Rows of attention by the kernel, in pieces of `cut` rows.
 std::vector<float> attention_there(const std::vector<float>& q, const std::vector<float>& k, const std::vector<float>& v,
-                                   const std::vector<int32_t>& parents, int64_t first, int64_t cut, const AttentionShape& shape) {
+                                   const std::vector<int32_t>& parents, int64_t first, int64_t cut, const AttentionShape& shape,
+                                   Way way = Way::tree) {
   const There<float> q_there(q), k_there(k), v_there(v), out(std::vector<float>(q.size()));
   const int64_t rows = static_cast<int64_t>(parents.size()) - first, width = shape.heads * shape.head_dim;
   cuda::AttentionPlan plan;
-  plan.make(test_machine(), parents, first, cut, shape.head_dim);
+  plan.make(test_machine(), parents, first, cut, shape.head_dim, way == Way::tensor);
   for (int64_t from = 0; from < rows; from += cut) {
     const int64_t here = std::min(cut, rows - from);
     cuda::AttentionJob job = plan.job(first + from, here);
@@ -83,6 +59,11 @@ std::vector<float> attention_there(const std::vector<float>& q, const std::vecto
     job.k = k_there.get(), job.v = v_there.get();
     job.heads = shape.heads, job.kv_heads = shape.kv_heads, job.head_dim = shape.head_dim;
     job.scale = shape.scale, job.softcap = shape.softcap, job.window = shape.window;
+    cuda::DeviceBytes parts;
+    if (way == Way::decoding) {
+      job.heads_together = cuda::heads_together(job);
+      if (job.longest > cuda::kPathPiece) job.parts = parts.hold<float>(cuda::attention_parts(job));
+    }
     cuda::tree_attention(job, kStream);
   }
   return out.back();
@@ -285,6 +266,30 @@ CUDA_TEST_CASE("attention is that of ops/") {
   }
 }
 
+CUDA_TEST_CASE("attention of few rows over long paths is that of ops/, and a row's bits do not depend on the others") {
+  // A long text, a shorter one that branches off it, and one of its own: the last tokens of the three decode together.
+  const int64_t shared = 300, longer = 290, own = 40;
+  std::vector<int32_t> parents;
+  for (int64_t i = 0; i < shared + longer + own; ++i) parents.push_back(i == shared + longer ? -1 : static_cast<int32_t>(i - 1));
+  const auto nodes = static_cast<int64_t>(parents.size());
+  parents.insert(parents.end(), {static_cast<int32_t>(shared + longer - 1), static_cast<int32_t>(shared - 1), static_cast<int32_t>(nodes - 1)});
+  for (const auto& shape : {AttentionShape{4, 2, 16, 0.3f, 0, 0}, {6, 1, 64, 0.2f, 0, 100}, {3, 3, 40, 0.3f, 2, 0}, {14, 2, 128, 0.1f, 0, 0}}) {
+    CAPTURE(shape.heads);
+    const int64_t width = shape.heads * shape.head_dim, kv_width = shape.kv_heads * shape.head_dim;
+    const auto q = floats(3 * width, 31), k = floats((nodes + 3) * kv_width, 32), v = floats((nodes + 3) * kv_width, 33);
+    std::vector<float> want(q.size());
+    tree_attention(q.data(), k.data(), v.data(), want.data(), parents, nodes, 3, shape, Job());
+    const auto got = attention_there(q, k, v, parents, nodes, 3, shape, Way::decoding);
+    CHECK(worst_row(got, want, shape.head_dim) <= 1e-5);
+    // Each alone, at the same place.
+    CHECK(attention_there(q, k, v, parents, nodes, 1, shape, Way::decoding) == got);
+    // The short one's path is not cut by anybody.
+    const auto whole = attention_there(q, k, v, parents, nodes, 3, shape);
+    CHECK(std::equal(whole.end() - width, whole.end(), got.end() - width));
+    CHECK(worst_row(whole, want, shape.head_dim) <= 1e-5);
+  }
+}
+
 CUDA_TEST_CASE("attention over a score that is NaN is NaN, and of its row only") {
   const AttentionShape shape = {1, 1, 16, 1, 0, 0};
   const std::vector<int32_t> parents = {-1, 0, 1, 2};
@@ -296,6 +301,48 @@ CUDA_TEST_CASE("attention over a score that is NaN is NaN, and of its row only")
     CAPTURE(row);
     CHECK(std::isnan(got[static_cast<size_t>(row * 16)]) == (row == 2));
   }
+}
+
+CUDA_TEST_CASE("attention of long texts by tensor cores is that of ops/ but for rounding, and a row's bits do not depend on the others") {
+  // A text, and one that branches off beyond the depth at which tensor cores take over.
+  const int64_t shared = cuda::kTensorDepth + 40, longer = 75, other = 30, nodes = shared + longer + other;
+  std::vector<int32_t> parents;
+  for (int64_t i = 0; i < nodes; ++i) parents.push_back(static_cast<int32_t>(i == shared + longer ? shared - 1 : i - 1));
+  const auto rounded = [](std::vector<float> values) {
+    for (float& value : values) value = round_to_bf16(value);
+    return values;
+  };
+  const int64_t begin = cuda::kTensorDepth - 9;  // the rows from there on, some of which are not for tensor cores
+  for (const auto& shape : {AttentionShape{2, 1, 24, 0.3f, 0, 0}, {1, 1, 128, 0.1f, 3, 0}, {1, 1, 64, 0.2f, 0, 70}}) {
+    CAPTURE(shape.head_dim);
+    const int64_t width = shape.heads * shape.head_dim, kv_width = shape.kv_heads * shape.head_dim;
+    const auto q = rounded(floats((nodes - begin) * width, 41)), k = rounded(floats(nodes * kv_width, 42)), v = rounded(floats(nodes * kv_width, 43));
+    std::vector<float> want(q.size());
+    tree_attention(q.data(), k.data(), v.data(), want.data(), parents, begin, nodes - begin, shape, Job());
+    const auto got = attention_there(q, k, v, parents, begin, nodes - begin, shape, Way::tensor);
+    // Inputs are bfloat16 already. Each weight is off by 2^-9 of itself at most, while values of either sign cancel.
+    CHECK(worst_row(got, want, shape.head_dim) <= 0x1p-8);
+    if (shape.head_dim != 24) continue;
+    CHECK(attention_there(q, k, v, parents, begin, 50, shape, Way::tensor) == got);
+    // The same rows without the text that branches off, and those of few ancestors as by the other kernel.
+    const std::vector<int32_t> first(parents.begin(), parents.begin() + shared + longer);
+    const int64_t rows = shared + longer - begin;
+    const auto alone = attention_there({q.begin(), q.begin() + rows * width}, k, v, first, begin, rows, shape, Way::tensor);
+    CHECK(std::equal(alone.begin(), alone.end(), got.begin()));
+    const auto plain = attention_there(q, k, v, parents, begin, nodes - begin, shape);
+    const auto same = std::mismatch(plain.begin(), plain.end(), got.begin()).first - plain.begin();
+    CHECK(same >= (cuda::kTensorDepth - begin) * width);
+    CHECK(same < (cuda::kTensorDepth - begin + 2) * width);
+  }
+  // What a row does not see leaves no trace.
+  const AttentionShape shape = {1, 1, 16, 0.3f, 0, 0};
+  const auto q = floats((nodes - begin) * 16, 44), k = floats(nodes * 16, 45);
+  auto v = floats(nodes * 16, 46);
+  const int64_t bad = cuda::kTensorDepth + 20;
+  v[static_cast<size_t>(bad * 16 + 3)] = INFINITY;
+  const auto got = attention_there(q, k, v, parents, begin, nodes - begin, shape, Way::tensor);
+  for (const int64_t row : {bad - 1, bad, bad + 1, shared + longer})
+    CHECK(std::isfinite(got[static_cast<size_t>((row - begin) * 16 + 3)]) == (row < bad));
 }
 
 CUDA_TEST_CASE("what a row does not see does not reach it, whatever it is") {
@@ -321,10 +368,10 @@ CUDA_TEST_CASE("a strip has as many rows as are each other's parents, however lo
   std::vector<int32_t> parents(40);
   std::iota(parents.begin(), parents.end(), -1);
   cuda::AttentionPlan plan;
-  plan.make(test_machine(), parents, 0, 40, 64);
-  CHECK(plan.job(0, 40).rows_per_strip == cuda::strip_rows(64, 40));
-  plan.make(test_machine(), parents, 39, 1, 64);
-  CHECK(plan.job(39, 1).rows_per_strip == cuda::strip_rows(64, 1));
+  plan.make(test_machine(), parents, 0, 40, 64, false);
+  CHECK(plan.job(0, 40).rows_of_strip == cuda::strip_rows(64, 40));
+  plan.make(test_machine(), parents, 39, 1, 64, false);
+  CHECK(plan.job(39, 1).rows_of_strip == 1);
   CHECK(cuda::strip_rows(64, 1) < cuda::strip_rows(64, 40));
 }
 

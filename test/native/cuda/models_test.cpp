@@ -129,14 +129,13 @@ CUDA_TEST_CASE("decoded texts of every golden case are those of the processor, w
     for (const auto& [model, budget] : {std::pair<const Model*, int64_t>{&twins.host, int64_t{1} << 40}, {&twins.device, int64_t{1} << 40}, {&twins.device, 0}}) {
       if (run == 2 && label.find("gemma2") == std::string::npos && label.find("moe") == std::string::npos) break;
       Decoder decoder(*model, {}, budget);
-      std::vector<float> logits;
       const std::vector<float> strengths(static_cast<size_t>(golden.sequences));
-      decoder.begin(golden.batch(), strengths, logits, job);
-      logits_of[run].push_back(logits);
+      decoder.begin(golden.batch(), strengths, job);
+      logits_of[run].push_back(decoder.logits(job));
       const std::vector<int64_t> rows = {golden.sequences - 1, 0};
       for (const int32_t id : {1, 3}) {  // each sees the one before
-        decoder.append(rows, std::vector<int32_t>{id, id + 1}, logits, job);
-        logits_of[run].push_back(logits);
+        decoder.append(rows, std::vector<int32_t>{id, id + 1}, job);
+        logits_of[run].push_back(decoder.logits(job));
       }
       if (run > 0) CHECK(worst_of(logits_of[run], logits_of[0], twins.host.spec().vocab_size) <= 2e-5);
       ++run;
@@ -156,6 +155,24 @@ CUDA_TEST_CASE("steered texts are those of the processor") {
   for (const int64_t layer : {int64_t{0}, twins.host.spec().layers - 1}) {
     request.steering = {layer, random_floats(static_cast<size_t>(twins.host.spec().d_model), 5, 0.5f)};
     Job job;
+    const auto want = generate(twins.host, request, job), got = generate(twins.device, request, job);
+    for (size_t i = 0; i < 3; ++i) CHECK(got[i].ids == want[i].ids);
+  }
+}
+
+CUDA_TEST_CASE("sampled texts are those of the processor") {
+  const Twins twins(kGolden + "gemma2-softcap-bf16-v4config");
+  const std::vector<int32_t> ids = {3, 80, 62, 7, 5, 6, 7, 3, 80};
+  const std::vector<int64_t> offsets = {0, 4, 7, 9};
+  GenerateRequest request;
+  request.prompts = {ids, offsets};
+  request.strengths = {0, 0, 0};
+  request.max_new_tokens = 4;
+  request.memory_budget = int64_t{1} << 30;
+  request.seed = 11;
+  Job job;
+  for (const Sampling& how : {Sampling{.temperature = 1.2, .repetition_penalty = 1.1}, Sampling{.temperature = 0.8, .top_k = 50, .top_p = 0.9}}) {
+    request.sampling = how;
     const auto want = generate(twins.host, request, job), got = generate(twins.device, request, job);
     for (size_t i = 0; i < 3; ++i) CHECK(got[i].ids == want[i].ids);
   }
@@ -208,6 +225,12 @@ CUDA_TEST_CASE("lens, patchscope and cross entropy are the processor's") {
   for (size_t i = 0; i < lists.size(); ++i) {
     REQUIRE(lists[i].size() == again[i].size());
     for (size_t k = 0; k < lists[i].size(); ++k) CHECK(lists[i][k].id == again[i][k].id);
+  }
+  patch.intersection = 60, patch.compat = true, patch.k = 10, patch.scales = {2};
+  const auto cut = patchscope(twins.host, vectors.data(), 1, patch, job), cut_there = patchscope(twins.device, vectors.data(), 1, patch, job);
+  for (size_t i = 0; i < cut.size(); ++i) {
+    REQUIRE(cut[i].size() == cut_there[i].size());
+    for (size_t k = 0; k < cut[i].size(); ++k) CHECK(std::fabs(cut[i][k].probability - cut_there[i][k].probability) <= 0x1p-8 * cut[i][k].probability);
   }
   for (const auto kind : {Intervention::Kind::none, Intervention::Kind::remove}) {
     const Intervention intervention = {kind, 1, {vectors.begin(), vectors.begin() + d}, nullptr};

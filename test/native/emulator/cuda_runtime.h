@@ -105,6 +105,7 @@ T shuffle(T value, int from) {
 extern dim3 gridDim, blockDim, blockIdx, threadIdx;
 
 inline void __syncthreads() { emulator::meet_block(); }
+inline void __syncwarp() { emulator::meet_warp(); }
 template <typename T>
 T __shfl_sync(unsigned int, T value, int lane) {
   return emulator::shuffle(value, lane);

@@ -14,6 +14,7 @@
 #include "decode/generate.h"
 #include "diff/paired_diff.h"
 #include "models/activations.h"
+#include "models/head.h"
 
 using namespace deltascope;
 using namespace deltascope::test;
@@ -90,6 +91,35 @@ TEST_CASE("memory that runs out is an error with the bytes wanted and free, and 
   CHECK(message.find("bytes of device memory are needed") != std::string::npos);
   emulator::memory = all;
   CHECK(last_residuals(model).size() > 0);
+}
+
+TEST_CASE("a head stays on the device where there is room, until its model goes; else it is brought every time") {
+  const int64_t all = emulator::memory, before = emulator::taken;
+  std::vector<std::pair<RankedId, double>> kept, brought;
+  {
+    const Model model(kCase, "", Precision::float32, Job(), cuda_backend());
+    const ModelSpec& spec = model.spec();
+    const int64_t bytes = spec.vocab_size * spec.d_model * 2;
+    const auto rows = random_floats(static_cast<size_t>(3 * spec.d_model), 4);
+    Job job;
+    kept = logit_lens(model, rows.data(), 3, 9, job)[2].top;
+    const int64_t held = emulator::taken - before;
+    CHECK(held >= bytes);
+    CHECK(held < 2 * bytes);
+
+    const Model other(kCase, "", Precision::float32, Job(), cuda_backend());
+    emulator::memory = emulator::taken + 4 * bytes - 256;  // of which a quarter would do
+    const int64_t without = emulator::taken;
+    brought = logit_lens(other, rows.data(), 3, 9, job)[2].top;
+    CHECK(emulator::taken - without < bytes / 2);
+    emulator::memory = all;
+  }
+  CHECK(emulator::taken == before);
+  REQUIRE(kept.size() == 9);
+  for (size_t i = 0; i < kept.size(); ++i) {
+    CHECK(kept[i].first.id == brought[i].first.id);
+    CHECK(kept[i].second == brought[i].second);
+  }
 }
 
 TEST_CASE("a copy from ordinary memory has read it when it is back, also where the device reads that memory itself") {
