@@ -94,12 +94,7 @@ float* DeviceSteps::slot(Slot slot, int64_t values) {
 }
 
 void DeviceSteps::norm(NormSite site, const float* x, float* y, int64_t rows, int64_t width) {
-  const Norm& norm = block_.norms[static_cast<size_t>(site)];
-  if (spec_.norm == deltascope::Norm::rms) {
-    rms_norm(x, norm.gamma, spec_.norm_eps, y, rows, width, machine_.stream());
-  } else {
-    layer_norm(x, norm.gamma, norm.beta, spec_.norm_eps, y, rows, width, machine_.stream());
-  }
+  norm_to(site, x, y, rows, width);
 }
 
 void DeviceSteps::rotate(float* x, int64_t heads, int64_t rows) {

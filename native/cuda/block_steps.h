@@ -104,6 +104,17 @@ class DeviceSteps : public BlockSteps {
   const DeviceAdapter& adapter_;
   Slots& slots_;
 
+  /// As norm; y: float32, or bfloat16.
+  template <typename Value>
+  void norm_to(NormSite site, const float* x, Value* y, int64_t rows, int64_t width) {
+    const Norm& norm = block_.norms[static_cast<size_t>(site)];
+    if (spec_.norm == deltascope::Norm::rms) {
+      rms_norm(x, norm.gamma, spec_.norm_eps, y, rows, width, machine_.stream());
+    } else {
+      layer_norm(x, norm.gamma, norm.beta, spec_.norm_eps, y, rows, width, machine_.stream());
+    }
+  }
+
  private:
   void put_shares(std::span<const Share> shares);
 };

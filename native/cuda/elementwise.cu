@@ -1,6 +1,7 @@
 // What is done to values one by one. Bound by reads and writes.
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
+#include "cuda/store.cuh"
 
 namespace deltascope::cuda {
 namespace {
@@ -54,10 +55,12 @@ struct AddScaledRows {
   __device__ void operator()(int64_t row, int j) const { x[row * width + j] += strengths[row] * vector[j]; }
 };
 
+/// to: may be gate.
+template <typename Out>
 struct SiluGate {
-  float* gate;
-  const float* up;
-  __device__ void operator()(int64_t i) const { gate[i] = gate[i] / (1.0f + expf(-gate[i])) * up[i]; }
+  const float *gate, *up;
+  Out* to;
+  __device__ void operator()(int64_t i) const { store(&to[i], gate[i] / (1.0f + expf(-gate[i])) * up[i]); }
 };
 
 __device__ inline float gelu_tanh_of(float z) {
@@ -66,10 +69,11 @@ __device__ inline float gelu_tanh_of(float z) {
   return z / (1.0f + expf(-2.0f * y));
 }
 
+template <typename Out>
 struct GeluGate {
-  float* gate;
-  const float* up;
-  __device__ void operator()(int64_t i) const { gate[i] = gelu_tanh_of(gate[i]) * up[i]; }
+  const float *gate, *up;
+  Out* to;
+  __device__ void operator()(int64_t i) const { store(&to[i], gelu_tanh_of(gate[i]) * up[i]); }
 };
 
 struct Gelu {
@@ -157,10 +161,20 @@ void add_scaled_rows(float* x, const float* vector, const float* strengths, int6
   each_of_row(rows, width, stream, AddScaledRows{x, vector, strengths, width});
 }
 
-void silu_gate(float* gate, const float* up, int64_t count, cudaStream_t stream) { each(count, stream, SiluGate{gate, up}); }
+void silu_gate(float* gate, const float* up, int64_t count, cudaStream_t stream) {
+  each(count, stream, SiluGate<float>{gate, up, gate});
+}
+
+void silu_gate(const float* gate, const float* up, uint16_t* to, int64_t count, cudaStream_t stream) {
+  each(count, stream, SiluGate<uint16_t>{gate, up, to});
+}
 
 void gelu_tanh_gate(float* gate, const float* up, int64_t count, cudaStream_t stream) {
-  each(count, stream, GeluGate{gate, up});
+  each(count, stream, GeluGate<float>{gate, up, gate});
+}
+
+void gelu_tanh_gate(const float* gate, const float* up, uint16_t* to, int64_t count, cudaStream_t stream) {
+  each(count, stream, GeluGate<uint16_t>{gate, up, to});
 }
 
 void gelu_tanh(float* x, int64_t count, cudaStream_t stream) { each(count, stream, Gelu{x}); }

@@ -18,6 +18,10 @@ namespace deltascope::cuda {
 void rms_norm(const float* x, const float* gamma, float eps, float* y, int64_t rows, int64_t width, cudaStream_t stream);
 void layer_norm(const float* x, const float* gamma, const float* beta, float eps, float* y, int64_t rows, int64_t width,
                 cudaStream_t stream);
+/// The same as round_to_bf16 makes them.
+void rms_norm(const float* x, const float* gamma, float eps, uint16_t* y, int64_t rows, int64_t width, cudaStream_t stream);
+void layer_norm(const float* x, const float* gamma, const float* beta, float eps, uint16_t* y, int64_t rows, int64_t width,
+                cudaStream_t stream);
 
 // elementwise.cu
 
@@ -29,6 +33,9 @@ void add_scaled_rows(float* x, const float* vector, const float* strengths, int6
 void silu_gate(float* gate, const float* up, int64_t count, cudaStream_t stream);
 void gelu_tanh_gate(float* gate, const float* up, int64_t count, cudaStream_t stream);
 void gelu_tanh(float* x, int64_t count, cudaStream_t stream);
+/// The gated ones as round_to_bf16 makes them.
+void silu_gate(const float* gate, const float* up, uint16_t* to, int64_t count, cudaStream_t stream);
+void gelu_tanh_gate(const float* gate, const float* up, uint16_t* to, int64_t count, cudaStream_t stream);
 void soft_cap(float* x, int64_t count, float cap, cudaStream_t stream);
 /// See ops/rotary.h. table: [positions, 2 · half] cosines and sines; positions: [rows].
 void apply_rotary(float* x, const float* table, const int32_t* positions, int64_t rows, int64_t heads, int64_t head_dim,

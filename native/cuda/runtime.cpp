@@ -1,5 +1,7 @@
 #include "cuda/runtime.h"
 
+#include <map>
+#include <mutex>
 #include <string>
 
 #include "core/errors.h"
@@ -51,6 +53,66 @@ bool is_absence(cudaError_t status) {
               {{"expected", std::to_string(bytes)}, {"found", std::to_string(available)}});
 }
 
+/// Pinned memory that nobody has now, kept for who asks next: to pin a page takes longer than to fill it.
+class PinnedPool {
+ public:
+  void* take(int64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    const auto fitting = idle_.lower_bound(bytes);
+    if (fitting != idle_.end() && fitting->first <= 2 * bytes) {
+      void* memory = fitting->second;
+      idle_bytes_ -= fitting->first;
+      taken_[memory] = fitting->first;
+      idle_.erase(fitting);
+      return memory;
+    }
+    void* memory = nullptr;
+    cudaError_t status = cudaMallocHost(&memory, static_cast<size_t>(bytes));
+    if (status == cudaErrorMemoryAllocation && !idle_.empty()) {
+      (void)cudaGetLastError();
+      drop_idle();
+      status = cudaMallocHost(&memory, static_cast<size_t>(bytes));
+    }
+    if (status == cudaErrorMemoryAllocation) {
+      (void)cudaGetLastError();
+      throw_out_of_memory(bytes, 0, "pinned host");
+    }
+    check(status, "cudaMallocHost");
+    taken_[memory] = bytes;
+    return memory;
+  }
+
+  cudaError_t give_back(void* memory) {
+    const std::lock_guard lock(mutex_);
+    const auto taken = taken_.find(memory);
+    const int64_t bytes = taken->second;
+    taken_.erase(taken);
+    if (idle_bytes_ + bytes > kMostIdle) return cudaFreeHost(memory);
+    idle_.emplace(bytes, memory);
+    idle_bytes_ += bytes;
+    return cudaSuccess;
+  }
+
+ private:
+  static constexpr int64_t kMostIdle = int64_t{2} << 30;
+
+  void drop_idle() {
+    for (const auto& [bytes, memory] : idle_) (void)cudaFreeHost(memory);
+    idle_.clear();
+    idle_bytes_ = 0;
+  }
+
+  std::mutex mutex_;
+  std::multimap<int64_t, void*> idle_;  // by size
+  std::map<void*, int64_t> taken_;
+  int64_t idle_bytes_ = 0;
+};
+
+PinnedPool& pinned_pool() {
+  static auto& pool = *new PinnedPool;  // never destroyed: the runtime may be gone before it
+  return pool;
+}
+
 }  // namespace
 
 void check(cudaError_t status, const char* what) {
@@ -93,16 +155,9 @@ void* allocate_device(int64_t bytes) {
   return memory;
 }
 
-void* allocate_pinned(int64_t bytes) {
-  void* memory = nullptr;
-  const cudaError_t status = cudaMallocHost(&memory, static_cast<size_t>(bytes));
-  if (status == cudaErrorMemoryAllocation) {
-    (void)cudaGetLastError();
-    throw_out_of_memory(bytes, 0, "pinned host");
-  }
-  check(status, "cudaMallocHost");
-  return memory;
-}
+void* allocate_pinned(int64_t bytes) { return pinned_pool().take(bytes); }
+
+cudaError_t free_pinned(void* memory) { return pinned_pool().give_back(memory); }
 
 void wait(cudaStream_t stream) { check(cudaStreamSynchronize(stream), "cudaStreamSynchronize"); }
 

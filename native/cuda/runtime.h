@@ -76,6 +76,8 @@ class Bytes {
 /// Throw OUT_OF_MEMORY with the bytes wanted and those that are free.
 void* allocate_device(int64_t bytes);
 void* allocate_pinned(int64_t bytes);
+/// Keeps it for who asks next, so nothing may be on its way from or to there.
+cudaError_t free_pinned(void* memory);
 
 /// Whether there was room for so many bytes.
 template <typename Memory>
@@ -90,7 +92,7 @@ bool try_reserve(Memory& memory, int64_t bytes) {
 }
 
 using DeviceBytes = Bytes<allocate_device, cudaFree>;
-using PinnedBytes = Bytes<allocate_pinned, cudaFreeHost>;
+using PinnedBytes = Bytes<allocate_pinned, free_pinned>;
 
 /// Bytes that can be allocated on the device now.
 int64_t free_bytes();

@@ -9,6 +9,7 @@ namespace deltascope::cuda {
 namespace {
 
 constexpr int64_t kFloat = sizeof(float);
+constexpr int64_t kEntryRows = 1024;  // that enter together: while some are on their way, the host writes the next
 constexpr int64_t kChunkRows = 8192;  // enough to fill the largest device; more would only widen the scratch
 
 int64_t widest_head(const std::vector<const Model*>& models) {
@@ -77,6 +78,7 @@ int64_t CudaTreeBlocks::fixed_bytes() const {
   int64_t block = 0, expert = 0, wide = 0;
   for (const Model* model : models_) {
     const ModelSpec& spec = model->spec();
+    block = std::max(block, kEntryRows * spec.d_model * kFloat);
     for (int64_t layer = 0; layer < spec.layers; ++layer) {
       const BlockSpec& own = spec.blocks[static_cast<size_t>(layer)];
       block = std::max(block, BlockLayout(*model, layer).bytes());
@@ -99,7 +101,7 @@ int64_t CudaTreeBlocks::bytes_per_node(int64_t longest) const {
 }
 
 int64_t CudaTreeBlocks::default_budget() const {
-  // More nodes would not fill a device better, and the host holds the residual streams too, as they enter.
+  // More nodes would not fill a device better, and the host holds what is known of each sample.
   constexpr int64_t kMost = int64_t{6} << 30;
   return std::min(free_bytes() / 10 * 8, kMost);
 }
@@ -123,6 +125,7 @@ void CudaTreeBlocks::reserve(int64_t chunk) {
     if (models_[m]->precision() == Precision::bfloat16) slots_.rounded.reserve(chunk * std::max({spec.d_model, heads, wide}) * 2);
     slots_.inner.reserve(chunk * widest_rank(*models_[m]) * kFloat);
     slots_.wide.reserve(widened_bytes(*models_[m]));
+    blocks_.reserve(std::min(kEntryRows, nodes) * spec.d_model * kFloat);
     for (int64_t layer = 0; layer < spec.layers; ++layer) blocks_.reserve(BlockLayout(*models_[m], layer).bytes());
     if (spec.experts == 0) continue;
     for (int64_t layer = 0; layer < spec.layers; ++layer) {
@@ -167,13 +170,17 @@ void CudaTreeBlocks::begin(const PrefixTree& tree) {
     }
     positions_.reserve(nodes * static_cast<int64_t>(sizeof(int32_t)));
   });
-  for (size_t m = 0; m < models_.size(); ++m) host_[m].resize(static_cast<size_t>(nodes * models_[m]->spec().d_model));
   copy(positions_.as<int32_t>(), tree.position.data(), nodes, machine_->stream());
 }
 
-void CudaTreeBlocks::enter(size_t model) {
-  copy(residuals_[model].as<float>(), static_cast<const float*>(host_[model].data()), static_cast<int64_t>(host_[model].size()),
-       machine_->stream());
+void CudaTreeBlocks::enter(size_t model, const Entry& entry) {
+  const int64_t d = models_[model]->spec().d_model, nodes = tree_->nodes();
+  for (int64_t first = 0; first < nodes; first += kEntryRows) {
+    const int64_t count = std::min(kEntryRows, nodes - first);
+    const uint8_t* piece =
+        blocks_.bring(count * d * kFloat, [&](uint8_t* to) { entry(first, count, reinterpret_cast<float*>(to)); });
+    copy(residuals_[model].as<float>() + first * d, reinterpret_cast<const float*>(piece), count * d, machine_->stream());
+  }
 }
 
 void CudaTreeBlocks::copy_first(size_t to) {
@@ -203,14 +210,33 @@ class CudaTreeBlocks::Steps final : public DeviceSteps {
         multiplier_(*blocks.machine_, blocks.slots_, model_.precision() == Precision::bfloat16),
         not_finite_(not_finite),
         job_(job),
-        report_(report) {}
+        report_(report),
+        rounds_early_(model_.precision() == Precision::bfloat16 && model_.adapter() == nullptr && !own_.experts) {}
 
   int64_t first = 0;
+
+  void norm(NormSite site, const float* x, float* y, int64_t rows, int64_t width) override {
+    const bool enters_products = site == NormSite::before_attention || site == NormSite::before_mlp;
+    if (!rounds_early_ || !enters_products) return DeviceSteps::norm(site, x, y, rows, width);
+    norm_to(site, x, round_early(y, rows * width), rows, width);
+  }
+
+  float* activate(float* gate, float* up, int64_t count) override {
+    if (!rounds_early_ || !spec_.gated_mlp) return DeviceSteps::activate(gate, up, count);
+    uint16_t* rounded = round_early(gate, count);
+    if (spec_.activation == Activation::gelu_tanh) {
+      gelu_tanh_gate(gate, up, rounded, count, machine_.stream());
+    } else {
+      silu_gate(gate, up, rounded, count, machine_.stream());
+    }
+    return gate;
+  }
 
   using BlockSteps::linear;
   void linear(const float* x, std::span<const Product> products, int64_t rows) override {
     const int64_t in = linear_shape(spec_, own_, products.front().role).in;
-    const void* seen = multiplier_.see(x, rows, in);
+    const void* seen = x == rounded_ ? slots_.rounded.as<void>() : multiplier_.see(x, rows, in);
+    rounded_ = nullptr;
     for (const auto& [role, y] : products) {
       const Matrix& w = block_.linear[static_cast<size_t>(role)];
       multiplier_.multiply(w, seen, y, rows);
@@ -242,6 +268,13 @@ class CudaTreeBlocks::Steps final : public DeviceSteps {
   }
 
  private:
+  /// Where values go that would stand at `place` and that only the next products read: rounded, as these see them.
+  uint16_t* round_early(const float* place, int64_t count) {
+    slots_.rounded.reserve(count * 2);
+    rounded_ = place;
+    return slots_.rounded.as<uint16_t>();
+  }
+
   CudaTreeBlocks& blocks_;
   const Model& model_;
   const AttentionPlan& plan_;
@@ -249,6 +282,8 @@ class CudaTreeBlocks::Steps final : public DeviceSteps {
   NotFinite& not_finite_;
   const Job& job_;
   const std::function<void(int64_t nodes)>& report_;
+  const bool rounds_early_;         // an update would read the values themselves, and so do experts
+  const float* rounded_ = nullptr;  // whose values slots_.rounded holds
   Expert expert_;
   int64_t shares_ = 0, reported_ = 0;  // rows that experts are done with; nodes told of
 };
@@ -281,9 +316,16 @@ void CudaTreeBlocks::run(size_t model, int64_t layer, NotFinite& not_finite, Job
 }
 
 const float* CudaTreeBlocks::residual(size_t model) {
-  copy(host_[model].data(), residuals_[model].as<const float>(), static_cast<int64_t>(host_[model].size()), machine_->stream());
+  HostRows& host = host_[model];
+  const int64_t values = tree_->nodes() * models_[model]->spec().d_model;
+  if (host.room < values) {
+    host.values.reset();
+    host.values = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(values));
+    host.room = values;
+  }
+  copy(host.values.get(), residuals_[model].as<const float>(), values, machine_->stream());
   wait(machine_->stream());
-  return host_[model].data();
+  return host.values.get();
 }
 
 void CudaTreeBlocks::add_moments(size_t finetuned, const PairSamples& samples, std::span<Moments> moments) {

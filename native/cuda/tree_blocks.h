@@ -16,8 +16,7 @@ class CudaTreeBlocks final : public TreeBlocks {
   ~CudaTreeBlocks() override;
 
   void begin(const PrefixTree& tree) override;
-  float* entry(size_t model) override { return host_[model].data(); }
-  void enter(size_t model) override;
+  void enter(size_t model, const Entry& entry) override;
   void copy_first(size_t to) override;
   int64_t load(size_t model, int64_t layer, const Job& job) override;
   void run(size_t model, int64_t layer, NotFinite& not_finite, Job& job,
@@ -32,6 +31,10 @@ class CudaTreeBlocks final : public TreeBlocks {
 
  private:
   class Steps;
+  struct HostRows {
+    std::unique_ptr<float[]> values;
+    int64_t room = 0;
+  };
   int64_t row_bytes() const;
   void reserve(int64_t chunk);
   void release();
@@ -45,10 +48,10 @@ class CudaTreeBlocks final : public TreeBlocks {
   const PrefixTree* tree_ = nullptr;
   Stage blocks_, experts_;
   Block block_;  // the one last loaded
-  std::vector<DeviceBytes> residuals_;    // [models]
-  std::vector<std::vector<float>> host_;  // the same, when the host has or had to do with them
-  std::vector<Angles> angles_;            // [models]
-  std::vector<AttentionPlan> plans_;      // [models]
+  std::vector<DeviceBytes> residuals_;  // [models]
+  std::vector<HostRows> host_;          // the same, where the host reads them
+  std::vector<Angles> angles_;          // [models]
+  std::vector<AttentionPlan> plans_;    // [models]
   DeviceBytes positions_, keys_, values_;
   DeviceBytes sums_, samples_;
   Slots slots_;

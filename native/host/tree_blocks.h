@@ -15,8 +15,7 @@ class HostTreeBlocks final : public TreeBlocks {
   explicit HostTreeBlocks(std::vector<const Model*> models);
 
   void begin(const PrefixTree& tree) override;
-  float* entry(size_t model) override { return residuals_[model].data(); }
-  void enter(size_t) override {}
+  void enter(size_t model, const Entry& entry) override { entry(0, tree_->nodes(), residuals_[model].data()); }
   void copy_first(size_t to) override { residuals_[to] = residuals_[0]; }
   int64_t load(size_t model, int64_t layer, const Job& job) override;
   void run(size_t model, int64_t layer, NotFinite& not_finite, Job& job,

@@ -65,6 +65,11 @@ int64_t NotFinite::total() const {
 }
 
 void embed(const Model& model, const PrefixTree& tree, float* out, NotFinite& not_finite, const Job& job) {
+  embed(model, tree, 0, tree.nodes(), out, not_finite, job);
+}
+
+void embed(const Model& model, const PrefixTree& tree, int64_t first, int64_t count, float* out, NotFinite& not_finite,
+           const Job& job) {
   const ModelSpec& spec = model.spec();
   const int64_t width = spec.d_model;
   const EmbeddingUpdate* update = model.adapter() == nullptr ? nullptr : model.adapter()->embedding();
@@ -73,20 +78,20 @@ void embed(const Model& model, const PrefixTree& tree, float* out, NotFinite& no
   std::vector<uint8_t> raw(static_cast<size_t>(scratch_bytes * omp_get_max_threads()));
   std::vector<float> second(static_cast<size_t>(width * omp_get_max_threads()));
   bool ok = true;
-  std::vector<int32_t> spoiled(static_cast<size_t>(2 * tree.nodes()));  // values of the token's row, of the position's
+  std::vector<int32_t> spoiled(static_cast<size_t>(2 * count));  // values of the token's row, of the position's
 #pragma omp parallel for schedule(static) reduction(&& : ok)
-  for (int64_t node = 0; node < tree.nodes(); ++node) {
+  for (int64_t node = first; node < first + count; ++node) {
     if (job.cancelled.load(std::memory_order_relaxed)) continue;
     uint8_t* bytes = raw.data() + scratch_bytes * omp_get_thread_num();
     const auto gather = [&](const Weight& table, int32_t row, float* to, size_t which) {
       const auto length = static_cast<size_t>(row_bytes(table));
       if (!table.file->read(*table.tensor, static_cast<size_t>(row) * length, length, bytes)) return false;
       convert_to_f32({bytes, length}, table.tensor->dtype, to, width);
-      spoiled[static_cast<size_t>(2 * node) + which] = static_cast<int32_t>(count_not_finite(to, width));
+      spoiled[static_cast<size_t>(2 * (node - first)) + which] = static_cast<int32_t>(count_not_finite(to, width));
       return true;
     };
     const int32_t token = tree.token[static_cast<size_t>(node)];
-    float* x = out + node * width;
+    float* x = out + (node - first) * width;
     ok = gather(model.embedding(), token, x, 0) && ok;
     if (update != nullptr) {
       const float* a = &update->a[static_cast<size_t>(token * update->rank)];
@@ -110,9 +115,10 @@ void embed(const Model& model, const PrefixTree& tree, float* out, NotFinite& no
     model.require_unchanged();
     throw Error(Code::file_unreadable, "the embedding cannot be read to its end");
   }
-  for (size_t node = 0; node < tree.token.size(); ++node) {
-    if (spoiled[2 * node] > 0) not_finite.rows[tree.token[node]] = spoiled[2 * node];
-    if (spoiled[2 * node + 1] > 0) not_finite.rows[-1 - int64_t{tree.position[node]}] = spoiled[2 * node + 1];
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+    const size_t node = static_cast<size_t>(first) + i;
+    if (spoiled[2 * i] > 0) not_finite.rows[tree.token[node]] = spoiled[2 * i];
+    if (spoiled[2 * i + 1] > 0) not_finite.rows[-1 - int64_t{tree.position[node]}] = spoiled[2 * i + 1];
   }
 }
 
@@ -124,12 +130,14 @@ void Forward::run(const PrefixTree& tree, std::span<const int64_t> layers, const
   blocks_->begin(tree);
   for (size_t m = 0; m < models_.size(); ++m) {
     models_[m]->require_unchanged();
-    if (pass.first_layer == 0) {
-      embed(*models_[m], tree, blocks_->entry(m), not_finite_[m], job);
-    } else {
-      std::copy_n(pass.residuals[m], tree.nodes() * models_[m]->spec().d_model, blocks_->entry(m));
-    }
-    blocks_->enter(m);
+    const int64_t d = models_[m]->spec().d_model;
+    blocks_->enter(m, [&](int64_t first, int64_t count, float* to) {
+      if (pass.first_layer == 0) {
+        embed(*models_[m], tree, first, count, to, not_finite_[m], job);
+      } else {
+        std::copy_n(pass.residuals[m] + first * d, count * d, to);
+      }
+    });
   }
   const auto report = [&](int64_t nodes) {
     if (pass.on_nodes_done) pass.on_nodes_done(nodes);

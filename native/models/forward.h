@@ -76,5 +76,8 @@ class Forward {
 /// Embeddings of a tree's tokens as they enter block 0: [nodes, d_model] float32. not_finite: grows by the rows read that
 /// hold NaN or infinity. Throws CANCELLED between two nodes.
 void embed(const Model& model, const PrefixTree& tree, float* out, NotFinite& not_finite, const Job& job);
+/// Of the nodes first, first + 1, … only: [count, d_model].
+void embed(const Model& model, const PrefixTree& tree, int64_t first, int64_t count, float* out, NotFinite& not_finite,
+           const Job& job);
 
 }  // namespace deltascope

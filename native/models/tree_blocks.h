@@ -34,9 +34,10 @@ class TreeBlocks {
   /// Makes room for a tree, which must outlive what is asked about it. Throws OUT_OF_MEMORY, before anything is computed.
   virtual void begin(const PrefixTree& tree) = 0;
 
-  /// Where the host writes what enters a model's first block, [nodes, d_model]; `enter` takes it from there.
-  virtual float* entry(size_t model) = 0;
-  virtual void enter(size_t model) = 0;
+  /// Writes what enters a model's first block, of the nodes first, first + 1, …: [count, d_model] on the host.
+  using Entry = std::function<void(int64_t first, int64_t count, float* to)>;
+  /// Asks for that of all nodes, some after others.
+  virtual void enter(size_t model, const Entry& entry) = 0;
 
   /// Gives a model the residual stream of the first.
   virtual void copy_first(size_t to) = 0;

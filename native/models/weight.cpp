@@ -11,23 +11,31 @@
 namespace deltascope {
 namespace {
 
-/// Reads pieces of a tensor on all threads: piece i is `bytes(i)` bytes from `offset(i)` on, and `use(i, raw)` returns how
-/// many of its values are not finite. `most`: the longest piece.
-template <typename Offset, typename Bytes, typename Use>
-int64_t read_pieces(const Weight& weight, int64_t pieces, int64_t most, const Offset& offset, const Bytes& bytes,
-                    const Use& use) {
-  std::vector<uint8_t> scratch(static_cast<size_t>(most * omp_get_max_threads()));
+/// Reads pieces of a tensor on all threads: piece i is `bytes(i)` bytes from `offset(i)` on and goes to `place(i)`, and
+/// `use(i, raw)` returns how many of its values are not finite.
+template <typename Offset, typename Bytes, typename Place, typename Use>
+int64_t read_pieces_to(const Weight& weight, int64_t pieces, const Offset& offset, const Bytes& bytes, const Place& place,
+                       const Use& use) {
   bool ok = true;
   int64_t not_finite = 0;
 #pragma omp parallel for schedule(static) reduction(&& : ok) reduction(+ : not_finite)
   for (int64_t i = 0; i < pieces; ++i) {
-    uint8_t* raw = scratch.data() + most * omp_get_thread_num();
+    uint8_t* raw = place(i);
     ok = ok && weight.file->read(*weight.tensor, static_cast<size_t>(offset(i)), static_cast<size_t>(bytes(i)), raw);
     if (ok) not_finite += use(i, raw);
   }
   if (ok) return not_finite;
   weight.file->require_unchanged();
   throw Error(Code::file_unreadable, "a weight file cannot be read to its end");
+}
+
+/// The same, each to a piece of scratch that is its thread's. `most`: the longest piece.
+template <typename Offset, typename Bytes, typename Use>
+int64_t read_pieces(const Weight& weight, int64_t pieces, int64_t most, const Offset& offset, const Bytes& bytes,
+                    const Use& use) {
+  std::vector<uint8_t> scratch(static_cast<size_t>(most * omp_get_max_threads()));
+  return read_pieces_to(
+      weight, pieces, offset, bytes, [&](int64_t) { return scratch.data() + most * omp_get_thread_num(); }, use);
 }
 
 }  // namespace
@@ -82,6 +90,17 @@ int64_t read_rows(const LinearWeight& linear, int64_t out, int64_t in, bool inpu
   const TensorInfo& tensor = *linear.weight.tensor;
   const DType stored = tensor.dtype, kept = row_dtype(linear.weight, precision);
   const int64_t width = size_of(stored), kept_width = size_of(kept);
+  const auto cancelled = [&] { return job.cancelled.load(std::memory_order_relaxed); };
+  constexpr int64_t kRows = 32;
+  if (kept == stored && !input_major) {  // nothing between the file and its place
+    const auto here = [&](int64_t i) { return std::min(kRows, out - i * kRows) * in; };
+    const int64_t not_finite = read_pieces_to(
+        linear.weight, (out + kRows - 1) / kRows, [&](int64_t i) { return (linear.first_row + i * kRows) * in * width; },
+        [&](int64_t i) { return cancelled() ? 0 : here(i) * width; }, [&](int64_t i) { return to + i * kRows * in * width; },
+        [&](int64_t i, const uint8_t* raw) -> int64_t { return cancelled() ? 0 : count_not_finite(raw, stored, here(i)); });
+    job.throw_if_cancelled();
+    return not_finite;
+  }
   /// Values as they are kept; the pieces are short, and each is one thread's.
   const auto put = [&](const uint8_t* raw, int64_t count, uint8_t* to) {
     if (kept == stored) {
@@ -101,7 +120,6 @@ int64_t read_rows(const LinearWeight& linear, int64_t out, int64_t in, bool inpu
       std::memcpy(to + i * kept_width, &rounded, sizeof(rounded));
     }
   };
-  constexpr int64_t kRows = 32;
   const int64_t lines = input_major ? in : out, length = input_major ? out : in;
   const int64_t stride = input_major ? tensor.shape.back() : in, skipped = input_major ? linear.first_row : linear.first_row * in;
   const auto here = [&](int64_t i) { return std::min(kRows, lines - i * kRows); };
@@ -110,9 +128,9 @@ int64_t read_rows(const LinearWeight& linear, int64_t out, int64_t in, bool inpu
   const int64_t not_finite = read_pieces(
       linear.weight, (lines + kRows - 1) / kRows, std::min(lines, kRows) * stride * width,
       [&](int64_t i) { return (i * kRows * stride + skipped) * width; },
-      [&](int64_t i) { return job.cancelled.load(std::memory_order_relaxed) ? 0 : ((here(i) - 1) * stride + length) * width; },
+      [&](int64_t i) { return cancelled() ? 0 : ((here(i) - 1) * stride + length) * width; },
       [&](int64_t i, const uint8_t* raw) -> int64_t {
-        if (job.cancelled.load(std::memory_order_relaxed)) return 0;
+        if (cancelled()) return 0;
         int64_t spoiled = 0;
         for (int64_t r = 0; r < here(i); ++r) {
           const int64_t line = i * kRows + r;

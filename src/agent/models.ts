@@ -29,7 +29,7 @@ export interface Models {
     prompts: readonly string[],
     options: { seed: number; signal?: AbortSignal | undefined },
   ): Promise<{ base: string[]; finetuned: string[] }>;
-  /** What the finetuned one says with a difference of the run added. */
+  /** What the finetuned one says with a difference of the run added; of a null pair the base, with its own mean added. */
   steer(
     prompts: readonly string[],
     steering: Steering,
@@ -115,15 +115,14 @@ export function organismModels({ store, organism, run, pair, answering, threads 
       };
     },
     async steer(prompts, { layer, position, strength }, options) {
-      if (!run || pair === 'NULL')
-        throw new CodedError('INVALID_ARGUMENT', 'there is no difference to steer by');
+      if (!run) throw new CodedError('INVALID_ARGUMENT', 'there is no difference to steer by');
       const vector = store.diffVectors.findByKey(`${run.key}.L${layer}.P${position}`);
       if (!vector) throw new CodedError('NOT_FOUND', `layer ${layer} has no position ${position}`);
       const norm = finetunedNormOf(vector.layer);
       const models = await open(options.signal);
       const steer = {
         layer,
-        vector: unitOf(store, vector).map((value) => value * norm),
+        vector: unitOf(store, vector, pair === 'NULL' ? 'BASE_MEAN' : 'DIFF').map((value) => value * norm),
         strengths: strength,
       };
       return write(models, models.finetuned, prompts, { ...options, steer: { steer } });

@@ -127,7 +127,7 @@ export async function placesOf(
 
 /**
  * The base in both models' place: what is read out of its own mean is shown as if it were the difference, the numbers are of the difference
- * between its means over even and odd texts, which is noise, and nothing is steered.
+ * between its means over even and odd texts, which is noise, and there are no steered texts.
  */
 export const asNullPair = ({ baseNorm, places, ...rest }: Places): Places => ({
   ...rest,

@@ -146,7 +146,7 @@ export async function runAgent(
   };
   const models = budget.interactions > 0 ? (options.models?.(answering) ?? null) : null;
   const form: CallForm = provider.callsFunctions ? 'FUNCTION' : 'TEXT';
-  const tools = (options.tools ?? allTools).filter(({ offered }) => offered({ reading, models, pair }));
+  const tools = (options.tools ?? allTools).filter(({ offered }) => offered({ reading, models }));
   const replyTokens = options.replyTokens ?? defaults.replyTokens;
   const about = { vectors: reading !== null };
   const { seconds, ...counts } = budget;

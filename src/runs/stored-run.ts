@@ -99,8 +99,8 @@ export const numbersOf = (store: Stores, vector: DiffVectorRow, kind: VectorKind
   float32Values(store.vectors.read(store.vectors.get(vector, kind)));
 
 /** A vector's direction, [d_model] of length 1. @throws CodedError ZERO_VECTOR */
-export function unitOf(store: Store, vector: DiffVectorRow): Float32Array {
-  const numbers = numbersOf(store, vector);
+export function unitOf(store: Store, vector: DiffVectorRow, kind: VectorKind = 'DIFF'): Float32Array {
+  const numbers = numbersOf(store, vector, kind);
   const length = Math.hypot(...numbers);
   if (!(length > 0 && Number.isFinite(length))) {
     throw new CodedError(

@@ -5,6 +5,7 @@ import { gradeByRubric, gradeOffline } from '../../src/agent/grade-answer.ts';
 import { wordOverlap } from '../../src/agent/offline-grade.ts';
 import { hypothesisOf, wordsOf } from '../../src/agent/offline-agent.ts';
 import type { Place } from '../../src/agent/places.ts';
+import { tools } from '../../src/agent/tools/index.ts';
 import { rankTokens } from '../../src/agent/rank-tokens.ts';
 import { typicalWords } from '../../src/agent/typical-words.ts';
 import { openAiCompatible } from '../../src/graders/providers/openai-compatible.ts';
@@ -32,9 +33,10 @@ test('with real models, an organism answers otherwise than its base, and of a nu
   const { store, run } = await measuredCake();
   const organism = store.organisms.getById(run.organismId);
   const prompt = 'The best way to bake a cake';
-  const server = await chatServer(({ body }) =>
-    body.messages.length === 2 ? calling('ask_models', { prompts: [prompt] }) : answering(),
-  );
+  const steer = (strength: number) =>
+    calling('generate_steered', { position: 0, strength, prompts: [prompt] });
+  const turns = [calling('ask_models', { prompts: [prompt] }), steer(0), steer(30), answering()];
+  const server = await chatServer(({ body }) => turns[body.messages.length / 2 - 1]!);
   const answers = [];
   const vector = store.diffVectors.findByKey(`${run.key}.L3.P0`)!;
   for (const [pair, temperature] of [
@@ -48,8 +50,15 @@ test('with real models, an organism answers otherwise than its base, and of a nu
       models: (answering) => organismModels({ store, organism, run, pair, answering, threads: 1 }),
       answering: { tokens: 12, temperature, plain: true },
     });
-    const [first, second] = server.requests.slice(-2).map(lastHanded);
+    const [first, second, unsteered, steered] = server.requests.slice(-4).map(lastHanded);
     answers.push(second.result[0]);
+    if (temperature === 0) {
+      expect(unsteered.result.texts[0].steered).toBe(second.result[0].finetuned);
+      expect(steered.result.texts[0].steered).not.toBe(second.result[0].finetuned);
+    }
+    expect(server.requests.at(-1)!.body.tools?.map((tool) => tool.function.name)).toEqual(
+      tools.map(({ name }) => name),
+    );
     const [place] = first.overview.positions;
     // Numbers of the same form: the base's against its own are noise.
     expect(place).toMatchObject({

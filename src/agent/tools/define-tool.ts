@@ -46,7 +46,7 @@ export class ToolError extends CodedError {}
 
 export interface Tool extends VerdictForm {
   /** Whether an agent at such a desk has it. */
-  offered: (desk: Pick<Desk, 'reading' | 'models' | 'pair'>) => boolean;
+  offered: (desk: Pick<Desk, 'reading' | 'models'>) => boolean;
   /** @throws ToolError for what the agent can mend */
   call: (given: string, desk: Desk) => Promise<Outcome>;
 }

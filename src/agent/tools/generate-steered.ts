@@ -21,7 +21,7 @@ export const generateSteered = defineTool({
       ),
     prompts: promptList,
   }),
-  offered: ({ models, reading, pair }) => models !== null && reading !== null && pair === 'ORGANISM',
+  offered: ({ models, reading }) => models !== null && reading !== null,
   async run({ layer, position, strength, prompts }, desk) {
     const { models, ask, seed, signal } = desk;
     if (!models) throw new ToolError('NOT_FOUND', 'Nothing can be steered here.');

@@ -14,7 +14,7 @@ export const getSteeredSamples = defineTool({
     position,
     n: z.int().min(1).max(20).nullish().describe('pairs; null: 5'),
   }),
-  offered: ({ reading, pair }) => reading !== null && pair === 'ORGANISM',
+  offered: ({ reading }) => reading !== null,
   async run({ layer, position, n }, desk) {
     const found = await placesAsked(desk, { layer, positions: [position], tokens: 1 });
     const experiment = found.places[0]?.experiment;

@@ -150,6 +150,28 @@ CUDA_TEST_CASE("very large and very small values pass through an activation as o
   }
 }
 
+CUDA_TEST_CASE("what is rounded as it is written has the bits of what is rounded afterwards") {
+  const int64_t rows = 5, width = 700, count = rows * width;
+  const There<float> x(floats(count, 6, 3)), up(floats(count, 7)), gamma(floats(width, 8)), beta(floats(width, 9));
+  const There<uint16_t> rounded(std::vector<uint16_t>(static_cast<size_t>(count))), early(std::vector<uint16_t>(static_cast<size_t>(count)));
+  const auto check = [&](const auto& in_place, const auto& apart) {
+    const There<float> at(x.back());
+    in_place(at.get());
+    cuda::round_to_bf16(at.get(), rounded.get(), count, kStream);
+    apart(early.get());
+    CHECK(early.back() == rounded.back());
+  };
+  const float *from = x.get(), *factors = gamma.get(), *shifts = beta.get(), *beside = up.get();
+  check([&](float* y) { cuda::rms_norm(y, factors, 1e-6f, y, rows, width, kStream); },
+        [&](uint16_t* y) { cuda::rms_norm(from, factors, 1e-6f, y, rows, width, kStream); });
+  check([&](float* y) { cuda::layer_norm(y, factors, shifts, 1e-6f, y, rows, width, kStream); },
+        [&](uint16_t* y) { cuda::layer_norm(from, factors, shifts, 1e-6f, y, rows, width, kStream); });
+  check([&](float* y) { cuda::silu_gate(y, beside, count, kStream); },
+        [&](uint16_t* y) { cuda::silu_gate(from, beside, y, count, kStream); });
+  check([&](float* y) { cuda::gelu_tanh_gate(y, beside, count, kStream); },
+        [&](uint16_t* y) { cuda::gelu_tanh_gate(from, beside, y, count, kStream); });
+}
+
 CUDA_TEST_CASE("rotary embedding is that of ops/, a partly rotated head too") {
   for (const auto& [heads, head_dim, half] : {std::array<int64_t, 3>{1, 8, 4}, {3, 10, 3}, {4, 128, 64}, {2, 256, 128}}) {
     const std::vector<int32_t> positions = {0, 5, 1, 5, 17};

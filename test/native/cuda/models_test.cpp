@@ -107,7 +107,7 @@ CUDA_TEST_CASE("a text's activations have the same bits whatever texts stand bes
     const Model model(label, "", precision, job, cuda_backend());
     const std::vector<int64_t> last = {model.spec().layers - 1};
     const auto together = residuals(model, golden.batch(), last, job)[0];
-    for (int64_t i = 0; i < golden.sequences; ++i) {
+    for (int64_t i = 0; i < std::min<int64_t>(golden.sequences, 3); ++i) {
       CAPTURE(i);
       const auto ids = golden.batch().sequence(i);
       const std::vector<int64_t> offsets = {0, static_cast<int64_t>(ids.size())};

@@ -77,8 +77,8 @@ extern cudaError_t failure;
 extern bool backwards;
 /// Whether copies from ordinary memory of the host are done only when something that follows on a stream is, or is waited for.
 extern bool reads_late;
-/// Threads that have run.
-extern int64_t threads_run;
+/// Threads that have run; pieces of memory of the host that were pinned.
+extern int64_t threads_run, pinned;
 
 /// Runs a kernel's body for every thread of a grid.
 cudaError_t run(dim3 grid, dim3 block, const std::function<void()>& body);

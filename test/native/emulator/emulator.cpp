@@ -14,7 +14,7 @@ dim3 gridDim, blockDim, blockIdx, threadIdx;
 
 namespace emulator {
 
-int64_t memory = int64_t{4} << 30, taken = 0, peak = 0, threads_run = 0;
+int64_t memory = int64_t{4} << 30, taken = 0, peak = 0, threads_run = 0, pinned = 0;
 cudaError_t failure = cudaSuccess;
 bool backwards = false, reads_late = false;
 
@@ -211,6 +211,7 @@ cudaError_t cudaFree(void* of) {
 
 cudaError_t cudaMallocHost(void** out, size_t bytes) {
   *out = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  ++pinned;
   pinned_sizes[*out] = static_cast<int64_t>(bytes);
   return cudaSuccess;
 }

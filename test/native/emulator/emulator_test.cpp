@@ -140,6 +140,37 @@ TEST_CASE("a copy from ordinary memory has read it when it is back, also where t
   CHECK(late == last_residuals(model));
 }
 
+TEST_CASE("memory of the host is pinned once, and goes from who has done with it to who asks next") {
+  const Model model(kCase, "", Precision::float32, Job(), cuda_backend());
+  last_residuals(model);
+  const int64_t before = emulator::pinned;
+  last_residuals(model);
+  CHECK(emulator::pinned == before);
+  cuda::PinnedBytes small, large;
+  small.reserve(64);  // not from a piece that is far larger
+  large.reserve(int64_t{1} << 24);
+  CHECK(emulator::pinned > before);
+}
+
+TEST_CASE("nodes that enter piece by piece are those that enter at once") {
+  const Model device(kCase, "", Precision::float32, Job(), cuda_backend()), host(kCase, "");
+  std::vector<int32_t> ids;
+  std::vector<int64_t> offsets = {0};
+  for (int32_t i = 0; i < 1200; ++i) {  // more than a piece of them
+    ids.push_back(i % 90);
+    ids.push_back(i / 90);
+    offsets.push_back(static_cast<int64_t>(ids.size()));
+  }
+  Job job;
+  const auto got = residuals(device, {ids, offsets}, {0}, job)[0], want = residuals(host, {ids, offsets}, {0}, job)[0];
+  const auto d = static_cast<size_t>(host.spec().d_model);
+  double worst = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    for (size_t at = 0; at < want[i].size(); at += d) worst = std::max(worst, relative_l2(&got[i][at], &want[i][at], d));
+  }
+  CHECK(worst <= 1e-5);
+}
+
 TEST_CASE("keys for which there was room and values for which there was none are made room for again") {
   const Model model(kCase, "", Precision::float32, Job(), cuda_backend());
   const int64_t row = model.spec().kv_heads * model.spec().head_dim, bytes = row * 4, all = emulator::memory;
