@@ -144,7 +144,7 @@ def main():
 
     def show(name, value, goal=None):
         """Goals are the 8B shape's."""
-        verdict = "" if goal is None or not is_8b else f" goal: ≥ {goal}" + (", MISSED" if value < goal else "")
+        verdict = "" if goal is None or not is_8b else f" goal: ≥ {goal}" + ("" if value >= goal else ", MISSED")
         if verdict.endswith("MISSED"):
             missed.append(name)
         print(f"| {name:60} | {value:10.4g} |{verdict}", flush=True)
