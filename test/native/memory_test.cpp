@@ -281,7 +281,7 @@ TEST_CASE("a generation reports it when memory runs out, wherever it does, and g
   request.steering = {0, std::vector<float>(static_cast<size_t>(model.spec().d_model), 0.1f)};
   request.strengths = {0.5f, 1.0f};
   request.sampling = {.temperature = 1, .top_k = 20, .top_p = 0.9, .repetition_penalty = 1.2};
-  request.max_new_tokens = 3;
+  request.max_new_tokens = 2;  // the second is decoded with what the first left; more would be like it
   Job job;
   for (const int64_t budget : {int64_t{1} << 30, int64_t{1}}) {
     request.memory_budget = budget;

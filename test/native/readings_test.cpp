@@ -141,6 +141,20 @@ TEST_CASE("lists of Patchscope are the plain average over the prompts, cut by th
   for (const LikelyToken& token : cut[0]) found.push_back(token.id);
   CHECK(found == expected);
   CHECK(found.size() < 10);
+  // However many prompts there are: copies of one have its list.
+  Batch one, many;
+  one.add({5, 6, 7});
+  for (int copy = 0; copy < 300; ++copy) many.add({5, 6, 7});
+  for (const int64_t intersection : {int64_t{0}, int64_t{10}}) {
+    const auto few = patchscope(model, vector.data(), 1, {3, {1.0f}, one.view(), 8, intersection, 0, false}, job);
+    const auto copies = patchscope(model, vector.data(), 1, {3, {1.0f}, many.view(), 8, intersection, 0, false}, job);
+    REQUIRE(few[0].size() == 8);
+    REQUIRE(copies[0].size() == 8);
+    for (size_t t = 0; t < 8; ++t) {
+      CHECK(copies[0][t].id == few[0][t].id);
+      CHECK(copies[0][t].probability == doctest::Approx(few[0][t].probability).epsilon(1e-5));  // 300 float32 additions
+    }
+  }
 }
 
 TEST_CASE("Patchscope refuses what it cannot read, naming it") {
