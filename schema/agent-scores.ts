@@ -4,11 +4,10 @@ import {
   type AgentSetting,
   bySetting,
   claimsOf,
-  type OfGroup,
   type OfOrganism,
-  overOrganisms,
   scoresOf,
-} from '../src/graders/index.ts';
+} from '../src/graders/agent-scores.ts';
+import { type OfGroup, overOrganisms } from '../src/graders/statistics.ts';
 import { BaseModelRef } from './base-model.ts';
 import { builder } from './builder.ts';
 import { costs } from './cost.ts';

@@ -1,4 +1,4 @@
-import type { Interval } from '../src/graders/index.ts';
+import type { Interval } from '../src/graders/statistics.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { spend } from './spend.ts';
 

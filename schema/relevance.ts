@@ -1,5 +1,5 @@
 import type { GraderRow, OrganismRelevance, RelevanceRule, RelevanceSpec } from '../src/db/index.ts';
-import { type OfGroup, overOrganisms, overPositions, type OverPositions } from '../src/graders/index.ts';
+import { type OfGroup, overOrganisms, overPositions, type OverPositions } from '../src/graders/statistics.ts';
 import { BaseModelRef } from './base-model.ts';
 import { builder, type GraphContext } from './builder.ts';
 import { costs } from './cost.ts';
