@@ -1,6 +1,7 @@
 import { CodedError } from '../lib/coded-error.ts';
 import type { Clock } from './clock.ts';
 import { Places } from './places.ts';
+import { ProviderError } from './provider-error.ts';
 
 export interface Tokens {
   prompt: number;
@@ -28,7 +29,7 @@ export interface Spent {
 }
 
 /** A call that may be made. Must be settled, once. */
-export interface Ticket {
+interface Ticket {
   /** What it took; 'WORST' where nobody knows and it may have taken all it was allowed. */
   settle(took: Tokens | 'WORST'): void;
 }
@@ -93,11 +94,38 @@ export class Allowance {
   }
 
   /**
+   * One call within the limits. One that failed counts what it may have taken.
+   * @param worst the most it can take
+   * @param tookOf what it took, by its reply
+   * @throws CodedError BUDGET_EXHAUSTED; the signal's reason; what the call throws
+   */
+  async spend<Reply>(
+    worst: Tokens,
+    signal: AbortSignal | undefined,
+    call: () => Promise<Reply>,
+    tookOf: (reply: Reply) => Tokens,
+  ): Promise<{ reply: Reply; durationMs: number; cost: number | null }> {
+    const ticket = await this.#take(worst, signal);
+    const started = this.#clock.now();
+    let took: Tokens | 'WORST' = 'WORST';
+    try {
+      const reply = await call();
+      took = tookOf(reply);
+      return { reply, durationMs: this.#clock.now() - started, cost: this.price(took) };
+    } catch (error) {
+      if (error instanceof ProviderError && !error.mayCost) took = { prompt: 0, completion: 0 };
+      throw error;
+    } finally {
+      ticket.settle(took);
+    }
+  }
+
+  /**
    * Waits until a call may be made.
    * @param worst the most it can take
    * @throws CodedError BUDGET_EXHAUSTED; the signal's reason
    */
-  async take(worst: Tokens, signal?: AbortSignal): Promise<Ticket> {
+  async #take(worst: Tokens, signal?: AbortSignal): Promise<Ticket> {
     const before = this.#turn;
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#turn = promise;

@@ -1,7 +1,8 @@
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { float32Values } from '../lib/float32-bytes.ts';
 import { sha256 } from '../lib/sha256.ts';
-import { Allowance, type Limits, type Spent, type Tokens } from './allowance.ts';
+import { l2Norm } from '../lib/vector-math.ts';
+import { Allowance, type Limits, type Spent } from './allowance.ts';
 import { type Clock, wallClock } from './clock.ts';
 import type { Embedder, EmbeddingReply } from './embedder.ts';
 import type { Exchange, ExchangeStore } from './exchange-store.ts';
@@ -92,21 +93,14 @@ export class EmbeddingRunner {
   }
 
   /** One attempt, within the limits. */
-  async #call(texts: readonly string[], signal: AbortSignal | undefined) {
+  #call(texts: readonly string[], signal: AbortSignal | undefined) {
     const worst = { prompt: texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0), completion: 0 };
-    const ticket = await this.#allowance.take(worst, signal);
-    const started = this.#clock.now();
-    let took: Tokens | 'WORST' = 'WORST';
-    try {
-      const reply = this.#checked(await this.embedder.embed(texts));
-      took = { prompt: reply.promptTokens ?? worst.prompt, completion: 0 };
-      return { reply, durationMs: this.#clock.now() - started, cost: this.#allowance.price(took) };
-    } catch (error) {
-      if (error instanceof ProviderError && !error.mayCost) took = { prompt: 0, completion: 0 };
-      throw error;
-    } finally {
-      ticket.settle(took);
-    }
+    return this.#allowance.spend(
+      worst,
+      signal,
+      async () => this.#checked(await this.embedder.embed(texts)),
+      ({ promptTokens }) => ({ prompt: promptTokens ?? worst.prompt, completion: 0 }),
+    );
   }
 
   /** Vectors of two widths cannot be compared. @throws ProviderError */
@@ -143,7 +137,7 @@ function unitVectors({ vectors, width }: EmbeddingReply): Float32Array[] {
   const all = float32Values(Buffer.from(vectors, 'base64'));
   return Array.from({ length: all.length / width }, (_, i) => {
     const vector = all.subarray(i * width, (i + 1) * width);
-    const length = Math.hypot(...vector);
+    const length = l2Norm(vector);
     return vector.map((value) => value / length);
   });
 }

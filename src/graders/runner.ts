@@ -305,22 +305,17 @@ export class Runner {
   }
 
   /** One attempt, within the limits. */
-  async #call(request: ChatRequest, signal: AbortSignal | undefined) {
+  #call(request: ChatRequest, signal: AbortSignal | undefined) {
     const worst = worstOf(request);
-    const ticket = await this.#allowance.take(worst, this.#untilEnd(signal));
-    const started = this.#clock.now();
-    let took: Tokens | 'WORST' = 'WORST';
-    try {
-      // What is paid for is not given up: the signal ends what comes after it.
-      const reply = await this.provider.chat(request, { signal: this.provider.charges ? undefined : signal });
-      took = tookOf(reply, worst);
-      return { reply, durationMs: this.#clock.now() - started, cost: this.#allowance.price(took) };
-    } catch (error) {
-      if (error instanceof ProviderError && !error.mayCost) took = { prompt: 0, completion: 0 };
-      throw error;
-    } finally {
-      ticket.settle(took);
-    }
+    const { provider } = this;
+    // What is paid for is not given up: the signal ends what comes after it.
+    const ending = provider.charges ? undefined : signal;
+    return this.#allowance.spend(
+      worst,
+      this.#untilEnd(signal),
+      () => provider.chat(request, { signal: ending }),
+      (reply) => tookOf(reply, worst),
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-import { bootTime } from '../../lib/boot-clock.ts';
+import { bootTime, type BootTime } from '../../lib/boot-clock.ts';
 import { CodedError } from '../../lib/coded-error.ts';
 import type { Connection } from '../connection.ts';
 import { finder } from '../table-sql.ts';
@@ -47,21 +47,23 @@ export function leaseStore(sqlite: Connection) {
   );
   const free = sqlite.prepare('update leases set owner = null where name = @name and fence = @fence');
 
-  const take = sqlite.transaction((name: string, owner: string, ms: number): Lease => {
-    const { boot, ms: now } = bootTime();
+  /** Who does this at the moment. */
+  const holderOf = (name: string, { boot, ms }: BootTime) => {
     const known = find(name);
-    const { owner: holder = null } = known ?? {};
-    if (known && holder !== null && known.boot === boot && known.until > now)
-      throw new LeaseHeldError({ ...known, owner: holder }, known.until - now);
+    if (!known || known.owner === null || known.boot !== boot || known.until <= ms) return undefined;
+    return { ...known, owner: known.owner };
+  };
+
+  const take = sqlite.transaction((name: string, owner: string, ms: number): Lease => {
+    const now = bootTime();
+    const holder = holderOf(name, now);
+    if (holder) throw new LeaseHeldError(holder, holder.until - now.ms);
     const since = new Date().toISOString();
-    const { fence } = put.get({ name, owner, since, boot, until: now + ms }) as { fence: number };
+    const { fence } = put.get({ name, owner, since, boot: now.boot, until: now.ms + ms }) as {
+      fence: number;
+    };
     return { name, fence };
   });
-  const isTaken = (name: string): boolean => {
-    const { boot, ms: now } = bootTime();
-    const known = find(name);
-    return known !== undefined && known.owner !== null && known.boot === boot && known.until > now;
-  };
   const holds = ({ name, fence }: Lease): boolean => held(name, fence) !== undefined;
 
   return {
@@ -72,7 +74,7 @@ export function leaseStore(sqlite: Connection) {
      */
     take: (name: string, owner: string, ms: number = leaseMs): Lease => take.immediate(name, owner, ms),
     /** Whether some process does this at the moment. */
-    isTaken,
+    isTaken: (name: string): boolean => holderOf(name, bootTime()) !== undefined,
     /** Whether nobody else has taken it since, though it may have run out. */
     holds,
     /** In a transaction it holds until the end of it. @throws LeaseLostError */
